@@ -1,0 +1,1 @@
+"""Nouns and rules of batch inference, pure: no clock, files, chance, sockets, threads or environment."""

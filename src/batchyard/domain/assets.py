@@ -1,0 +1,154 @@
+"""Versioned, immutable things a deployment refers to: models, environments, code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+
+EMPTY: Mapping[str, str] = MappingProxyType({})
+
+
+class AssetKind(Enum):
+    """The versioned kinds; the value is the ARM collection."""
+
+    MODEL = "models"
+    ENVIRONMENT = "environments"
+    CODE = "codes"
+
+    @property
+    def noun(self) -> str:
+        """The word for one of them in messages."""
+        return {"models": "model", "environments": "environment", "codes": "code"}[self.value]
+
+
+class ModelType(Enum):
+    """How a model's files are to be read."""
+
+    CUSTOM = "custom_model"
+    MLFLOW = "mlflow_model"
+    TRITON = "triton_model"
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """Bytes in the content-addressed store; the hash is ours and covers names, executable bits and contents.
+
+    sha256: hex digest of the tree, the key in the store. files: how many. size_bytes: their sum.
+    """
+
+    sha256: str
+    files: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentBuild:
+    """A built environment: content-addressed by its lock and Python.
+
+    sha256: key in the environment cache. python_version: of the interpreter used ("3.11.7").
+    warnings: shown with the environment (a Python that fell back, packages left out).
+    """
+
+    sha256: str
+    python_version: str
+    packages: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A registered model version.
+
+    uri: where it was registered from. sealed: its bytes; the registered file or folder keeps its own name at the
+    top of the tree, so that `AZUREML_MODEL_DIR/<name>` is found where scripts look for it (Azure: C.16).
+    """
+
+    name: str
+    version: str
+    type: ModelType
+    uri: str
+    sealed: Sealed
+    flavors: Mapping[str, object] = field(default_factory=dict)
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
+    is_anonymous: bool = False
+    is_archived: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A registered environment version: what to install, as the user wrote it.
+
+    image: container image, kept and shown; until containers are supported an environment with an image runs on the
+    machine's own Python, said in a warning. conda_file: the YAML text of the conda file, or None.
+    build: the newest successful build, or None before a deployment asked for one.
+    """
+
+    name: str
+    version: str
+    image: str | None = None
+    conda_file: str | None = None
+    os_type: str = "linux"
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
+    is_anonymous: bool = False
+    is_archived: bool = False
+    build: EnvironmentBuild | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CodeVersion:
+    """A registered folder of code; the files stand at the top of the sealed tree."""
+
+    name: str
+    version: str
+    uri: str
+    sealed: Sealed
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
+    is_anonymous: bool = True
+    is_archived: bool = False
+
+
+Asset = Model | Environment | CodeVersion
+
+
+def next_version(versions: list[str]) -> str:
+    """Give the next number after the highest numeric version, "1" when there is none (Azure: auto-increment)."""
+    numbers = [int(v) for v in versions if v.isdecimal()]
+    return str(max(numbers, default=0) + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDraft:
+    """A model as somebody asks to register it; version None takes the next number."""
+
+    name: str
+    version: str | None
+    type: ModelType
+    uri: str
+    flavors: Mapping[str, object] = field(default_factory=dict)
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
+    is_anonymous: bool = False
+    is_archived: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CodeDraft:
+    """A code folder as somebody asks to register it. uri: of the uploaded folder."""
+
+    name: str
+    version: str
+    uri: str
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
+    is_anonymous: bool = True
+    is_archived: bool = False

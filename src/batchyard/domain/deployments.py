@@ -1,0 +1,232 @@
+"""Batch deployments: what runs, in which environment, on which compute, with which execution settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import TypeVar
+
+from batchyard.domain.assets import EnvironmentBuild
+from batchyard.domain.endpoints import ProvisioningState
+from batchyard.domain.errors import Mistake
+from batchyard.domain.names import file_name_mistake, name_mistake
+from batchyard.domain.resource_ids import AssetId, Reference
+
+_T = TypeVar("_T")
+
+LONGEST_TIMEOUT_S = 259_200  # Azure: three days for one run().
+
+
+class DeploymentKind(Enum):
+    """What stands behind the deployment."""
+
+    MODEL = "model"
+    PIPELINE = "pipeline"
+
+
+class OutputAction(Enum):
+    """What becomes of the rows that `run()` returns."""
+
+    APPEND_ROW = "append_row"
+    SUMMARY_ONLY = "summary_only"
+
+
+class LoggingLevel(Enum):
+    """Level of the run-time's own loggers."""
+
+    WARNING = "warning"
+    INFO = "info"
+    DEBUG = "debug"
+
+
+class SameName(Enum):
+    """What to do when two mini-batches write different bytes under one file name (ours; Azure interleaves them)."""
+
+    REFUSE = "refuse"
+    CONCATENATE = "concatenate"
+
+
+@dataclass(frozen=True, slots=True)
+class RetrySettings:
+    """max_retries: tries after the first one (n retries = n+1 attempts). timeout_s: wall time of one `run()`."""
+
+    max_retries: int = 3
+    timeout_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionSettings:
+    """Every execution setting of A.3, with Azure's defaults.
+
+    mini_batch_size: items for one `run()`. error_threshold: failed items tolerated, -1 tolerates all.
+    instance_count × max_concurrency_per_instance worker processes score at a time.
+    """
+
+    mini_batch_size: int = 10
+    max_concurrency_per_instance: int = 1
+    instance_count: int = 1
+    retry: RetrySettings = field(default_factory=RetrySettings)
+    error_threshold: int = -1
+    output_action: OutputAction = OutputAction.APPEND_ROW
+    output_file_name: str = "predictions.csv"
+    logging_level: LoggingLevel = LoggingLevel.INFO
+    same_name: SameName = SameName.REFUSE
+    environment_variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What an invocation may change (A.5); None leaves the deployment's value."""
+
+    mini_batch_size: int | None = None
+    max_concurrency_per_instance: int | None = None
+    instance_count: int | None = None
+    max_retries: int | None = None
+    timeout_s: float | None = None
+    error_threshold: int | None = None
+    output_file_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CodeReference:
+    """A registered code version and the script in it; scoring_script is relative to the folder, '/'-separated."""
+
+    code: AssetId
+    scoring_script: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One revision of a deployment, as stored.
+
+    Exactly one of model and component is set. build: the environment it runs in, once provisioned.
+    state_message: why it is Failed, "" otherwise.
+    """
+
+    name: str
+    endpoint: str
+    kind: DeploymentKind
+    compute: str
+    model: AssetId | None = None
+    component: AssetId | None = None
+    code: CodeReference | None = None
+    environment: AssetId | None = None
+    settings: ExecutionSettings = field(default_factory=ExecutionSettings)
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
+    state: ProvisioningState = ProvisioningState.CREATING
+    state_message: str = ""
+    build: EnvironmentBuild | None = None
+
+
+def effective(settings: ExecutionSettings, overrides: Overrides) -> ExecutionSettings:
+    """Apply an invocation's overrides; 0 and -1 are values, only None is absent."""
+
+    return replace(
+        settings,
+        mini_batch_size=_pick(overrides.mini_batch_size, settings.mini_batch_size),
+        max_concurrency_per_instance=_pick(
+            overrides.max_concurrency_per_instance, settings.max_concurrency_per_instance
+        ),
+        instance_count=_pick(overrides.instance_count, settings.instance_count),
+        retry=RetrySettings(
+            _pick(overrides.max_retries, settings.retry.max_retries),
+            _pick(overrides.timeout_s, settings.retry.timeout_s),
+        ),
+        error_threshold=_pick(overrides.error_threshold, settings.error_threshold),
+        output_file_name=_pick(overrides.output_file_name, settings.output_file_name),
+    )
+
+
+def settings_mistakes(settings: ExecutionSettings, *, prefix: str = "settings.") -> list[Mistake]:
+    """Name every setting that is out of range; prefix: where the settings stand in the user's document."""
+    rules: Iterable[tuple[str, bool, object, str]] = (
+        ("mini_batch_size", settings.mini_batch_size >= 1, settings.mini_batch_size, "1 or more"),
+        (
+            "max_concurrency_per_instance",
+            settings.max_concurrency_per_instance >= 1,
+            settings.max_concurrency_per_instance,
+            "1 or more",
+        ),
+        ("instance_count", settings.instance_count >= 1, settings.instance_count, "1 or more"),
+        (
+            "retry_settings.max_retries",
+            settings.retry.max_retries >= 0,
+            settings.retry.max_retries,
+            "0 or more",
+        ),
+        (
+            "retry_settings.timeout",
+            0 < settings.retry.timeout_s <= LONGEST_TIMEOUT_S,
+            settings.retry.timeout_s,
+            f"more than 0 and at most {LONGEST_TIMEOUT_S} seconds",
+        ),
+        (
+            "error_threshold",
+            settings.error_threshold >= -1,
+            settings.error_threshold,
+            "-1 (tolerate every failure) or a number of failed items",
+        ),
+    )
+    mistakes = [Mistake(prefix + name, repr(value), allowed) for name, good, value, allowed in rules if not good]
+    file_name = file_name_mistake(settings.output_file_name, field=prefix + "output_file_name")
+    mistakes += [file_name] if file_name else []
+    return mistakes + _variable_mistakes(settings.environment_variables, prefix)
+
+
+def deployment_mistakes(deployment: Deployment) -> list[Mistake]:
+    """Name everything wrong with a deployment that can be seen without looking anything up."""
+    names = (
+        name_mistake("deployment", deployment.name),
+        name_mistake("endpoint", deployment.endpoint, field="endpoint_name"),
+    )
+    found = [mistake for mistake in names if mistake is not None]
+    if (deployment.model is None) == (deployment.component is None):
+        both = "both" if deployment.model is not None else "neither"
+        found.append(Mistake("model", both, "exactly one of model and component"))
+    if not deployment.compute:
+        found.append(Mistake("compute", "nothing", "the name of a compute, such as azureml:cpu-cluster"))
+    if deployment.kind is DeploymentKind.MODEL and deployment.code is not None and deployment.environment is None:
+        found.append(
+            Mistake(
+                "environment",
+                "nothing",
+                "an environment, since a scoring script is given",
+                "Name or inline one.",
+            )
+        )
+    return found + settings_mistakes(deployment.settings)
+
+
+def _pick(new: _T | None, old: _T) -> _T:
+    return old if new is None else new
+
+
+def _variable_mistakes(variables: Mapping[str, str], prefix: str) -> list[Mistake]:
+    bad = [name for name in variables if not name or "=" in name or "\0" in name or "\0" in variables[name]]
+    allowed = "a name without '=' and a value without NUL"
+    return [Mistake(f"{prefix}environment_variables", repr(name), allowed) for name in bad]
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentDraft:
+    """A deployment as somebody asks for it: references not yet looked up, nothing provisioned.
+
+    compute: the compute's name. code: a reference to a registered code version; scoring_script goes with it.
+    """
+
+    name: str
+    endpoint: str
+    kind: DeploymentKind
+    compute: str
+    model: Reference | None = None
+    component: Reference | None = None
+    code: Reference | None = None
+    scoring_script: str | None = None
+    environment: Reference | None = None
+    settings: ExecutionSettings = field(default_factory=ExecutionSettings)
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,148 @@
+"""Every error of ours, in one tree.
+
+BatchyardError
+├── CallerError            the caller's fault: told what is wrong and what to do
+│   ├── InvalidInput       400, carries every mistake at once
+│   ├── Unauthenticated    401
+│   ├── Forbidden          403
+│   ├── NotFound           404
+│   ├── Conflict           409 (exists, in use, final, reserved)
+│   ├── PreconditionFailed 412 (the document changed since it was read)
+│   └── WrongHost          421
+├── ScriptError            the user's script or environment is at fault
+└── PlatformError          ours: full disk, a store or a database that does not answer
+    └── LeaseLost          another process owns this work now
+
+Each class names the error code that the REST door and the job record show. HTTP itself is known to `api` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing wrong with a document: where, what was found, what is allowed, what to do.
+
+    field: dotted path as the user wrote it (`settings.mini_batch_size`), "" for the whole document.
+    remedy: one sentence telling what to do, "" where `allowed` says it all.
+    """
+
+    field: str
+    found: str
+    allowed: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.field}: " if self.field else ""
+        text = f"{place}found {self.found}, expected {self.allowed}."
+        return f"{text} {self.remedy}" if self.remedy else text
+
+
+class BatchyardError(Exception):
+    """The root; never raised itself."""
+
+    code = "InternalError"
+
+
+class CallerError(BatchyardError):
+    """The caller asked for something that cannot be done; the message says what to do instead."""
+
+    code = "UserError"
+
+
+class InvalidInput(CallerError):
+    """A document or an invocation has mistakes; all of them are carried."""
+
+    code = "ValidationError"
+
+    def __init__(self, subject: str, mistakes: Iterable[Mistake]) -> None:
+        self.subject = subject
+        self.mistakes: tuple[Mistake, ...] = tuple(mistakes)
+        super().__init__(_summary(subject, self.mistakes))
+
+
+class Unauthenticated(CallerError):
+    """No token, or one that this server did not issue."""
+
+    code = "Unauthenticated"
+
+
+class Forbidden(CallerError):
+    """The caller is known but may not do this; the message names the missing action."""
+
+    code = "AuthorizationFailed"
+
+
+class NotFound(CallerError):
+    """What was named does not exist; the message lists near names where there are any."""
+
+    code = "ResourceNotFound"
+
+
+class Conflict(CallerError):
+    """The state of what is there forbids the request: it exists, is in use, is reserved or is final."""
+
+    code = "Conflict"
+
+
+class PreconditionFailed(CallerError):
+    """The document changed since it was read: read it again and repeat."""
+
+    code = "PreconditionFailed"
+
+
+class WrongHost(CallerError):
+    """The request names a host that this server does not serve."""
+
+    code = "MisdirectedRequest"
+
+
+class ScriptError(BatchyardError):
+    """The user's script or environment failed; never charged to the platform."""
+
+    code = "ScriptError"
+
+
+class PlatformError(BatchyardError):
+    """Ours to answer for: a full disk, a store or a database that does not answer. Never charged to items."""
+
+    code = "PlatformError"
+
+
+class LeaseLost(PlatformError):
+    """Another process owns this work now; the loser stops without writing anything more."""
+
+    code = "LeaseLost"
+
+
+def near_names(wanted: str, known: Sequence[str], *, limit: int = 5) -> list[str]:
+    """Give the known names closest to the wanted one, best first, at most `limit`."""
+    scored = sorted((_distance(wanted.lower(), name.lower()), name) for name in known)
+    return [name for distance, name in scored[:limit] if distance <= max(3, len(wanted) // 2)]
+
+
+def not_found(kind: str, name: str, known: Sequence[str]) -> NotFound:
+    """Build the NotFound for a missing object, naming near names or all of a short list."""
+    close = near_names(name, known) or sorted(known)[:5]
+    hint = f" Known: {', '.join(repr(n) for n in close)}." if close else f" There is no {kind} yet."
+    return NotFound(f"The {kind} {name!r} does not exist.{hint}")
+
+
+def _summary(subject: str, mistakes: Sequence[Mistake]) -> str:
+    if len(mistakes) == 1:
+        return f"{subject}: {mistakes[0]}"
+    lines = "".join(f"\n  - {mistake}" for mistake in mistakes)
+    return f"{subject}: {len(mistakes)} mistakes.{lines}"
+
+
+def _distance(left: str, right: str) -> int:
+    """Levenshtein distance: insertions, deletions and replacements between two short names."""
+    row = list(range(len(right) + 1))
+    for i, a in enumerate(left, start=1):
+        previous, row[0] = row[0], i
+        for j, b in enumerate(right, start=1):
+            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (a != b))
+    return row[-1]

@@ -1,0 +1,188 @@
+"""Jobs: what was asked, frozen at invoke, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from batchyard.domain.assets import EnvironmentBuild, Sealed
+from batchyard.domain.deployments import ExecutionSettings, Overrides
+from batchyard.domain.job_states import JobStatus
+from batchyard.domain.resource_ids import AssetId, DatastorePath
+
+
+class InputKind(Enum):
+    """Whether the input is one file or a folder of files; the value is Azure's word."""
+
+    FOLDER = "uri_folder"
+    FILE = "uri_file"
+
+
+@dataclass(frozen=True, slots=True)
+class InputSource:
+    """The data to score. uri: `azureml://datastores/…/paths/…`, or `file:///…` read in place for the owner."""
+
+    kind: InputKind
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutputTarget:
+    """Where the output is published.
+
+    place: the folder in a datastore; file_name: of the predictions in it. into_existing: the invocation named path
+    and file, so that the folder may have other files and only these three names must be free (rule 13).
+    """
+
+    place: DatastorePath
+    file_name: str
+    into_existing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What a consumer asked of an endpoint, before anything was decided.
+
+    request_id: the same id again gives the same job (Azure's repeatability_request-id), or None.
+    job_name: wished name, or None for a made one. output_path: a folder, or with output_is_file a file's full path.
+    """
+
+    endpoint: str
+    source: InputSource
+    deployment: str | None = None
+    overrides: Overrides = field(default_factory=Overrides)
+    job_name: str | None = None
+    request_id: str | None = None
+    output_path: DatastorePath | None = None
+    output_is_file: bool = False
+    experiment_name: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """Everything a run depends on, frozen at invoke; the job's process reads nothing else of the registry.
+
+    model/code: the sealed trees. scoring_script: relative to the code folder. settings: effective ones.
+    """
+
+    job: str
+    endpoint: str
+    deployment: str
+    deployment_revision: int
+    routed_by: str
+    source: InputSource
+    settings: ExecutionSettings
+    compute: str
+    model: AssetId
+    model_seal: Sealed
+    code: AssetId
+    code_seal: Sealed
+    scoring_script: str
+    environment: AssetId
+    build: EnvironmentBuild
+    output: OutputTarget
+    experiment_name: str = ""
+
+
+class ErrorClass(Enum):
+    """Whose fault a failure is. The first four are charged to items; platform never is."""
+
+    SCRIPT = "script"
+    DATA = "data"
+    TIMEOUT = "timeout"
+    MEMORY = "memory"
+    PLATFORM = "platform"
+
+
+@dataclass(frozen=True, slots=True)
+class JobError:
+    """Why a job failed, with its first failing item. position: in the listing, None when no item is to blame.
+
+    log: the log file to read, relative to the job's logs.
+    """
+
+    code: str
+    message: str
+    error_class: ErrorClass
+    item: str | None = None
+    position: int | None = None
+    mini_batch: int | None = None
+    exception: str = ""
+    stack: str = ""
+    log: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Items and mini-batches so far. succeeded + failed + skipped + incomplete = items, always.
+
+    attempts: runs of mini-batches that ended, failed ones included. rows: lines of output.
+    """
+
+    items: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    skipped: int = 0
+    rows: int = 0
+    mini_batches: int = 0
+    mini_batches_succeeded: int = 0
+    mini_batches_failed: int = 0
+    attempts: int = 0
+
+    @property
+    def incomplete(self) -> int:
+        """Items neither scored nor given up (still to do, or cut off by an early end)."""
+        return self.items - self.succeeded - self.failed - self.skipped
+
+    @property
+    def mini_batches_done(self) -> int:
+        """Mini-batches that need no more work."""
+        return self.mini_batches_succeeded + self.mini_batches_failed
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A process, told apart from every other one on any boot: ids are reused, start times are not."""
+
+    boot_id: str
+    pid: int
+    start_ticks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as recorded. Times are seconds since the epoch, UTC.
+
+    phases: name of each phase entered -> when (queued, preparing, running, finalizing, ended).
+    run: 1, and one more for each resume. fence: grows with each owner. queue_reason: why it waits, "" when it does not.
+    rate_items_s / eta_s: while running, from the engine; None when unknown.
+    """
+
+    spec: JobSpec
+    status: JobStatus
+    created_at: float
+    created_by: str
+    counts: Counts = field(default_factory=Counts)
+    phases: Mapping[str, float] = field(default_factory=dict)
+    error: JobError | None = None
+    run: int = 1
+    fence: int = 0
+    owner: Owner | None = None
+    cancel_requested: bool = False
+    request_id: str | None = None
+    ledger_sha256: str | None = None
+    listed_at: float | None = None
+    rate_items_s: float | None = None
+    eta_s: float | None = None
+    queue_reason: str = ""
+    display_name: str = ""
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The job's name, unique in its workspace."""
+        return self.spec.job

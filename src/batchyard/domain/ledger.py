@@ -1,0 +1,198 @@
+"""The ledger of a job: its record kinds, their bytes, and what is true after reading them.
+
+What is not in the ledger does not exist. A ledger is one file for each owner (fence); an owner appends only to its own,
+and its first record says how many bytes of each older file count.
+
+A record on disk: length (u32) and CRC-32 (u32) of the body, both little-endian, then the body, JSON in UTF-8. Each file
+starts with `MAGIC`. Reading stops at the first record that is torn; everything before it is a valid earlier state.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, BinaryIO
+
+MAGIC = b"batchyard ledger 1\n"
+_HEAD = struct.Struct("<II")
+_LARGEST_BODY_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A new owner. adopted: fence of an older file (as text) -> its bytes that count, magic included."""
+
+    fence: int
+    adopted: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The input is frozen: how many items, cut into mini-batches of which size. listed_at: epoch seconds, UTC."""
+
+    items: int
+    mini_batch_size: int
+    listing_sha256: str
+    listed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """Mini-batches first..first+len(lengths)-1 are scored; their rows stand in `part` at `offset`.
+
+    lengths: bytes of each mini-batch's rows, in order. crc: CRC-32 of all of them. succeeded: items of all together.
+    short: (mini-batch, items missing). files: (mini-batch, folder under `files`). attempt: which one it was.
+    """
+
+    first: int
+    attempt: int
+    part: str
+    offset: int
+    lengths: tuple[int, ...]
+    crc: int
+    rows: int
+    succeeded: int
+    short: tuple[tuple[int, int], ...] = ()
+    files: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def stop(self) -> int:
+        """One past the last mini-batch."""
+        return self.first + len(self.lengths)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all its rows."""
+        return sum(self.lengths)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed:
+    """One attempt at a mini-batch failed and is charged to it. error_class: value of ErrorClass."""
+
+    mini_batch: int
+    attempt: int
+    error_class: str
+    error: str
+    message: str
+    stack: str
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailedItems:
+    """Every try of a mini-batch is used up: its `count` items have failed for good, for the last attempt's reason."""
+
+    mini_batch: int
+    count: int
+    attempts: int
+    error_class: str
+    error: str
+    message: str
+    stack: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A Committed range whose bytes were gone when a new owner looked: it is scored again, uncharged.
+
+    It names the record it takes back by part and offset, and repeats its counts, so that reading needs no memory.
+    """
+
+    first: int
+    mini_batches: int
+    part: str
+    offset: int
+    rows: int
+    succeeded: int
+    short_items: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How scoring ended: `Completed`, `Failed` or `Canceled`, and why. The last record of a ledger."""
+
+    status: str
+    code: str = ""
+    reason: str = ""
+
+
+Record = Opened | Planned | Committed | AttemptFailed | FailedItems | Lost | Verdict
+_KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind for kind in (Opened, Planned, Committed, AttemptFailed, FailedItems, Lost, Verdict)
+}
+
+
+def encode(record: Record) -> bytes:
+    """Give the record's bytes as they stand in the file."""
+    values = {f.name: getattr(record, f.name) for f in fields(record)}
+    body = json.dumps({"kind": type(record).__name__, **values}, separators=(",", ":"), default=dict).encode()
+    return _HEAD.pack(len(body), zlib.crc32(body)) + body
+
+
+def read(stream: BinaryIO, *, limit: int | None = None) -> Iterator[tuple[Record, int]]:
+    """Give each whole record with the offset of its end, from the start of a ledger file.
+
+    limit: bytes that count, or None for all. Ends silently at a torn or damaged tail: the last offset given (or
+    len(MAGIC), or 0 for a file without a whole magic) is where a cut makes the file whole again.
+    """
+    if stream.read(len(MAGIC)) != MAGIC:
+        return
+    at = len(MAGIC)
+    while limit is None or at < limit:
+        head = stream.read(_HEAD.size)
+        if len(head) < _HEAD.size:
+            return
+        length, crc = _HEAD.unpack(head)
+        body = stream.read(length) if length <= _LARGEST_BODY_BYTES else b""
+        if len(body) < length or length > _LARGEST_BODY_BYTES or zlib.crc32(body) != crc:
+            return
+        at += _HEAD.size + length
+        if limit is not None and at > limit:
+            return
+        yield _decode(body), at
+
+
+def valid_bytes(stream: BinaryIO) -> int:
+    """Count the leading bytes of a ledger file that make whole records; 0 when even the magic is torn."""
+    end = 0
+    stream.seek(0)
+    if stream.read(len(MAGIC)) == MAGIC:
+        end = len(MAGIC)
+    stream.seek(0)
+    for _, end in read(stream):  # noqa: B007
+        pass
+    return end
+
+
+def live(records: Iterable[Record]) -> Iterator[Record]:
+    """Leave out Committed records that a later Lost takes back, and the Lost records themselves.
+
+    Needs the records twice, so it keeps them: meant for tests and small ledgers; `engine.collect` streams.
+    """
+    kept = list(records)
+    gone = {(r.part, r.offset) for r in kept if isinstance(r, Lost)}
+    for record in kept:
+        if isinstance(record, Committed) and (record.part, record.offset) in gone:
+            continue
+        if not isinstance(record, Lost):
+            yield record
+
+
+def as_dict(record: Record) -> dict[str, Any]:  # Any: JSON of any record kind
+    """Give the record as plain values, for logs and tests."""
+    return {"kind": type(record).__name__, **asdict(record)}
+
+
+def _decode(body: bytes) -> Record:
+    values = json.loads(body)
+    kind = _KINDS[values.pop("kind")]
+    if kind is Committed:
+        values["lengths"] = tuple(values["lengths"])
+        values["short"] = tuple((m, n) for m, n in values["short"])
+        values["files"] = tuple((m, f) for m, f in values["files"])
+    record: Record = kind(**values)
+    return record

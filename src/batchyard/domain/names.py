@@ -1,0 +1,75 @@
+"""Which names are allowed for what, and how a broken rule is told."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from batchyard.domain.errors import Mistake
+
+
+@dataclass(frozen=True, slots=True)
+class NameRule:
+    """A pattern with its lengths and the sentence that explains it."""
+
+    pattern: re.Pattern[str]
+    shortest: int
+    longest: int
+    sentence: str
+
+
+_ENDPOINT = NameRule(
+    re.compile(r"[a-zA-Z](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?"),
+    3,
+    32,
+    "3 to 32 letters, digits and '-', starting with a letter, ending with a letter or digit",
+)
+_ASSET = NameRule(
+    re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_.]*"),
+    1,
+    255,
+    "1 to 255 letters, digits, '-', '_' and '.', starting with a letter or digit",
+)
+
+# Azure: A.1, A.2, A.6, A.7. Its REST takes a laxer endpoint name than its CLI; the CLI rule holds everywhere here.
+RULES: dict[str, NameRule] = {
+    "endpoint": _ENDPOINT,
+    "deployment": _ENDPOINT,
+    "compute": NameRule(
+        re.compile(r"[a-zA-Z](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?"),
+        3,
+        24,
+        "3 to 24 letters, digits and '-', starting with a letter, ending with a letter or digit",
+    ),
+    "model": _ASSET,
+    "environment": _ASSET,
+    "code": _ASSET,
+    "job": _ASSET,
+    "version": NameRule(re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_.]*"), 1, 30, "1 to 30 letters, digits, '-', '_' and '.'"),
+}
+
+# Azure: the v1 run-time forbids these in output_file_name; a slash or a leading dot would leave the folder or hide.
+_FORBIDDEN_IN_FILE_NAME = set('~"#%&*:<>?/\\{|}') | {chr(c) for c in range(32)}
+
+
+def name_mistake(kind: str, name: object, *, field: str = "name") -> Mistake | None:
+    """Say what is wrong with a name of this kind, or None. kind: a key of `RULES`."""
+    rule = RULES[kind]
+    is_good = (
+        isinstance(name, str)
+        and rule.shortest <= len(name) <= rule.longest
+        and rule.pattern.fullmatch(name) is not None
+    )
+    return None if is_good else Mistake(field, repr(name), rule.sentence)
+
+
+def file_name_mistake(name: str, *, field: str) -> Mistake | None:
+    """Say what is wrong with an output file name, or None."""
+    bad = sorted(set(name) & _FORBIDDEN_IN_FILE_NAME)
+    if not bad and name and not name.startswith((".", "_")) and len(name.encode()) <= 200:
+        return None
+    return Mistake(
+        field,
+        repr(name),
+        "a plain file name of at most 200 bytes, not starting with '.' or '_', without ~ \" # % & * : < > ? / \\ { | }",
+    )

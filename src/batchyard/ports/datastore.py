@@ -1,0 +1,76 @@
+"""Users' bytes: listed, read, written and published in named datastores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from batchyard.domain.assets import Sealed
+from batchyard.domain.jobs import InputSource, OutputTarget
+from batchyard.domain.resource_ids import DatastorePath
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file. path: relative to the datastore, '/'-separated. modified_at: epoch seconds, UTC."""
+
+    path: str
+    size_bytes: int
+    modified_at: float
+    etag: str
+
+
+class Datastore(Protocol):
+    """One named place. Paths are relative; one that would leave the place is refused with CallerError."""
+
+    def list(self, prefix: str) -> Iterator[Entry]:
+        """Give every file whose path starts with prefix, sorted by the bytes of the path."""
+
+    def stat(self, path: str) -> Entry | None:
+        """Give one file, or None."""
+
+    def open(self, path: str) -> BinaryIO:
+        """Open a file for reading. Raises: NotFound."""
+
+    def put(self, path: str, chunks: Iterable[bytes], *, create_only: bool) -> Entry:
+        """Write a file whole or not at all. Raises: Conflict when it exists and create_only; PlatformError."""
+
+    def delete(self, path: str) -> bool:
+        """Delete one file; False when it was not there."""
+
+
+class Datastores(Protocol):
+    """The datastores of the workspace, and what is checked against them at invoke."""
+
+    def get(self, name: str) -> Datastore:
+        """Give one by name. Raises: NotFound naming the known ones."""
+
+    def by_container(self, container: str) -> Datastore | None:
+        """Give the one behind a container of the blob gateway; `code-<id>` containers take uploads of code."""
+
+    def check_input(self, source: InputSource) -> None:
+        """Look whether the input exists and has a first item, however large it is, in milliseconds.
+
+        Raises: InvalidInput (missing, empty, a file named as folder or the reverse, inside the home itself).
+        """
+
+    def check_output(self, target: OutputTarget) -> None:
+        """Look whether the target is free (rule 13). Raises: Conflict naming what is there; NotFound for the datastore."""
+
+
+class SealedStore(Protocol):
+    """The content-addressed store: what is registered never changes again."""
+
+    def seal(self, source: DatastorePath, *, keep_name: bool) -> Sealed:
+        """Link the bytes of a file or folder into the store under our hash of them; sealing again is free.
+
+        keep_name: the last part of the path stays as the top of the tree (models), else the folder's content is the
+        top (code). Raises: InvalidInput when nothing is there.
+        """
+
+    def read_text(self, sealed: Sealed, path: str, *, limit_bytes: int) -> str | None:
+        """Give a text file of the tree, or None when it has no such file. Raises: InvalidInput when not UTF-8 or longer."""
+
+    def names(self, sealed: Sealed) -> list[str]:
+        """Give the tree's file paths, sorted, at most 10,000."""

@@ -1,0 +1,37 @@
+"""Named places where a test may kill, stop or fail a process; off unless a test sets BATCHYARD_FAULT."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+FAULT_POINTS = (
+    "claim.claimed",
+    "prepare.staged",
+    "plan.listed",
+    "plan.frozen",
+    "ledger.opened",
+    "score.started",
+    "score.reported",
+    "ledger.parts_synced",
+    "ledger.appended",
+    "ledger.synced",
+    "score.verdict",
+    "seal.before",
+    "seal.after",
+    "collect.rows_written",
+    "collect.manifest_written",
+    "publish.before",
+    "publish.after",
+    "finish.before",
+    "worker.before_run",
+    "worker.after_run",
+    "worker.rows_written",
+    "worker.before_report",
+)
+
+
+class Faults(Protocol):
+    """Told of every point that is reached."""
+
+    def reach(self, point: str) -> None:
+        """Mark the point as reached; kills, stops or raises OSError when this is the one asked for."""

@@ -1,0 +1,98 @@
+"""Instances: nodes whose agents own worker processes and score mini-batches in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from batchyard.domain.scoring_events import InstanceEvent, Lease, Worker
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPlan:
+    """What every worker of a job run needs; paths are on the node.
+
+    python: interpreter of the user's environment. code_dir: writable copy, working directory, first on sys.path.
+    script: relative to it. model_dir: becomes AZUREML_MODEL_DIR. input_root: joined before each listed path;
+    listing, listing_index: the frozen listing, read by offset (`engine.plan` writes them): item k's path is the bytes
+    listing[index[k]:index[k+1]-1] (each path ends with one NUL), index being little-endian u64, items+1 of them.
+    parts_dir, files_dir, logs_dir: in the job home. scratch_dir: HOME and TMPDIR of the workers lie in it.
+    fence: prefixes part files (`<fence>-<worker name>.part`). slots: worker processes on each node.
+    start_timeout_s: for import and init(). log_cap_bytes: for each stream of each worker.
+    writes_rows: false for summary_only (elements are counted, not written).
+    fault: BATCHYARD_FAULT for workers in tests, "" otherwise.
+    """
+
+    job: str
+    fence: int
+    nodes: int
+    slots: int
+    python: Path
+    code_dir: Path
+    script: str
+    model_dir: Path
+    input_root: bytes
+    listing: Path
+    listing_index: Path
+    items: int
+    mini_batch_size: int
+    parts_dir: Path
+    files_dir: Path
+    logs_dir: Path
+    scratch_dir: Path
+    timeout_s: float
+    start_timeout_s: float
+    writes_rows: bool
+    logging_level: str
+    environment_variables: Mapping[str, str] = field(default_factory=dict)
+    log_cap_bytes: int = 64 << 20
+    fault: str = ""
+
+
+class Instances(Protocol):
+    """All instances of one job run. Used from one thread, the one that made it."""
+
+    def start(self) -> None:
+        """Start one worker in each slot of each node; each is told of by WorkerReady or WorkerEnded."""
+
+    def restart(self, node: str, slot: int) -> None:
+        """Start a new worker in a slot whose worker ended."""
+
+    def assign(self, worker: Worker, lease: Lease) -> None:
+        """Send a lease to a worker, which has at most two; nothing if the worker is gone (WorkerEnded tells)."""
+
+    def take_back(self, worker: Worker) -> None:
+        """Keep the worker from starting more of its leases. TakenBack tells, for each lease, what will surely not be
+        started; nothing is told where nothing could be taken."""
+
+    def poll(self, timeout_s: float) -> Sequence[InstanceEvent]:
+        """Wait up to timeout_s for events and give them in order; enforces the time limit of each mini-batch meanwhile.
+
+        A worker over its limit, or gone by itself, is drained, its session killed, and told of by WorkerEnded.
+        """
+
+    def sync_parts(self, parts: Sequence[str]) -> None:
+        """Make the bytes reported so far of these part files durable. Raises: PlatformError."""
+
+    def close(self, *, is_early: bool) -> None:
+        """End all workers: with is_early by killing every session at once, else by letting `shutdown()` run, for at
+        most 10 s. Returns when no process of any session is left. Safe to repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptReport:
+    """What importing a script once told. error: "" when it went well; stack: the traceback's text."""
+
+    error: str
+    message: str
+    stack: str
+    output: str
+
+
+class Scripts(Protocol):
+    """Looks at scoring scripts in the environment they will run in."""
+
+    def check(self, python: Path, code_dir: Path, script: str, *, timeout_s: float) -> ScriptReport:
+        """Import the script in a child with a made-up environment and look for a callable `run`; nothing is called."""

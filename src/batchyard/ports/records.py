@@ -1,0 +1,274 @@
+"""The metadata database: documents, jobs, operations, audit.
+
+`Records` is held by doors and engine alone; a use case is handed a `Transaction`, which has no commit. Leaving
+`writing()` without an exception commits everything or nothing; an exception rolls back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Generic, Protocol, TypeVar
+
+from batchyard.domain.audit import AuditEntry
+from batchyard.domain.job_states import JobStatus
+from batchyard.domain.jobs import Counts, Job, JobError, Owner
+
+T = TypeVar("T")
+
+
+class Kind(Enum):
+    """The nouns that share the document table."""
+
+    ENDPOINT = "endpoint"
+    DEPLOYMENT = "deployment"
+    COMPUTE = "compute"
+    MODEL = "model"
+    ENVIRONMENT = "environment"
+    CODE = "code"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What names a document in its workspace. parent: the endpoint of a deployment, else ""; version: "" if unversioned."""
+
+    kind: Kind
+    name: str
+    version: str = ""
+    parent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored(Generic[T]):
+    """A document with what the database knows of it. revision: 1, and one more with each change. Times: epoch, UTC."""
+
+    key: Key
+    document: T
+    revision: int
+    etag: str
+    created_at: float
+    created_by: str
+    modified_at: float
+    modified_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list. next_token: opaque, gives the following page; None on the last."""
+
+    items: tuple[T, ...]
+    next_token: str | None = None
+
+
+class Documents(Protocol):
+    """Current documents and their older revisions. Names compare exactly."""
+
+    def get(self, key: Key, *, revision: int | None = None) -> Stored[Any] | None:
+        """Give the current document, or that revision (also of a deleted one); None when there is none."""
+
+    def list(
+        self,
+        kind: Kind,
+        *,
+        parent: str = "",
+        name: str | None = None,
+        limit: int = 1000,
+        token: str | None = None,
+    ) -> Page[Stored[Any]]:
+        """Give current documents of a kind, by name, then by creation, newest first.
+
+        name: only versions of this name.
+        """
+
+    def save(self, key: Key, document: object, *, actor: str, now: float, if_match: str | None = None) -> Stored[Any]:
+        """Store a new current revision; revisions go on counting after a delete.
+
+        if_match: an etag the current document must have, "*" for any that exists; None does not care.
+        Raises: PreconditionFailed when it has another one, or is missing.
+        """
+
+    def delete(self, key: Key, *, if_match: str | None = None) -> bool:
+        """Take the current document out of sight, keeping its revisions; False when there was none."""
+
+    def revisions(self, key: Key) -> Sequence[Stored[Any]]:
+        """Give all revisions, newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs to list; None leaves a field open."""
+
+    endpoint: str | None = None
+    deployment: str | None = None
+    statuses: frozenset[JobStatus] = frozenset()
+
+
+class Jobs(Protocol):
+    """Jobs as consumers and operators see them."""
+
+    def add(self, job: Job) -> None:
+        """Store a new job and reserve its output.
+
+        Raises: Conflict when the name is taken, when the (endpoint, request id) was seen, or when a job that is not
+        final holds the same (datastore, path, file); the message names the holder.
+        """
+
+    def get(self, name: str) -> Job | None:
+        """Give a job, with `queue_reason` when it is queued, or None."""
+
+    def by_request(self, endpoint: str, request_id: str) -> Job | None:
+        """Give the job that this request id made on this endpoint, or None."""
+
+    def list(self, which: JobFilter, *, limit: int = 50, token: str | None = None) -> Page[Job]:
+        """Give jobs, newest first."""
+
+    def request_cancel(self, name: str, *, now: float) -> Job:
+        """Ask a running job to end (status CancelRequested), or end a queued one at once (Canceled).
+
+        Raises: NotFound; Conflict when it is sealed or final in another way than Canceled.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Work that an owner holds. lapsed: its lease ended, by the database's clock. owner: None only before the first.
+
+    process_ends: how often an owner ended without a new commit since the last one.
+    """
+
+    name: str
+    fence: int
+    owner: Owner | None
+    lapsed: bool
+    process_ends: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What the job's process tells with each renewal; None leaves what is stored."""
+
+    counts: Counts | None = None
+    rate_items_s: float | None = None
+    eta_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobChange:
+    """A step of a job's life. phases are merged. Ends the lease when the status is final."""
+
+    status: JobStatus
+    counts: Counts | None = None
+    phases: Mapping[str, float] = field(default_factory=dict)
+    error: JobError | None = None
+    ledger_sha256: str | None = None
+    listed_at: float | None = None
+
+
+class JobLeases(Protocol):
+    """Who runs which job. Time is the database's clock; every write carries `WHERE fence = :fence`."""
+
+    def claim_next(self, owner: Owner, *, lease_s: float, now: float) -> Job | None:
+        """Start the next queued job that `domain.computes.admit` lets pass: Preparing, fence + 1, lease to owner.
+
+        now: epoch seconds for the phase. Two callers never get the same job. A queued job whose compute is gone or
+        has become too small is ended as Failed with the reason, and passed over.
+        """
+
+    def held(self) -> Sequence[Holding]:
+        """Give every job in a state of HOLDS_INSTANCES."""
+
+    def take_over(self, name: str, *, fence: int, owner: Owner, lease_s: float, made_progress: bool) -> Job | None:
+        """Give the job to a new owner, fence + 1, if its fence is still `fence`; else None.
+
+        made_progress: whether the last owner committed anything; process_ends becomes 0 if so, else one more.
+        """
+
+    def renew(self, name: str, *, fence: int, owner: Owner, lease_s: float, progress: Progress) -> bool:
+        """Prolong the lease and store progress; True when a cancel was requested. Raises: LeaseLost."""
+
+    def advance(self, name: str, *, fence: int, change: JobChange) -> Job:
+        """Change the job by a legal transition. Raises: LeaseLost; Conflict for an illegal one."""
+
+
+class OperationStatus(Enum):
+    """Azure's words for a long-running operation."""
+
+    RUNNING = "InProgress"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A promise made by a PUT that takes time. key/revision: the document it is about. log: text for the reader."""
+
+    id: str
+    key: Key
+    revision: int
+    status: OperationStatus
+    created_at: float
+    created_by: str
+    ended_at: float | None = None
+    error_code: str = ""
+    error_message: str = ""
+    fence: int = 0
+
+
+class Operations(Protocol):
+    """Long-running operations and who works on them; leases as for jobs."""
+
+    def add(self, operation: Operation) -> None:
+        """Store a new one."""
+
+    def get(self, id: str) -> Operation | None:
+        """Give one, or None."""
+
+    def claim_next(self, owner: Owner, *, lease_s: float) -> Operation | None:
+        """Take the oldest running operation that nobody holds or whose lease lapsed, fence + 1; None when none waits."""
+
+    def held(self) -> Sequence[Holding]:
+        """Give every running operation that has an owner (name is the id)."""
+
+    def release(self, id: str, *, fence: int) -> None:
+        """Let go of one whose owner ended, so that `claim_next` gives it again; nothing if the fence moved on."""
+
+    def finish(self, id: str, *, fence: int, error_code: str = "", error_message: str = "", now: float) -> None:
+        """End it: Succeeded without an error code, else Failed. Raises: LeaseLost."""
+
+
+class Audit(Protocol):
+    """The append-only list of mutations."""
+
+    def append(self, entry: AuditEntry) -> None:
+        """Add a row in this transaction."""
+
+    def list(self, *, target: str | None = None, action: str | None = None, limit: int = 200) -> Sequence[AuditEntry]:
+        """Give entries, newest first; target matches exactly."""
+
+
+class Transaction(Protocol):
+    """Everything of the database, in one transaction of one workspace. It cannot commit."""
+
+    documents: Documents
+    jobs: Jobs
+    job_leases: JobLeases
+    operations: Operations
+    audit: Audit
+
+
+class Records(Protocol):
+    """The database of one workspace. Safe to use from several threads."""
+
+    def writing(self) -> AbstractContextManager[Transaction]:
+        """Open a transaction that may write; it waits for other writers, and commits when left without an exception.
+
+        Raises: PlatformError when the database does not answer (locked for 30 s, unreachable, full disk).
+        """
+
+    def reading(self) -> AbstractContextManager[Transaction]:
+        """Open a consistent view for reading; writing in it is an error."""
+
+    def after_fork(self) -> None:
+        """Forget connections inherited from a parent process; the first call of a forked child."""

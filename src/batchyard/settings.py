@@ -1,0 +1,65 @@
+"""Every setting, once: one frozen dataclass, each name with its unit, a sentence each; the only reader of os.environ."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How this server, engine or command runs.
+
+    home: everything the embedded server keeps (BATCHYARD_HOME, default ~/.batchyard).
+    url, token, ca_file: a remote server for the command line (BATCHYARD_URL, BATCHYARD_TOKEN, BATCHYARD_CA).
+    database_url: SQLAlchemy URL of the metadata database, "" for SQLite in the home (BATCHYARD_DATABASE_URL).
+    allow_source_builds: let environments build packages from source (BATCHYARD_ALLOW_SOURCE_BUILDS=1).
+    worker_start_timeout_s: for a script's import and `init()` (BATCHYARD_WORKER_START_TIMEOUT_S).
+    environment_build_timeout_s: for one environment (BATCHYARD_ENVIRONMENT_BUILD_TIMEOUT_S).
+    log_cap_bytes: for each stream of each worker (BATCHYARD_LOG_CAP_BYTES).
+    fault: tests only, `point:nth:kill|stop|enospc|eio` (BATCHYARD_FAULT).
+    fault_log: tests only, a file that collects the names of reached points (BATCHYARD_FAULT_LOG).
+    """
+
+    home: Path
+    url: str = ""
+    token: str = ""
+    ca_file: str = ""
+    database_url: str = ""
+    allow_source_builds: bool = False
+    worker_start_timeout_s: float = 600.0
+    environment_build_timeout_s: float = 1800.0
+    log_cap_bytes: int = 64 << 20
+    fault: str = ""
+    fault_log: str = ""
+
+
+def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings of this process. Raises: ValueError naming the variable that is not a number."""
+    given = os.environ if environ is None else environ
+    home = given.get("BATCHYARD_HOME") or str(Path.home() / ".batchyard")
+    return Settings(
+        home=Path(home).expanduser().absolute(),
+        url=given.get("BATCHYARD_URL", "").rstrip("/"),
+        token=given.get("BATCHYARD_TOKEN", ""),
+        ca_file=given.get("BATCHYARD_CA", ""),
+        database_url=given.get("BATCHYARD_DATABASE_URL", ""),
+        allow_source_builds=given.get("BATCHYARD_ALLOW_SOURCE_BUILDS", "") == "1",
+        worker_start_timeout_s=_number(given, "BATCHYARD_WORKER_START_TIMEOUT_S", 600.0),
+        environment_build_timeout_s=_number(given, "BATCHYARD_ENVIRONMENT_BUILD_TIMEOUT_S", 1800.0),
+        log_cap_bytes=int(_number(given, "BATCHYARD_LOG_CAP_BYTES", 64 << 20)),
+        fault=given.get("BATCHYARD_FAULT", ""),
+        fault_log=given.get("BATCHYARD_FAULT_LOG", ""),
+    )
+
+
+def _number(given: Mapping[str, str], name: str, default: float) -> float:
+    text = given.get(name, "")
+    if not text:
+        return default
+    try:
+        return float(text)
+    except ValueError as exc:
+        raise ValueError(f"{name} is {text!r}, expected a number") from exc
