@@ -1,4 +1,4 @@
-"""Every setting, once: one frozen dataclass, each name with its unit, a sentence each; the only reader of os.environ."""
+"""Every setting, once: a frozen dataclass, each name with its unit, a sentence each; the only reader of os.environ."""
 
 from __future__ import annotations
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One mutation. time: seconds since the epoch, UTC. before/after: hashes of the documents, None where there was none.
+    """One mutation. time: seconds since the epoch, UTC.
 
+    before/after: hashes of the documents, None where there was none.
     action: such as `batchEndpoints/write`. target: path of the object, such as `batchEndpoints/digits`.
     details: small facts worth searching (`default_before`, `default_after`).
     """

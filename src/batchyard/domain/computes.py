@@ -83,7 +83,7 @@ def admit(
     for demand in queued:
         if demand.compute in blocked:
             reasons[demand.job] = (
-                f"Waits on compute {demand.compute!r} behind job {blocked[demand.compute]!r}, which was invoked earlier."
+                f"Waits on compute {demand.compute!r} behind job {blocked[demand.compute]!r}, invoked earlier."
             )
         elif free.get(demand.compute, 0) >= demand.instances:
             free[demand.compute] -= demand.instances

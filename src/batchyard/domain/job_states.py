@@ -30,10 +30,17 @@ HOLDS_INSTANCES = frozenset({JobStatus.PREPARING, JobStatus.RUNNING, JobStatus.F
 
 TRANSITIONS: Mapping[JobStatus, frozenset[JobStatus]] = {
     JobStatus.QUEUED: frozenset({JobStatus.PREPARING, JobStatus.CANCELED, JobStatus.FAILED}),
+    # A job whose process ended is taken over: it prepares again and goes on from its ledger, which may have its
+    # verdict already; then there is nothing left to run.
     JobStatus.PREPARING: frozenset(
-        {JobStatus.RUNNING, JobStatus.CANCEL_REQUESTED, JobStatus.FAILED, JobStatus.CANCELED}
+        {
+            JobStatus.RUNNING,
+            JobStatus.FINALIZING,
+            JobStatus.CANCEL_REQUESTED,
+            JobStatus.FAILED,
+            JobStatus.CANCELED,
+        }
     ),
-    # A job whose process ended is taken over: it prepares again, and goes on from its ledger.
     JobStatus.RUNNING: frozenset(
         {
             JobStatus.PREPARING,

@@ -31,12 +31,16 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """The input is frozen: how many items, cut into mini-batches of which size. listed_at: epoch seconds, UTC."""
+    """The input is frozen: how many items, cut into mini-batches of which size.
+
+    listing: name of the frozen listing in the job home, and listing_sha256 its hash. listed_at: epoch seconds, UTC.
+    """
 
     items: int
     mini_batch_size: int
     listing_sha256: str
     listed_at: float
+    listing: str = "listing/1"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from batchyard.domain.assets import Sealed
@@ -40,6 +41,43 @@ class Datastore(Protocol):
         """Delete one file; False when it was not there."""
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bytes of a local file: size_bytes of them from offset on."""
+
+    path: Path
+    offset: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A published file. name: relative to the output, '/'-separated."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+
+
+class Publication(Protocol):
+    """An output on its way: nothing of it is seen before `publish`, everything after. Disk errors: PlatformError."""
+
+    def write_rows(self, pieces: Iterable[Piece]) -> Written:
+        """Join the pieces, in order, as the predictions file."""
+
+    def write_failed_items(self, lines: Iterable[bytes]) -> Written:
+        """Write the list of failed items."""
+
+    def write_file(self, name: str, pieces: Iterable[Piece]) -> Written:
+        """Join the pieces as a file of the script's own, under its relative name."""
+
+    def publish(self, manifest: bytes) -> None:
+        """Make everything durable and seen, the manifest last; again with the same manifest is already done.
+
+        Raises: Conflict when the place is taken by anything else.
+        """
+
+
 class Datastores(Protocol):
     """The datastores of the workspace, and what is checked against them at invoke."""
 
@@ -56,7 +94,16 @@ class Datastores(Protocol):
         """
 
     def check_output(self, target: OutputTarget) -> None:
-        """Look whether the target is free (rule 13). Raises: Conflict naming what is there; NotFound for the datastore."""
+        """Look whether the target is free (rule 13).
+
+        Raises: Conflict naming what is there; NotFound for the datastore.
+        """
+
+    def input_path(self, source: InputSource) -> Path:
+        """Give the local path of an input. Raises: InvalidInput for a URI of another kind; NotFound."""
+
+    def publication(self, target: OutputTarget, *, job: str) -> Publication:
+        """Begin to publish a job's output; what an earlier try left unfinished is removed."""
 
 
 class SealedStore(Protocol):
@@ -70,7 +117,13 @@ class SealedStore(Protocol):
         """
 
     def read_text(self, sealed: Sealed, path: str, *, limit_bytes: int) -> str | None:
-        """Give a text file of the tree, or None when it has no such file. Raises: InvalidInput when not UTF-8 or longer."""
+        """Give a text file of the tree, or None when it has no such file.
+
+        Raises: InvalidInput when it is not UTF-8 or longer.
+        """
+
+    def path(self, sealed: Sealed) -> Path:
+        """Give the local folder of a tree; nobody writes in it."""
 
     def names(self, sealed: Sealed) -> list[str]:
         """Give the tree's file paths, sorted, at most 10,000."""

@@ -22,7 +22,7 @@ class WorkerPlan:
     fence: prefixes part files (`<fence>-<worker name>.part`). slots: worker processes on each node.
     start_timeout_s: for import and init(). log_cap_bytes: for each stream of each worker.
     writes_rows: false for summary_only (elements are counted, not written).
-    fault: BATCHYARD_FAULT for workers in tests, "" otherwise.
+    fault, fault_log: BATCHYARD_FAULT and BATCHYARD_FAULT_LOG for workers in tests, "" otherwise.
     """
 
     job: str
@@ -49,6 +49,7 @@ class WorkerPlan:
     environment_variables: Mapping[str, str] = field(default_factory=dict)
     log_cap_bytes: int = 64 << 20
     fault: str = ""
+    fault_log: str = ""
 
 
 class Instances(Protocol):

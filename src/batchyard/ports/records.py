@@ -32,7 +32,10 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What names a document in its workspace. parent: the endpoint of a deployment, else ""; version: "" if unversioned."""
+    """What names a document in its workspace.
+
+    parent: the endpoint of a deployment, else "". version: "" where there are none.
+    """
 
     kind: Kind
     name: str
@@ -226,7 +229,7 @@ class Operations(Protocol):
         """Give one, or None."""
 
     def claim_next(self, owner: Owner, *, lease_s: float) -> Operation | None:
-        """Take the oldest running operation that nobody holds or whose lease lapsed, fence + 1; None when none waits."""
+        """Take the oldest running operation that is free or whose lease lapsed, fence + 1; None when none waits."""
 
     def held(self) -> Sequence[Holding]:
         """Give every running operation that has an owner (name is the id)."""

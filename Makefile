@@ -1,0 +1,49 @@
+# batchyard: `make setup`, `make demo`, `make test`; longer suites: `make chaos`, `make bench`.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Without bytecode every process start would compile everything again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: setup demo test lint types unit chaos bench build clean
+
+setup: $(VENV)/.ready
+
+$(VENV)/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "batchyard needs Python 3.11 or later; set PYTHON=python3.x" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || scripts/install-venv "$(PYTHON)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --quiet --disable-pip-version-check install 'uv>=0.11,<1'
+
+$(VENV)/.ready: $(VENV)/bin/uv pyproject.toml constraints.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --constraint constraints.txt \
+	  --editable '.[postgres]' --group dev --group demo
+	@touch $@
+
+demo: setup
+	@$(BIN)/python examples/digits/demo.py
+
+test: setup lint types
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: setup
+	$(BIN)/mypy
+
+chaos: setup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/chaos --chaos-rounds 20
+
+bench: setup
+	$(BIN)/python -m benchmarks
+
+build: setup
+	$(BIN)/python -m build --installer uv
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .demo .bench

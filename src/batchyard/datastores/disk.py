@@ -1,0 +1,74 @@
+"""Durable writing on a local disk: what is said to be there survives a power cut; errors become ours."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from batchyard.domain.errors import Conflict, PlatformError
+
+_RENAME_NOREPLACE = 1
+_AT_FDCWD = -100
+
+
+@contextmanager
+def disk_errors(what: str) -> Iterator[None]:
+    """Turn an OSError of the disk into a PlatformError telling what could not be done."""
+    try:
+        yield
+    except OSError as exc:
+        raise PlatformError(f"Could not {what}: {exc.strerror or exc}.") from exc
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_new(path: Path, chunks: Iterable[bytes]) -> None:
+    """Make a file that must not exist yet, durable with its name on return. Raises: FileExistsError; OSError."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as stream:
+        for chunk in chunks:
+            stream.write(chunk)
+        stream.flush()
+        os.fsync(stream.fileno())
+    sync_folder(path.parent)
+
+
+def sync_tree(folder: Path) -> None:
+    """Make every file below a folder durable, and every name, innermost first."""
+    for parent, _, files in os.walk(folder, topdown=False):
+        for name in files:
+            fd = os.open(os.path.join(parent, name), os.O_RDONLY)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        sync_folder(Path(parent))
+
+
+def rename_no_replace(source: Path, target: Path) -> None:
+    """Rename, failing when the target exists in any form.
+
+    `os.rename` silently replaces an empty folder; `renameat2(RENAME_NOREPLACE)` does not.
+    Raises: Conflict when the target is there; OSError.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    done = libc.renameat2(
+        _AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), ctypes.c_uint(_RENAME_NOREPLACE)
+    )
+    if done == 0:
+        return
+    code = ctypes.get_errno()
+    if code == errno.EEXIST:
+        raise Conflict(f"{str(target)!r} is there already.")
+    raise OSError(code, os.strerror(code), str(target))

@@ -1,0 +1,96 @@
+"""Job homes as local folders, `jobs/<job>/`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from batchyard.datastores.disk import disk_errors, sync_folder, write_new
+from batchyard.domain.errors import Conflict, NotFound
+
+
+class LocalAppendFile:
+    """An append-only file; every error of the disk ends its use."""
+
+    def __init__(self, path: Path) -> None:
+        self._name = path.name
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        sync_folder(path.parent)
+
+    def write(self, content: bytes) -> None:
+        with disk_errors(f"append to {self._name!r}"):
+            view = memoryview(content)
+            while view:
+                view = view[os.write(self._fd, view) :]
+
+    def sync(self) -> None:
+        with disk_errors(f"sync {self._name!r}"):
+            os.fdatasync(self._fd)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class LocalJobHome:
+    """One folder, only the owner may enter it."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def path(self, name: str) -> Path:
+        target = self._root / name
+        with disk_errors(f"make the folder of {name!r}"):
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return target
+
+    def exists(self, name: str) -> bool:
+        return (self._root / name).exists()
+
+    def create(self, name: str, content: bytes) -> None:
+        target = self.path(name)
+        with disk_errors(f"write {name!r}"):
+            try:
+                write_new(target, [content])
+            except FileExistsError as exc:
+                raise Conflict(f"{name!r} is there already.") from exc
+
+    def append(self, name: str) -> LocalAppendFile:
+        target = self.path(name)
+        with disk_errors(f"make {name!r}"):
+            try:
+                return LocalAppendFile(target)
+            except FileExistsError as exc:
+                raise Conflict(f"{name!r} is there already.") from exc
+
+    def read(self, name: str) -> BinaryIO:
+        try:
+            return (self._root / name).open("rb")
+        except FileNotFoundError as exc:
+            raise NotFound(f"{name!r} is not in the job home.") from exc
+
+    def list(self, folder: str) -> Sequence[str]:
+        place = self._root / folder
+        return sorted(p.name for p in place.iterdir() if p.is_file()) if place.is_dir() else []
+
+    def remove_tree(self, name: str) -> None:
+        with disk_errors(f"remove {name!r}"):
+            if (self._root / name).exists():
+                shutil.rmtree(self._root / name)
+
+
+class LocalJobHomes:
+    """`jobs/` of a home."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def open(self, job: str) -> LocalJobHome:
+        folder = self._root / job
+        with disk_errors(f"make the home of job {job!r}"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return LocalJobHome(folder)

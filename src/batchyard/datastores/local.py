@@ -1,0 +1,195 @@
+"""Datastores as local folders, below the home, and what is checked against them at invoke."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
+
+from batchyard.datastores.disk import disk_errors, sync_folder, write_new
+from batchyard.datastores.publish import LocalPublication, published_names
+from batchyard.domain.datastores import DATASTORES
+from batchyard.domain.errors import CallerError, Conflict, InvalidInput, Mistake, NotFound, not_found
+from batchyard.domain.jobs import InputKind, InputSource, OutputTarget
+from batchyard.domain.resource_ids import parse_datastore_uri
+from batchyard.ports.datastore import Entry
+
+_CODE_CONTAINER = re.compile(r"code-[a-zA-Z0-9-]{1,64}")
+# A file being written; never listed, so that nobody reads half a file.
+_UNFINISHED = ".unfinished-"
+
+
+class LocalDatastore:
+    """One folder. Every path is confined to it, also through symbolic links."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def list(self, prefix: str) -> Iterator[Entry]:
+        start, _, _ = prefix.rpartition("/")
+        folder = self.path(start) if start else self._root
+        found = [p for p in _walk(folder, os.fspath(self._root)) if p.startswith(prefix)]
+        for path in sorted(found, key=os.fsencode):
+            entry = self.stat(path)
+            if entry is not None:
+                yield entry
+
+    def stat(self, path: str) -> Entry | None:
+        try:
+            found = self.path(path).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if not os.path.isfile(self.path(path)):
+            return None
+        return Entry(path, found.st_size, found.st_mtime, f'"{found.st_mtime_ns:x}-{found.st_size:x}"')
+
+    def open(self, path: str) -> BinaryIO:
+        try:
+            return self.path(path).open("rb")
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as exc:
+            raise NotFound(f"There is no file {path!r} in this datastore.") from exc
+
+    def put(self, path: str, chunks: Iterable[bytes], *, create_only: bool) -> Entry:
+        target = self.path(path)
+        with disk_errors(f"write {path!r}"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = target.parent / f"{_UNFINISHED}{secrets.token_hex(8)}"
+            try:
+                write_new(unfinished, chunks)
+                _put_in_place(unfinished, target, create_only=create_only)
+            finally:
+                unfinished.unlink(missing_ok=True)
+        entry = self.stat(path)
+        if entry is None:
+            raise NotFound(f"{path!r} was removed while it was being written.")
+        return entry
+
+    def delete(self, path: str) -> bool:
+        try:
+            self.path(path).unlink()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
+
+    def path(self, path: str) -> Path:
+        """Give the local path of a name in the datastore. Raises: CallerError when it would leave the folder."""
+        parts = path.split("/")
+        if path.startswith("/") or ".." in parts or "\0" in path:
+            raise CallerError(f"The path {path!r} leaves its datastore. Use a relative path without '..'.")
+        target = self._root / path
+        inside = os.path.realpath(self._root)
+        real = os.path.realpath(target)
+        if real != inside and not real.startswith(inside + os.sep):
+            raise CallerError(f"The path {path!r} leaves its datastore through a symbolic link.")
+        return target
+
+
+class LocalDatastores:
+    """The datastores of a home: `datastores/<name>`, and `uploads/code-<id>` for code on its way to be sealed."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+
+    def get(self, name: str) -> LocalDatastore:
+        if _CODE_CONTAINER.fullmatch(name):
+            return LocalDatastore(self._home / "uploads" / name)
+        if name not in [info.name for info in DATASTORES]:
+            raise not_found("datastore", name, [info.name for info in DATASTORES])
+        return LocalDatastore(self._home / "datastores" / name)
+
+    def by_container(self, container: str) -> LocalDatastore | None:
+        if _CODE_CONTAINER.fullmatch(container):
+            return self.get(container)
+        names = [info.name for info in DATASTORES if info.container == container]
+        return self.get(names[0]) if names else None
+
+    def check_input(self, source: InputSource) -> None:
+        path = self.input_path(source)
+        mistake = self._input_mistake(path, source)
+        if mistake is not None:
+            raise InvalidInput("input", [mistake])
+
+    def check_output(self, target: OutputTarget) -> None:
+        folder = self.get(target.place.datastore).path(target.place.path)
+        if not target.into_existing:
+            if folder.is_dir() and not any(folder.iterdir()):
+                return
+            if os.path.lexists(folder):
+                raise Conflict(
+                    f"The output {str(target.place)!r} exists already and is not an empty folder. Name another one, "
+                    "or give a file name to add to a folder."
+                )
+            return
+        for name in published_names(target.file_name):
+            if os.path.lexists(folder / name):
+                raise Conflict(f"The output file {name!r} exists already in {str(target.place)!r}. Name another one.")
+
+    def input_path(self, source: InputSource) -> Path:
+        """Give the local path of an input. Raises: InvalidInput for a URI of another kind; NotFound."""
+        place = parse_datastore_uri(source.uri)
+        if place is not None:
+            return self.get(place.datastore).path(place.path.rstrip("/"))
+        parts = urlsplit(source.uri)
+        if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/"):
+            return Path(os.fsdecode(_file_path(source.uri)))
+        allowed = "azureml://datastores/<name>/paths/<path>, or a local path given to the command"
+        raise InvalidInput("input", [Mistake("input", repr(source.uri), allowed)])
+
+    def publication(self, target: OutputTarget, *, job: str) -> LocalPublication:
+        folder = self.get(target.place.datastore).path(target.place.path.rstrip("/"))
+        return LocalPublication(folder, target, job=job)
+
+    def _input_mistake(self, path: Path, source: InputSource) -> Mistake | None:
+        wanted = "a folder with files" if source.kind is InputKind.FOLDER else "a file"
+        if source.uri.startswith("file:") and _is_inside(path, self._home):
+            return Mistake("input", repr(source.uri), "a path outside the server's own home")
+        if not path.exists():
+            return Mistake("input", f"nothing at {source.uri!r}", wanted)
+        if source.kind is InputKind.FILE:
+            return None if path.is_file() else Mistake("input", f"a folder at {source.uri!r}", wanted)
+        if not path.is_dir():
+            return Mistake("input", f"a file at {source.uri!r}", wanted, "Say --input-type uri_file for one file.")
+        if next(_walk(path, os.fspath(path)), None) is None:
+            return Mistake("input", f"an empty folder at {source.uri!r}", wanted)
+        return None
+
+
+def _put_in_place(unfinished: Path, target: Path, *, create_only: bool) -> None:
+    if create_only:
+        try:
+            os.link(unfinished, target)  # Fails when the target exists; a rename would replace it.
+        except FileExistsError as exc:
+            raise Conflict(f"{target.name!r} exists already.") from exc
+    else:
+        os.replace(unfinished, target)
+    sync_folder(target.parent)
+
+
+def _walk(folder: Path, root: str) -> Iterator[str]:
+    """Give the paths, relative to root, of the files below a folder, in no order."""
+    stack = [os.fspath(folder)]
+    while stack:
+        try:
+            entries = os.scandir(stack.pop())
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        with entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    stack.append(entry.path)
+                elif not entry.name.startswith(_UNFINISHED):
+                    yield os.path.relpath(entry.path, root)
+
+
+def _file_path(uri: str) -> bytes:
+    # urlsplit would cut at '#' and '?', which are ordinary characters of a quoted path.
+    return os.fsencode(unquote(uri.removeprefix("file://").removeprefix("localhost"), errors="surrogateescape"))
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    real, home = os.path.realpath(path), os.path.realpath(folder)
+    return real == home or real.startswith(home + os.sep) or home.startswith(real + os.sep)

@@ -1,0 +1,116 @@
+"""The content-addressed store as a local folder: `sealed/<sha256>/…`, read-only, hard-linked from uploads."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from batchyard.datastores.disk import disk_errors, rename_no_replace, sync_folder
+from batchyard.datastores.local import LocalDatastores
+from batchyard.domain.assets import Sealed
+from batchyard.domain.errors import Conflict, InvalidInput, Mistake
+from batchyard.domain.resource_ids import DatastorePath
+
+_MOST_NAMES = 10_000
+
+
+class LocalSealedStore:
+    """Trees by the hash of what is in them. A tree that is there never changes, so sealing again is free."""
+
+    def __init__(self, root: Path, datastores: LocalDatastores) -> None:
+        self._root = root
+        self._datastores = datastores
+
+    def seal(self, source: DatastorePath, *, keep_name: bool) -> Sealed:
+        origin = self._datastores.get(source.datastore).path(source.path.rstrip("/"))
+        if not origin.exists():
+            allowed = "a file or folder that was uploaded"
+            raise InvalidInput("path", [Mistake("path", f"nothing at {str(source)!r}", allowed)])
+        with disk_errors(f"seal {str(source)!r}"):
+            self._root.mkdir(parents=True, exist_ok=True)
+            unfinished = self._root / f".unfinished-{secrets.token_hex(8)}"
+            try:
+                _link_tree(origin, unfinished / origin.name if keep_name or origin.is_file() else unfinished)
+                sealed = _digest(unfinished)
+                self._keep(unfinished, sealed)
+            finally:
+                shutil.rmtree(unfinished, ignore_errors=True)
+        return sealed
+
+    def read_text(self, sealed: Sealed, path: str, *, limit_bytes: int) -> str | None:
+        target = self.path(sealed) / path
+        if ".." in path.split("/") or path.startswith("/") or not target.is_file():
+            return None
+        content = target.read_bytes()
+        if len(content) > limit_bytes:
+            raise InvalidInput(path, [Mistake("", f"{len(content)} bytes", f"at most {limit_bytes} bytes")])
+        try:
+            return content.decode()
+        except UnicodeDecodeError as exc:
+            raise InvalidInput(path, [Mistake("", f"bytes that are not UTF-8 ({exc.reason})", "UTF-8 text")]) from exc
+
+    def names(self, sealed: Sealed) -> list[str]:
+        root = self.path(sealed)
+        return sorted(os.path.relpath(path, root) for path in _files(root))[:_MOST_NAMES]
+
+    def path(self, sealed: Sealed) -> Path:
+        """Give the local folder of a tree."""
+        return self._root / sealed.sha256
+
+    def _keep(self, unfinished: Path, sealed: Sealed) -> None:
+        for parent, _, _ in os.walk(unfinished, topdown=False):
+            sync_folder(Path(parent))
+        try:
+            rename_no_replace(unfinished, self.path(sealed))
+        except Conflict:
+            return  # The same bytes are sealed already.
+        sync_folder(self._root)
+
+
+def _link_tree(origin: Path, target: Path) -> None:
+    """Hard-link every file (copy across file systems); links that lead out of the folder are refused."""
+    if origin.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _link(origin, target)
+        return
+    target.mkdir(parents=True)
+    inside = os.path.realpath(origin) + os.sep
+    for path in _files(origin):
+        if not (os.path.realpath(path) + os.sep).startswith(inside):
+            raise InvalidInput("path", [Mistake("path", f"a link out of the folder, {path.name!r}", "files inside it")])
+        place = target / os.path.relpath(path, origin)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _link(path, place)
+
+
+def _link(origin: Path, target: Path) -> None:
+    real = os.path.realpath(origin)
+    try:
+        os.link(real, target)
+    except OSError:  # Another file system, or one without hard links: the bytes are copied.
+        shutil.copyfile(real, target)
+    is_executable = os.stat(target).st_mode & 0o100
+    os.chmod(target, 0o555 if is_executable else 0o444)
+
+
+def _digest(root: Path) -> Sealed:
+    """Hash names, executable bits and contents; order by the bytes of the path."""
+    tree, files, size = hashlib.sha256(b"batchyard tree 1\n"), 0, 0
+    for path in sorted(_files(root), key=os.fsencode):
+        with path.open("rb") as stream:
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
+            status = os.fstat(stream.fileno())
+        name = os.fsencode(os.path.relpath(path, root))
+        tree.update(b"%d %d %s %s\0" % (bool(status.st_mode & 0o100), status.st_size, content.encode(), name))
+        files, size = files + 1, size + status.st_size
+    return Sealed(tree.hexdigest(), files, size)
+
+
+def _files(root: Path) -> list[Path]:
+    found = []
+    for parent, _, names in os.walk(root, followlinks=False):
+        found += [Path(parent) / name for name in names]
+    return found

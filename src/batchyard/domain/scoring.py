@@ -1,0 +1,343 @@
+"""How one job is scored: events in, instructions out; every decision about mini-batches lives here.
+
+A driver (`engine.score`) carries the instructions out and reports what happened; nothing waits in here, and time
+comes in only as the seconds that workers measured. What is counted is what the ledger has: a report becomes `Append`,
+and only `Durable` changes the counts.
+
+The life of a mini-batch: waiting -> leased -> reported -> committed, or, after an attempt that failed, waiting again as
+a retry until its attempts are used up. What a worker had not started goes back uncharged.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from batchyard.domain.job_states import JobStatus
+from batchyard.domain.jobs import ErrorClass
+from batchyard.domain.lease_sizes import LeaseSizes
+from batchyard.domain.ledger import AttemptFailed, Committed, FailedItems, Record, Verdict
+from batchyard.domain.minibatches import Cut, RangeSet
+from batchyard.domain.scoring_events import (
+    Append,
+    Assign,
+    CancelRequested,
+    Durable,
+    Event,
+    Failure,
+    Instruction,
+    Lease,
+    LeaseReported,
+    Restart,
+    Segment,
+    Stop,
+    TakeBack,
+    TakenBack,
+    Worker,
+    WorkerEnded,
+    WorkerReady,
+    WritesFailed,
+)
+from batchyard.domain.tally import Tally
+
+LEASES_PER_WORKER = 2  # One running, one waiting in the pipe: that hides the round trip, more gains nothing.
+STARTS_WITHOUT_SUCCESS = 3  # Starts of one slot that may fail before the job ends with the script's own error.
+
+# Azure: the words of its own run-time (C.5), so that searching for them finds help.
+NO_SUCCESS = "There is no succeeded mini batch item returned from run()."
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the verdict and the hand-out depend on, from the job's spec.
+
+    max_attempts: max_retries + 1. error_threshold: failed items tolerated, -1 for all. one_by_one: leases of a single
+    mini-batch (jobs whose scripts write files). slots: worker processes of the job.
+    """
+
+    cut: Cut
+    max_attempts: int
+    error_threshold: int
+    one_by_one: bool
+    slots: int
+
+
+@dataclass(slots=True)
+class _Seat:
+    """A living worker: its leases, oldest first, and what was already taken back of them."""
+
+    leases: deque[Lease] = field(default_factory=deque)
+    taken: dict[int, RangeSet] = field(default_factory=dict)
+    is_fresh: bool = True
+    is_asked_back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Retry:
+    """A mini-batch waiting for another attempt. needs_fresh: only a worker that has not run anything may take it."""
+
+    mini_batch: int
+    attempt: int
+    needs_fresh: bool
+
+
+class Scoring:
+    """One job's scoring. Give events to `handle`, carry out what it returns, in order.
+
+    tally: what the ledger says already (a plan at least); its open attempts and settled mini-batches are honoured.
+    """
+
+    def __init__(self, rules: Rules, tally: Tally) -> None:
+        self._rules = rules
+        self.tally = tally
+        self._waiting = RangeSet(tally.settled.gaps(rules.cut.mini_batches))
+        self._retries: deque[_Retry] = deque()
+        self._seats: dict[Worker, _Seat] = {}
+        self._failed_starts: dict[tuple[str, int], int] = {}
+        self._sizes = LeaseSizes(one_by_one=rules.one_by_one)
+        self._next_lease = 1
+        self._unsettled_appends = 0
+        self.verdict: Verdict | None = tally.verdict
+        self.platform_message = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the verdict is durable and nothing is left to hand out."""
+        return self.tally.verdict is not None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything waits for the ledger alone: no worker has a lease, or the verdict is given."""
+        return self.verdict is not None or not any(seat.leases for seat in self._seats.values())
+
+    def begin(self) -> list[Instruction]:
+        """What is to be done before any event: open attempts of an earlier owner are tried again or given up."""
+        out: list[Instruction] = []
+        for mini_batch, failed in sorted(self.tally.open_attempts.items()):
+            self._waiting.remove(mini_batch, mini_batch + 1)
+            if failed.attempt < self._rules.max_attempts:
+                self._retries.append(_Retry(mini_batch, failed.attempt + 1, needs_fresh=False))
+            else:
+                self._append([self._given_up(failed)], out)
+        return self._settle(out)
+
+    def handle(self, event: Event) -> list[Instruction]:
+        """Take one event and say what to do now. After the verdict only `Durable` still counts."""
+        if self.verdict is not None and not isinstance(event, Durable):
+            return []
+        out: list[Instruction] = []
+        if isinstance(event, LeaseReported):
+            self._reported(event, out)
+        elif isinstance(event, Durable):
+            self._durable(event)
+        elif isinstance(event, WorkerReady):
+            self._failed_starts.pop((event.worker.node, event.worker.slot), None)
+            self._seats[event.worker] = _Seat()
+        elif isinstance(event, TakenBack):
+            self._taken_back(event)
+        elif isinstance(event, WorkerEnded):
+            self._ended(event, out)
+        elif isinstance(event, CancelRequested):
+            self._judge(Verdict(JobStatus.CANCELED.value, "Canceled", event.reason), out)
+        elif isinstance(event, WritesFailed):
+            self.platform_message = event.message
+        return self._settle(out)
+
+    # What happened ------------------------------------------------------------------------------------------------
+
+    def _reported(self, event: LeaseReported, out: list[Instruction]) -> None:
+        seat = self._seats.get(event.worker)
+        if seat is None or not seat.leases or seat.leases[0].id != event.lease:
+            raise ValueError(f"{event.worker.name} reported lease {event.lease}, which is not its oldest")
+        lease = seat.leases.popleft()
+        seat.is_fresh = False
+        missing = RangeSet([(lease.first, lease.first + lease.count)])
+        for segment in event.segments:
+            missing.remove(segment.first, segment.first + segment.count)
+        for failure in event.failures:
+            missing.remove(failure.mini_batch, failure.mini_batch + 1)
+        for start, stop in seat.taken.pop(lease.id, RangeSet()):
+            missing.remove(start, stop)
+        if not seat.taken:
+            seat.is_asked_back = False
+        self._give_back(lease, missing)
+        ran = sum(segment.count for segment in event.segments) + len(event.failures)
+        self._sizes.measured(ran, event.seconds)
+        records: list[Record] = [_committed(segment, lease.attempt) for segment in event.segments]
+        for failure in event.failures:
+            records += self._charge(failure, lease.attempt, event.worker, is_worker_gone=False)
+        self._append(records, out)
+
+    def _charge(self, failure: Failure, attempt: int, worker: Worker, *, is_worker_gone: bool) -> list[Record]:
+        """Charge one attempt to a mini-batch: it is tried again, or its items have failed for good."""
+        what = (failure.error_class.value, failure.error, failure.message, failure.stack)
+        failed = AttemptFailed(failure.mini_batch, attempt, *what, worker.name)
+        records: list[Record] = [failed]
+        if attempt < self._rules.max_attempts:
+            self._retries.append(
+                _Retry(
+                    failure.mini_batch,
+                    attempt + 1,
+                    needs_fresh=is_worker_gone or failure.error_class is ErrorClass.MEMORY,
+                )
+            )
+        else:
+            records.append(self._given_up(failed))
+        return records
+
+    def _given_up(self, failed: AttemptFailed) -> FailedItems:
+        return FailedItems(
+            mini_batch=failed.mini_batch,
+            count=self._rules.cut.items_in(failed.mini_batch, 1),
+            attempts=failed.attempt,
+            error_class=failed.error_class,
+            error=failed.error,
+            message=failed.message,
+            stack=failed.stack,
+        )
+
+    def _taken_back(self, event: TakenBack) -> None:
+        seat = self._seats.get(event.worker)
+        lease = next((x for x in seat.leases if x.id == event.lease), None) if seat else None
+        if seat is None or lease is None:
+            return
+        stop = event.first + event.count
+        seat.taken.setdefault(lease.id, RangeSet()).add(event.first, stop)
+        self._give_back(lease, RangeSet([(event.first, stop)]))
+
+    def _ended(self, event: WorkerEnded, out: list[Instruction]) -> None:
+        seat = self._seats.pop(event.worker, None)
+        place = (event.worker.node, event.worker.slot)
+        if seat is None:
+            self._start_failed(event, place, out)
+        else:
+            self._take_leases_of(event, seat, out)
+        if self.verdict is None:
+            out.append(Restart(*place))
+
+    def _take_leases_of(self, event: WorkerEnded, seat: _Seat, out: list[Instruction]) -> None:
+        running = event.running.mini_batch if event.running else None
+        for lease in seat.leases:
+            left = RangeSet([(lease.first, lease.first + lease.count)])
+            for start, stop in seat.taken.get(lease.id, RangeSet()):
+                left.remove(start, stop)
+            if event.running is not None and running is not None and running in left:
+                left.remove(running, running + 1)
+                running = None
+                self._append(self._charge(event.running, lease.attempt, event.worker, is_worker_gone=True), out)
+            self._give_back(lease, left)
+
+    def _start_failed(self, event: WorkerEnded, place: tuple[str, int], out: list[Instruction]) -> None:
+        """Death in import or init() charges no item; a slot that cannot start ends the job with the script's error."""
+        failures = self._failed_starts[place] = self._failed_starts.get(place, 0) + 1
+        if failures < STARTS_WITHOUT_SUCCESS or event.start_failure is None:
+            return
+        failure = event.start_failure
+        record = AttemptFailed(
+            -1, failures, failure.error_class.value, failure.error, failure.message, failure.stack, event.worker.name
+        )
+        self._append([record], out)
+        reason = (
+            f"The scoring script could not be started {failures} times in a row: {failure.error}: {failure.message}"
+        )
+        self._judge(Verdict(JobStatus.FAILED.value, "ScriptStartFailed", reason), out)
+
+    def _durable(self, event: Durable) -> None:
+        self._unsettled_appends -= len(event.records)
+        for record in event.records:
+            self.tally.apply(record)
+
+    # What is to be done -------------------------------------------------------------------------------------------
+
+    def _settle(self, out: list[Instruction]) -> list[Instruction]:
+        """After every event: judge, hand out, and take back for idle workers."""
+        if self.verdict is None:
+            self._judge_counts(out)
+        if self.verdict is None:
+            self._hand_out(out)
+        return out
+
+    def _judge_counts(self, out: list[Instruction]) -> None:
+        counts, threshold = self.tally.counts, self._rules.error_threshold
+        if 0 <= threshold < counts.failed:
+            reason = f"{counts.failed} items failed, more than error_threshold {threshold} tolerates."
+            self._judge(Verdict(JobStatus.FAILED.value, "ErrorThresholdExceeded", reason), out)
+        elif counts.mini_batches_done == counts.mini_batches and self._unsettled_appends == 0:
+            if counts.succeeded == 0:
+                reason = f"{NO_SUCCESS} {counts.failed} of {counts.items} items failed."
+                self._judge(Verdict(JobStatus.FAILED.value, "NoItemSucceeded", reason), out)
+            else:
+                self._judge(Verdict(JobStatus.COMPLETED.value), out)
+
+    def _judge(self, verdict: Verdict, out: list[Instruction]) -> None:
+        if self.verdict is not None:
+            return
+        self.verdict = verdict
+        out.append(Stop(is_early=verdict.status != JobStatus.COMPLETED.value))
+        self._append([verdict], out)
+
+    def _hand_out(self, out: list[Instruction]) -> None:
+        """Fill the workers' pipes, emptiest first, so that no worker waits while another holds two leases."""
+        for depth in range(LEASES_PER_WORKER):
+            for worker, seat in self._seats.items():
+                if len(seat.leases) == depth and not seat.is_asked_back:
+                    lease = self._next(seat, is_prefetch=depth > 0)
+                    if lease is not None:
+                        seat.leases.append(lease)
+                        out.append(Assign(worker, lease))
+        self._ask_back_for_idle(out)
+
+    def _next(self, seat: _Seat, *, is_prefetch: bool) -> Lease | None:
+        for at, retry in enumerate(self._retries):
+            if not retry.needs_fresh or (seat.is_fresh and not seat.leases):
+                del self._retries[at]
+                return self._lease(retry.mini_batch, 1, retry.attempt)
+        if not self._waiting:
+            return None
+        if is_prefetch and not self._sizes.is_prefetch_worth_it:
+            return None
+        found = self._waiting.take(self._sizes.next_count(len(self._waiting), self._rules.slots))
+        return None if found is None else self._lease(found[0], found[1] - found[0], 1)
+
+    def _lease(self, first: int, count: int, attempt: int) -> Lease:
+        lease = Lease(self._next_lease, first, count, attempt)
+        self._next_lease += 1
+        return lease
+
+    def _ask_back_for_idle(self, out: list[Instruction]) -> None:
+        """An idle worker and nothing waiting: take back what others have not started (a slow mini-batch blocks it)."""
+        if self._waiting or not any(not s.leases and not s.is_asked_back for s in self._seats.values()):
+            return
+        for worker, seat in self._seats.items():
+            if not seat.is_asked_back and sum(lease.count for lease in seat.leases) > 1:
+                seat.is_asked_back = True
+                out.append(TakeBack(worker))
+
+    def _give_back(self, lease: Lease, ranges: Iterable[tuple[int, int]]) -> None:
+        """What was not started is handed out again, uncharged; a retry keeps its number."""
+        for start, stop in ranges:
+            if lease.attempt == 1:
+                self._waiting.add(start, stop)
+            else:
+                self._retries.appendleft(_Retry(start, lease.attempt, needs_fresh=False))
+
+    def _append(self, records: list[Record], out: list[Instruction]) -> None:
+        if records:
+            self._unsettled_appends += len(records)
+            out.append(Append(tuple(records)))
+
+
+def _committed(segment: Segment, attempt: int) -> Committed:
+    return Committed(
+        first=segment.first,
+        attempt=attempt,
+        part=segment.part,
+        offset=segment.offset,
+        lengths=segment.lengths,
+        crc=segment.crc,
+        rows=segment.rows,
+        succeeded=segment.succeeded,
+        short=segment.short,
+        files=segment.files,
+    )

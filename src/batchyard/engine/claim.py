@@ -1,0 +1,83 @@
+"""Taking on work: the next queued job, jobs whose owner died or slept, and operations."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from batchyard.domain.job_states import JobStatus
+from batchyard.domain.jobs import ErrorClass, Job, JobError, Owner
+from batchyard.domain.ledger import Committed, read
+from batchyard.engine.lease import LEASE_S
+from batchyard.engine.rooms import Rooms
+from batchyard.ports.records import Holding, JobChange, Operation
+
+log = logging.getLogger(__name__)
+
+# Longer than any build may take: an owner of this host that died is seen at once, by its process.
+OPERATION_LEASE_S = 3 * 3600.0
+MOST_PROCESS_ENDS = 5  # Rule 5: that many ends without a commit between, and the job is Failed.
+
+
+def claim_job(rooms: Rooms) -> Job | None:
+    """Start the next queued job whose compute has its instances free, or give None."""
+    with rooms.records.writing() as tx:
+        job = tx.job_leases.claim_next(rooms.owner, lease_s=LEASE_S, now=rooms.now())
+    if job is not None:
+        log.info("job claimed", extra={"job": job.name, "fence": job.fence})
+        rooms.faults.reach("claim.claimed")
+    return job
+
+
+def orphans(rooms: Rooms, *, is_alive: Callable[[Owner], bool | None]) -> list[Holding]:
+    """Give the jobs whose owner is gone: dead on this host (at once), or with a lapsed lease anywhere.
+
+    is_alive: whether a process of this boot still runs; None for a process of another host or boot.
+    """
+    with rooms.records.reading() as tx:
+        held = tx.job_leases.held()
+    return [h for h in held if h.lapsed or (h.owner is not None and is_alive(h.owner) is False)]
+
+
+def take_over(rooms: Rooms, orphan: Holding) -> Job | None:
+    """Become the owner of an orphan, or give None when somebody else was first, or when it ended for good."""
+    made_progress = _has_commits(rooms, orphan)
+    with rooms.records.writing() as tx:
+        job = tx.job_leases.take_over(
+            orphan.name, fence=orphan.fence, owner=rooms.owner, lease_s=LEASE_S, made_progress=made_progress
+        )
+    if job is None:
+        return None
+    log.warning("job taken over", extra={"job": job.name, "fence": job.fence, "process_ends": orphan.process_ends})
+    if not made_progress and orphan.process_ends + 1 >= MOST_PROCESS_ENDS and job.status is not JobStatus.FINALIZING:
+        _give_up(rooms, job)
+        return None
+    rooms.faults.reach("claim.claimed")
+    return job
+
+
+def claim_operation(rooms: Rooms) -> Operation | None:
+    """Take the oldest operation that waits, or give None."""
+    with rooms.records.writing() as tx:
+        return tx.operations.claim_next(rooms.owner, lease_s=OPERATION_LEASE_S)
+
+
+def _has_commits(rooms: Rooms, orphan: Holding) -> bool:
+    home, name = rooms.homes.open(orphan.name), f"ledger/{orphan.fence}.log"
+    if not home.exists(name):
+        return False
+    with home.read(name) as stream:
+        return any(isinstance(record, Committed) for record, _ in read(stream))
+
+
+def _give_up(rooms: Rooms, job: Job) -> None:
+    rooms.kill_left_overs(rooms.homes.open(job.name).path("workers.jsonl"))
+    message = (
+        f"The job's process ended {MOST_PROCESS_ENDS} times without scoring anything between. "
+        "The server's log tells why each time (`batchyard server logs`)."
+    )
+    error = JobError("ProcessEnded", message, ErrorClass.PLATFORM, log="logs/sys/job.txt")
+    with rooms.records.writing() as tx:
+        change = JobChange(JobStatus.FAILED, phases={"ended": rooms.now()}, error=error)
+        tx.job_leases.advance(job.name, fence=job.fence, change=change)
+    log.error("job given up", extra={"job": job.name})

@@ -1,0 +1,240 @@
+"""Publishing: a pure function of the sealed ledger, so that anyone may repeat it and writes the same bytes (rule 10).
+
+Rows are joined in the order of the input from the workers' part files; failed items, the script's own files and the
+manifest follow. Memory stays flat: what has to be sorted goes through sorted runs.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from batchyard.domain.deployments import OutputAction, SameName
+from batchyard.domain.errors import Conflict
+from batchyard.domain.jobs import Job
+from batchyard.domain.ledger import Committed, FailedItems, Lost
+from batchyard.domain.minibatches import Cut
+from batchyard.domain.tally import Tally
+from batchyard.engine.ledger_file import Extent, records
+from batchyard.engine.plain_json import to_json
+from batchyard.engine.plan import Listing
+from batchyard.engine.rooms import Rooms
+from batchyard.engine.sorting import SortedRuns
+from batchyard.ports.datastore import Piece, Publication, Written
+from batchyard.ports.job_home import JobHome
+
+_ROWS = struct.Struct(">QQQI")  # First mini-batch, offset, bytes, part: big-endian sorts as numbers do.
+_MINI_BATCH = struct.Struct(">Q")
+MANIFEST_FORMAT = "batchyard manifest 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A ledger that never changes again. listing: name of the frozen listing in the job home."""
+
+    extents: Sequence[Extent]
+    sha256: str
+    tally: Tally
+    listing: str
+    listing_sha256: str
+
+
+def collect(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed) -> None:
+    """Publish the job's output. Safe to repeat, also by two processes at once.
+
+    Raises: Conflict when the place is taken, or when two mini-batches wrote different bytes under one name;
+    PlatformError when the disk does not do it.
+    """
+    work = home.path("collect") / str(job.fence)
+    rows, failures, files = _gather(home, sealed, work)
+    listing = Listing(home.path(sealed.listing))
+    try:
+        publication = rooms.datastores.publication(job.spec.output, job=job.name)
+        written: list[dict[str, Any]] = []  # Any: JSON values
+        if job.spec.settings.output_action is OutputAction.APPEND_ROW:
+            entry = publication.write_rows(_pieces(home, rows))
+            written.append({**_entry(entry), "rows": sealed.tally.counts.rows})
+        rooms.faults.reach("collect.rows_written")
+        cut = Cut(sealed.tally.counts.items, job.spec.settings.mini_batch_size)
+        written.append(_entry(publication.write_failed_items(_failed_lines(failures, listing, cut))))
+        written += _write_files(publication, home, files, job.spec.settings.same_name)
+        manifest = _manifest(job, sealed, written)
+        rooms.faults.reach("collect.manifest_written")
+        rooms.faults.reach("publish.before")
+        publication.publish(manifest)
+        rooms.faults.reach("publish.after")
+    finally:
+        listing.close()
+        home.remove_tree("collect")
+
+
+@dataclass(slots=True)
+class _Rows:
+    """Where every committed row stands: entries sorted by mini-batch; parts by number."""
+
+    entries: SortedRuns
+    parts: list[str]
+
+
+def _gather(home: JobHome, sealed: Sealed, work: Path) -> tuple[_Rows, SortedRuns, SortedRuns]:
+    """Read the ledger once and sort what it says by mini-batch: rows, failures (JSON), and files by name."""
+    gone = {(r.part, r.offset) for r in records(home, sealed.extents) if isinstance(r, Lost)}
+    rows = _Rows(SortedRuns(work / "rows"), [])
+    failures, files = SortedRuns(work / "failures"), SortedRuns(work / "files")
+    numbers: dict[str, int] = {}
+    for record in records(home, sealed.extents):
+        if isinstance(record, FailedItems):
+            failures.add(_MINI_BATCH.pack(record.mini_batch) + json.dumps(asdict(record)).encode())
+        elif isinstance(record, Committed) and (record.part, record.offset) not in gone:
+            number = numbers.setdefault(record.part, len(numbers))
+            rows.entries.add(_ROWS.pack(record.first, record.offset, record.size_bytes, number))
+            for mini_batch, missing in record.short:
+                short = {"mini_batch": mini_batch, "count": missing, "attempts": record.attempt}
+                failures.add(_MINI_BATCH.pack(mini_batch) + json.dumps(short).encode())
+            for mini_batch, folder in record.files:
+                files.extend(_files_of(home.path("files"), folder, mini_batch))
+    rows.parts = list(numbers)
+    return rows, failures, files
+
+
+def _pieces(home: JobHome, rows: _Rows) -> Iterator[Piece]:
+    """Give the rows' bytes in input order; neighbours in one part file become one piece."""
+    paths = [home.path(f"parts/{name}") for name in rows.parts]
+    start, size, part = 0, 0, -1
+    for raw in rows.entries:
+        _, offset, length, number = _ROWS.unpack(raw)
+        if number == part and offset == start + size:
+            size += length
+            continue
+        if size:
+            yield Piece(paths[part], start, size)
+        start, size, part = offset, length, number
+    if size:
+        yield Piece(paths[part], start, size)
+
+
+def _failed_lines(failures: SortedRuns, listing: Listing, cut: Cut) -> Iterator[bytes]:
+    """One JSON line for each failed item, in input order; a short result is one line for its mini-batch."""
+    for raw in failures:
+        failure = json.loads(raw[_MINI_BATCH.size :])
+        if "error" not in failure:
+            yield _line(_short_line(failure, cut))
+            continue
+        first, stop = cut.bounds(failure["mini_batch"])
+        for position in range(first, stop):
+            keys = ("mini_batch", "attempts", "error_class", "error", "message", "stack")
+            yield _line({"item": listing.name(position), "position": position, **{key: failure[key] for key in keys}})
+
+
+def _short_line(short: dict[str, int], cut: Cut) -> dict[str, object]:
+    """Which of the items is missing cannot be known: the script returned fewer elements than it was given."""
+    first, stop = cut.bounds(short["mini_batch"])
+    given = stop - first
+    return {
+        "item": None,
+        "position": first,
+        "mini_batch": short["mini_batch"],
+        "attempts": short["attempts"],
+        "error_class": "data",
+        "error": "ShortResult",
+        "message": f"run() returned {given - short['count']} elements for {given} items.",
+        "stack": "",
+        "attribution": "mini_batch",
+        "count": short["count"],
+    }
+
+
+def _files_of(root: Path, folder: str, mini_batch: int) -> Iterator[bytes]:
+    """Name every file an attempt left: its relative name, NUL, the mini-batch, the folder."""
+    top = os.fsencode(root / folder)
+    for parent, _, names in os.walk(top):
+        for name in names:
+            relative = os.path.relpath(os.path.join(parent, name), top)
+            yield relative + b"\0" + _MINI_BATCH.pack(mini_batch) + os.fsencode(folder)
+
+
+def _write_files(
+    publication: Publication, home: JobHome, files: SortedRuns, same_name: SameName
+) -> list[dict[str, Any]]:  # Any: JSON values
+    root, written = home.path("files"), []
+    for name, group in itertools.groupby(files, key=lambda raw: raw.split(b"\0", 1)[0]):
+        owners = [_owner(raw) for raw in group]
+        paths = [Path(os.fsdecode(os.path.join(os.fsencode(root / folder), name))) for _, folder in owners]
+        if len(paths) > 1 and same_name is SameName.REFUSE:
+            paths = _one_of_equals(paths, name, [mini_batch for mini_batch, _ in owners])
+        pieces = (Piece(path, 0, path.stat().st_size) for path in paths)
+        written.append(_entry(publication.write_file(os.fsdecode(name), pieces)))
+    for path in sorted((root / "_workers").rglob("*")):
+        if path.is_file():
+            entry = publication.write_file(str(path.relative_to(root)), [Piece(path, 0, path.stat().st_size)])
+            written.append({**_entry(entry), "exact": False})
+    return written
+
+
+def _owner(raw: bytes) -> tuple[int, str]:
+    rest = raw.split(b"\0", 1)[1]
+    return _MINI_BATCH.unpack_from(rest)[0], os.fsdecode(rest[_MINI_BATCH.size :])
+
+
+def _one_of_equals(paths: list[Path], name: bytes, mini_batches: list[int]) -> list[Path]:
+    """Several mini-batches wrote one name: one file if the bytes are equal, else the job cannot be published."""
+    first = paths[0].read_bytes()
+    for path, mini_batch in zip(paths[1:], mini_batches[1:], strict=True):
+        if path.read_bytes() != first:
+            raise Conflict(
+                f"Mini-batches {mini_batches[0]} and {mini_batch} both wrote {os.fsdecode(name)!r}, with different "
+                "bytes. Let the script name files after its items, or set `settings.same_name: concatenate`."
+            )
+    return paths[:1]
+
+
+def _manifest(job: Job, sealed: Sealed, written: list[dict[str, Any]]) -> bytes:  # Any: JSON values
+    """Say what was run on what and what came out; no host and no time that the ledger does not hold."""
+    spec = job.spec
+    document = {
+        "format": MANIFEST_FORMAT,
+        "generation": 1,
+        "job": job.name,
+        "endpoint": spec.endpoint,
+        "deployment": spec.deployment,
+        "deployment_revision": spec.deployment_revision,
+        "routed_by": spec.routed_by,
+        "model": {"name": spec.model.name, "version": spec.model.version, "sha256": spec.model_seal.sha256},
+        "code": {
+            "name": spec.code.name,
+            "version": spec.code.version,
+            "sha256": spec.code_seal.sha256,
+            "scoring_script": spec.scoring_script,
+        },
+        "environment": {
+            "name": spec.environment.name,
+            "version": spec.environment.version,
+            "sha256": spec.build.sha256,
+            "python_version": spec.build.python_version,
+        },
+        "input": {
+            "uri": spec.source.uri,
+            "kind": spec.source.kind.value,
+            "items": sealed.tally.counts.items,
+            "listing_sha256": sealed.listing_sha256,
+        },
+        "settings": asdict(spec.settings),
+        "counts": asdict(sealed.tally.counts),
+        "outputs": written,
+        "ledger_sha256": sealed.sha256,
+    }
+    return to_json(document)
+
+
+def _entry(written: Written) -> dict[str, Any]:  # Any: JSON values
+    return asdict(written)
+
+
+def _line(document: dict[str, Any]) -> bytes:  # Any: JSON values
+    return json.dumps(document).encode() + b"\n"

@@ -1,0 +1,179 @@
+"""The way of a job, straight through the house: prepare, plan, score, seal, collect, finish.
+
+Runs in the job's own process, for one owner. Whatever ends this process, the next owner goes on from the ledger.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from batchyard.domain.deployments import OutputAction
+from batchyard.domain.errors import CallerError, Conflict
+from batchyard.domain.job_states import JobStatus
+from batchyard.domain.jobs import ErrorClass, Job, JobError
+from batchyard.domain.ledger import Planned, Verdict
+from batchyard.domain.minibatches import Cut
+from batchyard.domain.scoring import Rules
+from batchyard.domain.tally import Tally, first_failing_position, job_error
+from batchyard.engine.collect import Sealed, collect
+from batchyard.engine.lease import JobLease
+from batchyard.engine.ledger_file import LedgerFile, extents, ledger_sha256, records
+from batchyard.engine.plan import Listing, plan
+from batchyard.engine.prepare import clear_run_folders, prepare, worker_plan
+from batchyard.engine.rooms import Rooms
+from batchyard.engine.score import score
+from batchyard.ports.job_home import JobHome
+from batchyard.ports.records import JobChange
+
+log = logging.getLogger(__name__)
+
+
+def run_job(rooms: Rooms, job: Job) -> None:
+    """Take a claimed job to its end.
+
+    Raises: LeaseLost when another process owns it now; PlatformError when the platform failed and a later owner should
+    go on. Both leave the job as its ledger says, nothing half done.
+    """
+    lease = JobLease(rooms.records, job, rooms.owner, monotonic=rooms.monotonic)
+    lease.start()
+    home = rooms.homes.open(job.name)
+    try:
+        if job.status is not JobStatus.FINALIZING:
+            tally = _score(rooms, job, lease, home)
+            if not _seal(rooms, lease, home, tally):
+                return
+        _publish(rooms, job, lease, home)
+    finally:
+        lease.stop()
+
+
+def _score(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> Tally:
+    """Prepare, plan and score, as far as the ledger does not have it already; give what it adds up to."""
+    staged = prepare(rooms, job)
+    if lease.is_cancel_requested and not home.list("ledger"):
+        return _canceled_before_start()
+    ledger = LedgerFile(home, job.fence, faults=rooms.faults, check=lease.check)
+    try:
+        planned = _planned(home)
+        if planned is None:
+            planned = plan(rooms, job, staged)
+            lease.check()
+            ledger.write(planned)
+        if ledger.tally.verdict is None and planned.items == 0:
+            ledger.write(Verdict(JobStatus.FAILED.value, "EmptyInput", "The input has no files."))
+        if ledger.tally.verdict is None:
+            _advance_to_running(rooms, lease, ledger.tally, planned)
+            instances = rooms.make_instances(worker_plan(rooms, job, staged, planned))
+            score(_rules(job, planned), ledger, instances, lease, faults=rooms.faults, monotonic=rooms.monotonic)
+    finally:
+        ledger.close()
+    rooms.faults.reach("score.verdict")
+    clear_run_folders(home, job.fence)
+    return ledger.tally
+
+
+def _advance_to_running(rooms: Rooms, lease: JobLease, tally: Tally, planned: Planned) -> None:
+    phases = {"running": rooms.now()}
+    change = JobChange(JobStatus.RUNNING, counts=tally.counts, phases=phases, listed_at=planned.listed_at)
+    try:
+        lease.advance(change)
+    except Conflict:
+        log.info("cancel came first", extra={"job": lease.name})  # The next renewal tells the scoring loop.
+
+
+def _rules(job: Job, planned: Planned) -> Rules:
+    settings = job.spec.settings
+    return Rules(
+        cut=Cut(planned.items, planned.mini_batch_size),
+        max_attempts=settings.retry.max_retries + 1,
+        error_threshold=settings.error_threshold,
+        one_by_one=settings.output_action is OutputAction.SUMMARY_ONLY,
+        slots=settings.instance_count * settings.max_concurrency_per_instance,
+    )
+
+
+def _seal(rooms: Rooms, lease: JobLease, home: JobHome, tally: Tally) -> bool:
+    """Take the verdict to the record; True when there is an output to publish.
+
+    Completed: Running -> Finalizing with the ledger's hash, after which the ledger never changes. A cancel that came
+    first wins: the row says CancelRequested, and the job ends Canceled.
+    """
+    verdict = tally.verdict or Verdict(JobStatus.CANCELED.value)
+    if verdict.status == JobStatus.COMPLETED.value:
+        rooms.faults.reach("seal.before")
+        change = JobChange(
+            JobStatus.FINALIZING,
+            counts=tally.counts,
+            phases={"finalizing": rooms.now()},
+            ledger_sha256=ledger_sha256(home, extents(home)),
+        )
+        try:
+            lease.advance(change)
+        except Conflict:
+            verdict = Verdict(JobStatus.CANCELED.value, "Canceled", "cancelled by request")
+        else:
+            rooms.faults.reach("seal.after")
+            return True
+    error = job_error(tally, item_names=_first_failing_item(home, tally))
+    _finish(rooms, lease, JobChange(JobStatus(verdict.status), counts=tally.counts, error=error))
+    return False
+
+
+def _publish(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> None:
+    """Publish the sealed ledger and end the job; a place that was taken meanwhile fails it, with everything kept."""
+    sealed = _read_sealed(home)
+    lease.check()
+    try:
+        collect(rooms, job, home, sealed)
+    except Conflict as exc:
+        error = JobError("OutputConflict", str(exc), ErrorClass.DATA)
+        _finish(rooms, lease, JobChange(JobStatus.FAILED, counts=sealed.tally.counts, error=error))
+        return
+    _finish(rooms, lease, JobChange(JobStatus.COMPLETED, counts=sealed.tally.counts))
+    if not sealed.tally.counts.failed:  # A job with failed items keeps its rows: scoring those again needs them.
+        home.remove_tree("parts")
+        home.remove_tree("files")
+
+
+def _finish(rooms: Rooms, lease: JobLease, change: JobChange) -> None:
+    rooms.faults.reach("finish.before")
+    ended = JobChange(change.status, counts=change.counts, phases={"ended": rooms.now()}, error=change.error)
+    job = lease.advance(ended)
+    log.info("job ended", extra={"job": job.name, "status": job.status.value})
+
+
+def _read_sealed(home: JobHome) -> Sealed:
+    parts = extents(home)
+    tally, planned = Tally(), None
+    for record in records(home, parts):
+        tally.apply(record)
+        planned = record if isinstance(record, Planned) else planned
+    if planned is None:
+        raise CallerError("A sealed ledger without a plan cannot be published.")
+    return Sealed(parts, ledger_sha256(home, parts), tally, planned.listing, planned.listing_sha256)
+
+
+def _planned(home: JobHome) -> Planned | None:
+    found = None
+    for record in records(home, extents(home)):
+        if isinstance(record, Planned):
+            found = record
+            break
+    return found
+
+
+def _canceled_before_start() -> Tally:
+    tally = Tally()
+    tally.apply(Verdict(JobStatus.CANCELED.value, "Canceled", "cancelled by request"))
+    return tally
+
+
+def _first_failing_item(home: JobHome, tally: Tally) -> dict[int, str]:
+    position, planned = first_failing_position(tally), _planned(home)
+    if position is None or planned is None:
+        return {}
+    listing = Listing(home.path(planned.listing))
+    try:
+        return {position: listing.name(position)}
+    finally:
+        listing.close()

@@ -1,0 +1,80 @@
+"""The lease of one job, kept by its process: renewed beside the work, checked before all that matters (rule 7)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from batchyard.domain.errors import LeaseLost, PlatformError
+from batchyard.domain.jobs import Job, Owner
+from batchyard.ports.records import JobChange, Progress, Records
+
+log = logging.getLogger(__name__)
+
+LEASE_S = 10.0
+RENEW_EVERY_S = 1.0  # Also the pace of progress, and how soon a cancel is seen.
+SAFE_S = 8.0  # Past the start of the last good renewal: the lease may have lapsed while this process slept.
+
+
+class JobLease:
+    """One job, held by this process under one fence.
+
+    A thread renews; the job's own thread calls `check` and `advance`. Time is the monotonic clock, which runs on while
+    a process is stopped, so that one that wakes up late knows it.
+    """
+
+    def __init__(self, records: Records, job: Job, owner: Owner, *, monotonic: Callable[[], float]) -> None:
+        self.name, self.fence = job.name, job.fence
+        self._records, self._owner, self._monotonic = records, owner, monotonic
+        self._good_since = monotonic()
+        self._progress = Progress()
+        self._is_lost = False
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+        self.is_cancel_requested = job.cancel_requested
+        self._renew()
+
+    def start(self) -> None:
+        """Begin to renew."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Renew no more. Safe to repeat."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=RENEW_EVERY_S + 5)
+
+    def check(self) -> None:
+        """Pass while the job is surely ours. Raises: LeaseLost."""
+        if self._is_lost or self._monotonic() - self._good_since > SAFE_S:
+            raise LeaseLost(f"Job {self.name!r} may be owned by another process by now; fence {self.fence} stops.")
+
+    def report(self, progress: Progress) -> None:
+        """Tell progress; it is written with the next renewal, at most once a second."""
+        self._progress = progress
+
+    def advance(self, change: JobChange) -> Job:
+        """Take the job a step further, if it is still ours. Raises: LeaseLost; Conflict."""
+        self.check()
+        with self._records.writing() as tx:
+            return tx.job_leases.advance(self.name, fence=self.fence, change=change)
+
+    def _keep(self) -> None:
+        while not self._stop.wait(RENEW_EVERY_S):
+            try:
+                self._renew()
+            except LeaseLost:
+                self._is_lost = True
+                return
+            except PlatformError as exc:
+                log.warning("lease not renewed", extra={"job": self.name, "reason": str(exc)})
+
+    def _renew(self) -> None:
+        started = self._monotonic()
+        with self._records.writing() as tx:
+            cancel = tx.job_leases.renew(
+                self.name, fence=self.fence, owner=self._owner, lease_s=LEASE_S, progress=self._progress
+            )
+        self._good_since = started
+        self.is_cancel_requested = self.is_cancel_requested or cancel

@@ -1,0 +1,106 @@
+"""Staging: what the workers of one owner need is put in place, and what an earlier owner left is cleared away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from batchyard.domain.deployments import OutputAction
+from batchyard.domain.errors import PlatformError
+from batchyard.domain.jobs import InputKind, Job
+from batchyard.domain.ledger import Planned
+from batchyard.engine.plain_json import to_json
+from batchyard.engine.rooms import Rooms
+from batchyard.ports.instance import WorkerPlan
+from batchyard.ports.job_home import JobHome
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """Where things are for this owner. input_root: folder that listed paths are relative to."""
+
+    home: JobHome
+    python: Path
+    code_dir: Path
+    model_dir: Path
+    input_root: Path
+
+
+def prepare(rooms: Rooms, job: Job) -> Staged:
+    """Kill what an earlier owner's workers left, then stage model, code and environment.
+
+    The code folder is a writable copy for this owner alone: a sleeping owner's script may still write into its own.
+    Raises: PlatformError when sealed bytes or the environment are gone, or the disk is full.
+    """
+    home, spec = rooms.homes.open(job.name), job.spec
+    rooms.kill_left_overs(home.path("workers.jsonl"))
+    if not home.exists("spec.json"):
+        home.create("spec.json", to_json(asdict(spec)))
+    _clear_older(home, job.fence)
+    model_dir, code = rooms.sealed.path(spec.model_seal), rooms.sealed.path(spec.code_seal)
+    for what, path in (("model", model_dir), ("code", code)):
+        if not path.is_dir():
+            raise PlatformError(f"The sealed {what} of job {job.name!r} is gone from {path}.")
+    code_dir = home.path(f"code-{job.fence}")
+    try:
+        shutil.copytree(code, code_dir, copy_function=_copy_writable)
+        home.path(f"scratch-{job.fence}").mkdir(mode=0o700, exist_ok=True)
+    except OSError as exc:
+        raise PlatformError(f"Could not stage the code of job {job.name!r}: {exc}.") from exc
+    source = rooms.datastores.input_path(spec.source)
+    root = source if spec.source.kind is InputKind.FOLDER else source.parent
+    rooms.faults.reach("prepare.staged")
+    return Staged(home, rooms.environments.python(spec.build), code_dir, model_dir, root)
+
+
+def worker_plan(rooms: Rooms, job: Job, staged: Staged, planned: Planned) -> WorkerPlan:
+    """Say what every worker of this job run needs."""
+    settings, home = job.spec.settings, staged.home
+    for folder in ("parts", "files"):
+        home.path(f"{folder}/.").mkdir(parents=True, exist_ok=True)
+    return WorkerPlan(
+        job=job.name,
+        fence=job.fence,
+        nodes=settings.instance_count,
+        slots=settings.max_concurrency_per_instance,
+        python=staged.python,
+        code_dir=staged.code_dir,
+        script=job.spec.scoring_script,
+        model_dir=staged.model_dir,
+        input_root=os.fsencode(staged.input_root),
+        listing=home.path(planned.listing),
+        listing_index=home.path(f"{planned.listing}.index"),
+        items=planned.items,
+        mini_batch_size=planned.mini_batch_size,
+        parts_dir=home.path("parts"),
+        files_dir=home.path("files"),
+        logs_dir=rooms.logs_of(job.name),
+        scratch_dir=home.path(f"scratch-{job.fence}"),
+        timeout_s=settings.retry.timeout_s,
+        start_timeout_s=rooms.worker_start_timeout_s,
+        writes_rows=settings.output_action is OutputAction.APPEND_ROW,
+        logging_level=settings.logging_level.value,
+        environment_variables=settings.environment_variables,
+        log_cap_bytes=rooms.log_cap_bytes,
+        fault=rooms.worker_fault if job.fence == 1 else "",
+        fault_log=rooms.worker_fault_log,
+    )
+
+
+def clear_run_folders(home: JobHome, fence: int) -> None:
+    """Delete what only the workers of one owner needed, once they are gone."""
+    for name in (f"code-{fence}", f"scratch-{fence}"):
+        home.remove_tree(name)
+
+
+def _clear_older(home: JobHome, fence: int) -> None:
+    for older in range(1, fence):
+        clear_run_folders(home, older)
+
+
+def _copy_writable(source: str, target: str) -> str:
+    shutil.copyfile(source, target)
+    os.chmod(target, 0o755 if os.stat(source).st_mode & 0o100 else 0o644)
+    return target

@@ -1,0 +1,64 @@
+"""What PUT of a deployment promised: its environment built, its script imported in it once, here and not at night."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TextIO
+
+from batchyard.control import provisioning
+from batchyard.domain.assets import CodeVersion, EnvironmentBuild
+from batchyard.domain.errors import BatchyardError, CallerError, ScriptError
+from batchyard.engine.rooms import Rooms
+from batchyard.ports.records import Operation
+
+log = logging.getLogger(__name__)
+
+
+def provision(rooms: Rooms, operation: Operation, out: TextIO) -> None:
+    """Take a claimed operation to its end: Succeeded with a build, or Failed with a reason.
+
+    out: the log that a user reads when it failed. Raises: LeaseLost; PlatformError, after which it is tried again.
+    """
+    with rooms.records.reading() as tx:
+        work = provisioning.look_up(tx, operation)
+    try:
+        if work is None:
+            raise CallerError("The deployment was changed or deleted meanwhile.")
+        build = rooms.environments.build(work.environment, out)
+        _import_once(rooms, build, work.code, work.scoring_script, out)
+    except (CallerError, ScriptError) as exc:
+        print(exc, file=out)
+        _fail(rooms, operation, exc)
+        return
+    with rooms.records.writing() as tx:
+        provisioning.complete(tx, operation, build=build, now=rooms.now())
+    log.info("deployment provisioned", extra={"operation": operation.id, "deployment": operation.key.name})
+
+
+def give_up(rooms: Rooms, operation: Operation, message: str) -> None:
+    """End an operation whose process died again and again."""
+    with rooms.records.writing() as tx:
+        provisioning.fail(tx, operation, code="ProvisioningCrashed", message=message, now=rooms.now())
+
+
+def _import_once(rooms: Rooms, build: EnvironmentBuild, code: CodeVersion, script: str, out: TextIO) -> None:
+    """Import the script in the environment it will run in, from a copy of the code. Raises: ScriptError."""
+    with tempfile.TemporaryDirectory(prefix="batchyard-check-") as folder:
+        code_dir = Path(folder) / "code"
+        shutil.copytree(rooms.sealed.path(code.sealed), code_dir)
+        report = rooms.scripts.check(
+            rooms.environments.python(build), code_dir, script, timeout_s=rooms.worker_start_timeout_s
+        )
+    out.write(report.output)
+    if report.error:
+        out.write(report.stack)
+        raise ScriptError(f"The scoring script {script!r} could not be imported: {report.error}: {report.message}")
+
+
+def _fail(rooms: Rooms, operation: Operation, exc: BatchyardError) -> None:
+    with rooms.records.writing() as tx:
+        provisioning.fail(tx, operation, code=exc.code, message=str(exc), now=rooms.now())
+    log.warning("provisioning failed", extra={"operation": operation.id, "deployment": operation.key.name})

@@ -1,0 +1,43 @@
+"""What the engine is handed: the ports, and nothing else. Built by `bootstrap` with plain calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchyard.domain.jobs import Owner
+from batchyard.ports.datastore import Datastores, SealedStore
+from batchyard.ports.environment import Environments
+from batchyard.ports.faults import Faults
+from batchyard.ports.instance import Instances, Scripts, WorkerPlan
+from batchyard.ports.job_home import JobHomes
+from batchyard.ports.records import Records
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """The ports of one engine or job process.
+
+    logs_of: job name -> the folder that its logs are read from. kill_left_overs: ends every process that an earlier
+    owner's workers left behind, told by the job home's `workers.jsonl`. now: epoch seconds; monotonic: seconds.
+    worker_fault, worker_fault_log: handed to workers in tests, "" otherwise.
+    """
+
+    records: Records
+    datastores: Datastores
+    sealed: SealedStore
+    homes: JobHomes
+    environments: Environments
+    scripts: Scripts
+    make_instances: Callable[[WorkerPlan], Instances]
+    kill_left_overs: Callable[[Path], None]
+    logs_of: Callable[[str], Path]
+    faults: Faults
+    owner: Owner
+    now: Callable[[], float]
+    monotonic: Callable[[], float]
+    worker_start_timeout_s: float
+    log_cap_bytes: int
+    worker_fault: str = ""
+    worker_fault_log: str = ""

@@ -1,0 +1,119 @@
+"""Scoring: the one loop between the state machine, the instances and the ledger.
+
+The only place with traffic both ways: `for event in inbox: for instruction in state.handle(event): carry_out`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from batchyard.domain.errors import PlatformError
+from batchyard.domain.scoring import Rules, Scoring
+from batchyard.domain.scoring_events import (
+    Append,
+    Assign,
+    CancelRequested,
+    Durable,
+    Event,
+    Instruction,
+    LeaseReported,
+    Restart,
+    Stop,
+    TakeBack,
+)
+from batchyard.engine.lease import JobLease
+from batchyard.engine.ledger_file import LedgerFile
+from batchyard.ports.faults import Faults
+from batchyard.ports.instance import Instances
+from batchyard.ports.records import Progress
+
+_POLL_S = 0.05
+_RATE_OVER_S = 5.0
+
+
+def score(
+    rules: Rules,
+    ledger: LedgerFile,
+    instances: Instances,
+    lease: JobLease,
+    *,
+    faults: Faults,
+    monotonic: Callable[[], float],
+) -> None:
+    """Score until the ledger holds a verdict. All workers are gone on return, also by an exception.
+
+    Raises: LeaseLost; PlatformError (full disk, broken ledger): nothing more may be written by this owner.
+    """
+    state = Scoring(rules, ledger.tally)
+    driver = _Driver(state, ledger, instances, monotonic)
+    is_early = True
+    try:
+        instances.start()
+        faults.reach("score.started")
+        driver.carry_out(state.begin())
+        while not state.is_over:
+            lease.check()
+            driver.turn(is_cancel_requested=lease.is_cancel_requested, faults=faults)
+            lease.report(driver.progress())
+        is_early = driver.is_early
+    finally:
+        instances.close(is_early=is_early)
+
+
+class _Driver:
+    """Carries instructions out and turns what happens into events."""
+
+    def __init__(
+        self, state: Scoring, ledger: LedgerFile, instances: Instances, monotonic: Callable[[], float]
+    ) -> None:
+        self._state, self._ledger, self._instances, self._monotonic = state, ledger, instances, monotonic
+        self._inbox: deque[Event] = deque()
+        self._is_cancel_told = False
+        self._done_at_start = state.tally.counts.succeeded + state.tally.counts.failed
+        self._marks: deque[tuple[float, int]] = deque([(monotonic(), self._done_at_start)])
+        self.is_early = False
+
+    def turn(self, *, is_cancel_requested: bool, faults: Faults) -> None:
+        """Wait a moment for events and take all of them."""
+        if is_cancel_requested and not self._is_cancel_told:
+            self._is_cancel_told = True
+            self._inbox.append(CancelRequested())
+        if self._ledger.is_due(now=self._monotonic(), is_idle=self._state.is_idle):
+            self._inbox.append(Durable(self._ledger.sync(self._instances.sync_parts)))
+        wait_s = 0.0 if self._inbox else _POLL_S
+        self._inbox.extend(self._instances.poll(wait_s))
+        while self._inbox:
+            event = self._inbox.popleft()
+            if isinstance(event, LeaseReported):
+                faults.reach("score.reported")
+            self.carry_out(self._state.handle(event))
+        if self._state.platform_message:
+            raise PlatformError(f"A worker could not write its rows: {self._state.platform_message}")
+
+    def carry_out(self, instructions: list[Instruction]) -> None:
+        """Do what the state machine says, in order."""
+        for instruction in instructions:
+            if isinstance(instruction, Assign):
+                self._instances.assign(instruction.worker, instruction.lease)
+            elif isinstance(instruction, Append):
+                self._ledger.append(instruction.records, now=self._monotonic())
+            elif isinstance(instruction, TakeBack):
+                self._instances.take_back(instruction.worker)
+            elif isinstance(instruction, Restart):
+                self._instances.restart(instruction.node, instruction.slot)
+            elif isinstance(instruction, Stop):
+                self.is_early = instruction.is_early
+
+    def progress(self) -> Progress:
+        """Counts, and rate and time left from the last few seconds."""
+        counts, now = self._state.tally.counts, self._monotonic()
+        done = counts.succeeded + counts.failed
+        if now - self._marks[-1][0] >= 0.5:
+            self._marks.append((now, done))
+        while len(self._marks) > 2 and now - self._marks[0][0] > _RATE_OVER_S:
+            self._marks.popleft()
+        since, before = self._marks[0]
+        rate = (done - before) / (now - since) if now - since >= 0.5 else None
+        left = counts.items - done
+        return Progress(counts, rate, left / rate if rate else None)

@@ -1,0 +1,229 @@
+"""The promises of ports.datastore, kept by local folders."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from batchyard.datastores.local import LocalDatastore, LocalDatastores
+from batchyard.datastores.sealed import LocalSealedStore
+from batchyard.domain.errors import CallerError, Conflict, InvalidInput, NotFound
+from batchyard.domain.jobs import InputKind, InputSource, OutputTarget
+from batchyard.domain.resource_ids import DatastorePath
+from batchyard.ports.datastore import Piece
+
+ODD_NAMES = ["with space.txt", "#hash?.txt", "new\nline.txt", "ümlaut.txt", os.fsdecode(b"\xff\xfe.txt"), "%41.txt"]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def datastores(home: Path) -> LocalDatastores:
+    return LocalDatastores(home)
+
+
+@pytest.fixture
+def store(datastores: LocalDatastores) -> LocalDatastore:
+    return datastores.get("workspaceblobstore")
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_file_of_any_name_is_put_listed_and_read(store: LocalDatastore, name: str) -> None:
+    store.put(f"folder/{name}", [b"ab", b"c"], create_only=True)
+    assert [entry.path for entry in store.list("folder/")] == [f"folder/{name}"]
+    with store.open(f"folder/{name}") as stream:
+        assert stream.read() == b"abc"
+    assert store.delete(f"folder/{name}")
+    assert store.stat(f"folder/{name}") is None
+
+
+@pytest.mark.parametrize("path", ["../x", "a/../../x", "/etc/passwd", "a/\0b"])
+def test_a_path_that_leaves_the_datastore_is_refused(store: LocalDatastore, path: str) -> None:
+    with pytest.raises(CallerError):
+        store.put(path, [b"x"], create_only=False)
+    with pytest.raises(CallerError):
+        store.stat(path)
+
+
+def test_a_symbolic_link_out_of_the_datastore_is_refused(store: LocalDatastore, home: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("x")
+    store.put("a", [b"x"], create_only=False)
+    os.symlink(tmp_path, home / "datastores" / "workspaceblobstore" / "out")
+    with pytest.raises(CallerError):
+        store.open("out/secret")
+
+
+def test_create_only_refuses_what_is_there_and_leaves_nothing_behind(store: LocalDatastore) -> None:
+    store.put("a", [b"first"], create_only=True)
+    with pytest.raises(Conflict):
+        store.put("a", [b"second"], create_only=True)
+    with store.open("a") as stream:
+        assert stream.read() == b"first"
+    assert [entry.path for entry in store.list("")] == ["a"]
+
+
+def test_a_put_that_breaks_off_leaves_nothing(store: LocalDatastore) -> None:
+    def chunks() -> object:
+        yield b"half"
+        raise ValueError("gone")
+
+    with pytest.raises(ValueError):
+        store.put("a", chunks(), create_only=False)  # type: ignore[arg-type]
+    assert list(store.list("")) == []
+
+
+def test_an_unknown_datastore_names_the_known_ones(datastores: LocalDatastores) -> None:
+    with pytest.raises(NotFound, match="workspaceblobstore"):
+        datastores.get("workspaceblobstor")
+
+
+def source_of(path: Path, kind: InputKind = InputKind.FOLDER) -> InputSource:
+    return InputSource(kind, "file://" + quote(os.fsencode(path)))
+
+
+@pytest.mark.parametrize("name", ["plain", "with space", "#hash", "ü", "100%"])
+def test_a_local_input_of_any_name_is_found(datastores: LocalDatastores, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "a.csv").write_text("1")
+    datastores.check_input(source_of(folder))
+    assert datastores.input_path(source_of(folder)) == folder
+
+
+def test_a_missing_empty_or_mistaken_input_is_refused(datastores: LocalDatastores, tmp_path: Path, home: Path) -> None:
+    (tmp_path / "empty" / "nested").mkdir(parents=True)
+    (tmp_path / "file").write_text("x")
+    for bad in (
+        source_of(tmp_path / "nothing"),
+        source_of(tmp_path / "empty"),
+        source_of(tmp_path / "file"),
+        source_of(tmp_path / "empty", InputKind.FILE),
+        source_of(home),
+        source_of(tmp_path),
+        InputSource(InputKind.FOLDER, "https://elsewhere/x"),
+        InputSource(InputKind.FOLDER, "azureml://datastores/workspaceblobstore/paths/nothing/"),
+    ):
+        with pytest.raises(InvalidInput):
+            datastores.check_input(bad)
+
+
+def target_of(path: str, *, into_existing: bool = False) -> OutputTarget:
+    return OutputTarget(DatastorePath("workspaceblobstore", path), "predictions.csv", into_existing)
+
+
+def publish(datastores: LocalDatastores, target: OutputTarget, source: Path, manifest: bytes = b"{}") -> None:
+    publication = datastores.publication(target, job="job1")
+    publication.write_rows([Piece(source, 6, 5), Piece(source, 0, 6)])
+    publication.write_failed_items([b'{"item": "x"}\n'])
+    publication.write_file("own/file.txt", [Piece(source, 0, 5)])
+    publication.publish(manifest)
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    path = tmp_path / "part"
+    path.write_bytes(b"hello world")
+    return path
+
+
+def test_a_folder_is_published_whole(datastores: LocalDatastores, home: Path, rows: Path) -> None:
+    publish(datastores, target_of("out/score"), rows)
+    folder = home / "datastores/workspaceblobstore/out/score"
+    found = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+    assert found == ["_failed_items.jsonl", "_manifest.json", "own/file.txt", "predictions.csv"]
+    assert (folder / "predictions.csv").read_bytes() == b"worldhello "
+    assert sorted(p.name for p in folder.parent.iterdir()) == ["score"]
+
+
+def test_publishing_the_same_again_is_already_done(datastores: LocalDatastores, home: Path, rows: Path) -> None:
+    publish(datastores, target_of("out"), rows)
+    publish(datastores, target_of("out"), rows)
+    assert sorted(p.name for p in (home / "datastores/workspaceblobstore").iterdir()) == ["out"]
+
+
+def test_what_somebody_else_published_is_never_replaced(datastores: LocalDatastores, home: Path, rows: Path) -> None:
+    publish(datastores, target_of("out"), rows)
+    with pytest.raises(Conflict):
+        publish(datastores, target_of("out"), rows, manifest=b'{"other": 1}')
+    assert (home / "datastores/workspaceblobstore/out/_manifest.json").read_bytes() == b"{}"
+
+
+def test_an_empty_folder_is_free_and_a_full_one_is_not(datastores: LocalDatastores, home: Path, rows: Path) -> None:
+    folder = home / "datastores/workspaceblobstore/out"
+    folder.mkdir(parents=True)
+    datastores.check_output(target_of("out"))
+    publish(datastores, target_of("out"), rows)
+    assert (folder / "_manifest.json").exists()
+    with pytest.raises(Conflict):
+        datastores.check_output(target_of("out"))
+
+
+def test_into_an_existing_folder_only_the_three_names_must_be_free(
+    datastores: LocalDatastores, home: Path, rows: Path
+) -> None:
+    folder = home / "datastores/workspaceblobstore/out"
+    folder.mkdir(parents=True)
+    (folder / "other.csv").write_text("stays")
+    target = target_of("out", into_existing=True)
+    datastores.check_output(target)
+    publish(datastores, target, rows)
+    publish(datastores, target, rows)
+    found = sorted(p.name for p in folder.iterdir())
+    assert found == [
+        "other.csv",
+        "predictions.csv",
+        "predictions.csv.failed.jsonl",
+        "predictions.csv.files",
+        "predictions.csv.manifest.json",
+    ]
+    with pytest.raises(Conflict):
+        datastores.check_output(target)
+
+
+def test_what_an_earlier_try_left_is_cleared(datastores: LocalDatastores, home: Path, rows: Path) -> None:
+    datastores.publication(target_of("out"), job="job1").write_rows([Piece(rows, 0, 5)])
+    publish(datastores, target_of("out"), rows)
+    assert sorted(p.name for p in (home / "datastores/workspaceblobstore").iterdir()) == ["out"]
+
+
+def test_sealing_keeps_the_name_of_a_model_and_not_of_code(
+    datastores: LocalDatastores, store: LocalDatastore, home: Path
+) -> None:
+    sealed_store = LocalSealedStore(home / "sealed", datastores)
+    store.put("up/model/weights.bin", [b"w"], create_only=True)
+    place = DatastorePath("workspaceblobstore", "up/model/")
+    model, code = sealed_store.seal(place, keep_name=True), sealed_store.seal(place, keep_name=False)
+    assert sealed_store.names(model) == ["model/weights.bin"]
+    assert sealed_store.names(code) == ["weights.bin"]
+    assert sealed_store.seal(place, keep_name=True) == model
+    assert (model.files, model.size_bytes) == (1, 1)
+
+
+def test_sealed_bytes_do_not_change_when_the_upload_is_replaced(
+    datastores: LocalDatastores, store: LocalDatastore, home: Path
+) -> None:
+    sealed_store = LocalSealedStore(home / "sealed", datastores)
+    store.put("m.pkl", [b"one"], create_only=True)
+    sealed = sealed_store.seal(DatastorePath("workspaceblobstore", "m.pkl"), keep_name=True)
+    store.put("m.pkl", [b"two"], create_only=False)
+    assert (sealed_store.path(sealed) / "m.pkl").read_bytes() == b"one"
+    assert sealed_store.seal(DatastorePath("workspaceblobstore", "m.pkl"), keep_name=True) != sealed
+
+
+def test_sealing_refuses_what_is_missing_and_links_that_lead_out(
+    datastores: LocalDatastores, store: LocalDatastore, home: Path, tmp_path: Path
+) -> None:
+    sealed_store = LocalSealedStore(home / "sealed", datastores)
+    with pytest.raises(InvalidInput):
+        sealed_store.seal(DatastorePath("workspaceblobstore", "nothing"), keep_name=True)
+    store.put("m/a", [b"x"], create_only=True)
+    os.symlink("/etc/hostname", home / "datastores/workspaceblobstore/m/out")
+    with pytest.raises(InvalidInput, match="link out"):
+        sealed_store.seal(DatastorePath("workspaceblobstore", "m"), keep_name=True)
