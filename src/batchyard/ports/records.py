@@ -82,7 +82,7 @@ class Documents(Protocol):
     ) -> Page[Stored[Any]]:
         """Give current documents of a kind, by name, then by creation, newest first.
 
-        name: only versions of this name.
+        parent: only documents under it; "" for those of all. name: only versions of this name.
         """
 
     def save(self, key: Key, document: object, *, actor: str, now: float, if_match: str | None = None) -> Stored[Any]:

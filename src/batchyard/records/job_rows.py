@@ -1,0 +1,110 @@
+"""Jobs as rows and back, shared by what consumers see (`jobs`) and by who runs them (`leases`)."""
+
+from __future__ import annotations
+
+import json
+
+from batchyard.domain.job_states import FINAL, JobStatus
+from batchyard.domain.jobs import Counts, Job, JobError, JobSpec, Owner
+from batchyard.records import codec
+from batchyard.records.tables import AnyRow
+
+# What a final job gives back: its owner's lease, its output's reservation, and what is only true of a running one.
+RELEASED: dict[str, object] = {
+    "lease_until": None,
+    "owner_boot": None,
+    "owner_pid": None,
+    "owner_start": None,
+    "reservation": None,
+    "reserved_folder": None,
+    "rate_items_s": None,
+    "eta_s": None,
+}
+
+
+def reserved_folder(spec: JobSpec) -> str:
+    """Name the folder that a job publishes to; one folder has one name, however its slashes were written."""
+    parts = [part for part in spec.output.place.path.split("/") if part not in ("", ".")]
+    return json.dumps([spec.output.place.datastore, "/".join(parts)])
+
+
+def reservation(spec: JobSpec) -> str:
+    """Name the file that a job publishes, unique over jobs that are not final."""
+    return json.dumps([*json.loads(reserved_folder(spec)), spec.output.file_name])
+
+
+def owner_columns(owner: Owner | None) -> dict[str, object]:
+    """Give an owner as columns."""
+    if owner is None:
+        return {"owner_boot": None, "owner_pid": None, "owner_start": None}
+    return {"owner_boot": owner.boot_id, "owner_pid": owner.pid, "owner_start": owner.start_ticks}
+
+
+def owner_of(row: AnyRow) -> Owner | None:
+    """Give the owner that a row names, or None."""
+    return None if row.owner_boot is None else Owner(row.owner_boot, row.owner_pid, row.owner_start)
+
+
+def row_of(job: Job) -> dict[str, object]:
+    """Give a new job as columns; the scope is the table's."""
+    spec = job.spec
+    columns: dict[str, object] = {
+        "name": job.name,
+        "endpoint": spec.endpoint,
+        "deployment": spec.deployment,
+        "status": job.status.value,
+        "created_at": job.created_at,
+        "created_by": job.created_by,
+        "request_id": job.request_id,
+        "compute": spec.compute,
+        "instances": spec.settings.instance_count,
+        "fence": job.fence,
+        "lease_until": None,
+        **owner_columns(job.owner),
+        "process_ends": 0,
+        "cancel_requested": job.cancel_requested,
+        "reservation": reservation(spec),
+        "reserved_folder": reserved_folder(spec),
+        "reserves_folder": not spec.output.into_existing,
+        "run": job.run,
+        "spec": codec.encode(spec),
+        "counts": codec.encode(job.counts),
+        "phases": codec.encode_mapping(job.phases),
+        "error": None if job.error is None else codec.encode(job.error),
+        "ledger_sha256": job.ledger_sha256,
+        "listed_at": job.listed_at,
+        "rate_items_s": job.rate_items_s,
+        "eta_s": job.eta_s,
+        "display_name": job.display_name,
+        "description": job.description,
+        "tags": codec.encode_mapping(job.tags),
+        "properties": codec.encode_mapping(job.properties),
+    }
+    return columns | RELEASED if job.status in FINAL else columns
+
+
+def job_of(row: AnyRow, *, queue_reason: str = "") -> Job:
+    """Give the job of a row of all columns."""
+    return Job(
+        spec=codec.decode(JobSpec, row.spec),
+        status=JobStatus(row.status),
+        created_at=row.created_at,
+        created_by=row.created_by,
+        counts=codec.decode(Counts, row.counts),
+        phases=codec.decode_numbers(row.phases),
+        error=None if row.error is None else codec.decode(JobError, row.error),
+        run=row.run,
+        fence=row.fence,
+        owner=owner_of(row),
+        cancel_requested=row.cancel_requested,
+        request_id=row.request_id,
+        ledger_sha256=row.ledger_sha256,
+        listed_at=row.listed_at,
+        rate_items_s=row.rate_items_s,
+        eta_s=row.eta_s,
+        queue_reason=queue_reason,
+        display_name=row.display_name,
+        description=row.description,
+        tags=codec.decode_texts(row.tags),
+        properties=codec.decode_texts(row.properties),
+    )

@@ -1,0 +1,133 @@
+"""Jobs as consumers and operators see them: add, look up, list, ask to cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
+
+from batchyard.domain.computes import admit
+from batchyard.domain.errors import Conflict, not_found
+from batchyard.domain.job_states import FINAL, JobStatus, can_cancel, check_transition
+from batchyard.domain.jobs import Job
+from batchyard.ports.records import JobFilter, Page
+from batchyard.records import codec
+from batchyard.records.admission import demand
+from batchyard.records.job_rows import RELEASED, job_of, reservation, reserved_folder, row_of
+from batchyard.records.paging import make_token, read_token
+from batchyard.records.tables import AnyRow, jobs
+
+
+class JobTable:
+    """`ports.records.Jobs` in one transaction of one workspace."""
+
+    def __init__(self, connection: Connection, scope: str) -> None:
+        self._connection = connection
+        self._scope = scope
+
+    def add(self, job: Job) -> None:
+        """Store a new job and reserve its output; see `ports.records.Jobs.add`."""
+        # Writers wait for each other, so what is looked up here stays true; the unique constraints guard it all the
+        # same. Looking first is what lets the message name the holder.
+        self._refuse_taken_name(job)
+        self._refuse_seen_request(job)
+        if job.status not in FINAL:
+            self._refuse_reserved_output(job)
+        self._connection.execute(insert(jobs).values(scope=self._scope, **row_of(job)))
+
+    def get(self, name: str) -> Job | None:
+        """Give a job, with `queue_reason` when it is queued, or None."""
+        row = self._one(jobs.c.name == name)
+        if row is None:
+            return None
+        return job_of(row, queue_reason=self._queue_reason(name) if row.status == JobStatus.QUEUED.value else "")
+
+    def by_request(self, endpoint: str, request_id: str) -> Job | None:
+        """Give the job that this request id made on this endpoint, or None."""
+        row = self._one(and_(jobs.c.endpoint == endpoint, jobs.c.request_id == request_id))
+        return None if row is None else job_of(row)
+
+    def list(self, which: JobFilter, *, limit: int = 50, token: str | None = None) -> Page[Job]:
+        """Give jobs, newest first, without `queue_reason`."""
+        query = select(jobs).where(jobs.c.scope == self._scope)
+        if which.endpoint is not None:
+            query = query.where(jobs.c.endpoint == which.endpoint)
+        if which.deployment is not None:
+            query = query.where(jobs.c.deployment == which.deployment)
+        if which.statuses:
+            query = query.where(jobs.c.status.in_(sorted(status.value for status in which.statuses)))
+        if token is not None:
+            query = query.where(jobs.c.id < read_token(token, int)[0])
+        rows = self._connection.execute(query.order_by(jobs.c.id.desc()).limit(limit + 1)).all()
+        more = len(rows) > limit
+        rows = rows[:limit]
+        return Page(tuple(job_of(row) for row in rows), make_token([rows[-1].id]) if more and rows else None)
+
+    def request_cancel(self, name: str, *, now: float) -> Job:
+        """Ask a running job to end, or end a queued one at once; asking again changes nothing."""
+        row = self._one(jobs.c.name == name)
+        if row is None:
+            raise not_found("job", name, self._names())
+        status = JobStatus(row.status)
+        if status in (JobStatus.CANCEL_REQUESTED, JobStatus.CANCELED):
+            return job_of(row)
+        if not can_cancel(status):
+            raise Conflict(_why_not_cancel(name, status))
+        if status is JobStatus.QUEUED:
+            check_transition(name, status, JobStatus.CANCELED)
+            phases = codec.encode_mapping(codec.decode_numbers(row.phases) | {"ended": now})
+            changed = {"status": JobStatus.CANCELED.value, "phases": phases, **RELEASED}
+        else:
+            check_transition(name, status, JobStatus.CANCEL_REQUESTED)
+            changed = {"status": JobStatus.CANCEL_REQUESTED.value}
+        query = update(jobs).where(jobs.c.id == row.id).values(cancel_requested=True, **changed).returning(jobs)
+        return job_of(self._connection.execute(query).one())
+
+    def _one(self, condition: ColumnElement[bool]) -> AnyRow | None:
+        return self._connection.execute(select(jobs).where(jobs.c.scope == self._scope, condition)).one_or_none()
+
+    def _holder(self, condition: ColumnElement[bool]) -> tuple[str, str] | None:
+        query = select(jobs.c.name, jobs.c.status).where(jobs.c.scope == self._scope, condition).limit(1)
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else (row.name, row.status)
+
+    def _refuse_taken_name(self, job: Job) -> None:
+        holder = self._holder(jobs.c.name == job.name)
+        if holder is not None:
+            raise Conflict(f"There is a job {job.name!r} already ({holder[1]}). Choose another name, or leave it out.")
+
+    def _refuse_seen_request(self, job: Job) -> None:
+        if job.request_id is None:
+            return
+        same = and_(jobs.c.endpoint == job.spec.endpoint, jobs.c.request_id == job.request_id)
+        holder = self._holder(same)
+        if holder is not None:
+            raise Conflict(
+                f"Endpoint {job.spec.endpoint!r} has seen the request id {job.request_id!r}: "
+                f"it made the job {holder[0]!r} ({holder[1]})."
+            )
+
+    def _refuse_reserved_output(self, job: Job) -> None:
+        whole = not job.spec.output.into_existing
+        same_file = or_(jobs.c.reservation == reservation(job.spec), jobs.c.reserves_folder)
+        same_folder = jobs.c.reserved_folder == reserved_folder(job.spec)
+        holder = self._holder(same_folder if whole else and_(same_folder, same_file))
+        if holder is not None:
+            raise Conflict(
+                f"The output {job.spec.output.file_name!r} in {job.spec.output.place} is reserved by job "
+                f"{holder[0]!r}, which is {holder[1]}. Choose another output path, or wait until that job has ended."
+            )
+
+    def _queue_reason(self, name: str) -> str:
+        waiting = demand(self._connection, self._scope)
+        return admit(waiting.queued, waiting.running, waiting.capacity).reasons.get(name, "")
+
+    def _names(self) -> Sequence[str]:
+        query = select(jobs.c.name).where(jobs.c.scope == self._scope).order_by(jobs.c.id.desc()).limit(1000)
+        return self._connection.execute(query).scalars().all()
+
+
+def _why_not_cancel(name: str, status: JobStatus) -> str:
+    if status is JobStatus.FINALIZING:
+        return f"Job {name!r} is Finalizing: its output is being published and can no longer be cancelled."
+    return f"Job {name!r} is {status.value} and cannot be cancelled any more."

@@ -1,0 +1,187 @@
+"""Who runs which job: claim, renew, take over, advance; all by the database's clock, and fenced.
+
+A cancel request is a state of its own: after it the job is CancelRequested, `renew` tells its owner, and an owner that
+tries to go on (to Running or Finalizing) meets a Conflict instead of undoing the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, and_, case, literal, select, update
+
+from batchyard.domain.computes import InstanceDemand, admit
+from batchyard.domain.errors import LeaseLost
+from batchyard.domain.job_states import FINAL, HOLDS_INSTANCES, JobStatus, check_transition
+from batchyard.domain.jobs import ErrorClass, Job, JobError, Owner
+from batchyard.ports.records import Holding, JobChange, Progress
+from batchyard.records import codec
+from batchyard.records.admission import Demand, demand
+from batchyard.records.clock import database_now
+from batchyard.records.job_rows import RELEASED, job_of, owner_columns, owner_of
+from batchyard.records.tables import AnyRow, jobs
+
+_HOLDING = sorted(status.value for status in HOLDS_INSTANCES)
+
+
+class JobLeaseTable:
+    """`ports.records.JobLeases` in one transaction of one workspace."""
+
+    def __init__(self, connection: Connection, scope: str) -> None:
+        self._connection = connection
+        self._scope = scope
+        self._now = database_now(connection)
+
+    def claim_next(self, owner: Owner, *, lease_s: float, now: float) -> Job | None:
+        """Start the next queued job that may pass; see `ports.records.JobLeases.claim_next`."""
+        waiting = demand(self._connection, self._scope)
+        hopeless = {job.job: error for job in waiting.queued if (error := _never_starts(job, waiting)) is not None}
+        for name, error in hopeless.items():
+            self._fail_queued(name, error, now=now)
+        queued = [job for job in waiting.queued if job.job not in hopeless]
+        chosen = admit(queued, waiting.running, waiting.capacity).next_job
+        if chosen is None:
+            return None
+        return self._start(chosen, owner, lease_s=lease_s, now=now)
+
+    def held(self) -> Sequence[Holding]:
+        """Give every job in a state of HOLDS_INSTANCES."""
+        lapsed = (jobs.c.lease_until.is_(None) | (jobs.c.lease_until < self._now)).label("lapsed")
+        columns = (
+            jobs.c.name,
+            jobs.c.fence,
+            jobs.c.owner_boot,
+            jobs.c.owner_pid,
+            jobs.c.owner_start,
+            jobs.c.process_ends,
+            lapsed,
+        )
+        query = select(*columns).where(jobs.c.scope == self._scope, jobs.c.status.in_(_HOLDING))
+        rows = self._connection.execute(query.order_by(jobs.c.id))
+        return [Holding(row.name, row.fence, owner_of(row), bool(row.lapsed), row.process_ends) for row in rows]
+
+    def take_over(self, name: str, *, fence: int, owner: Owner, lease_s: float, made_progress: bool) -> Job | None:
+        """Give the job to a new owner, who prepares again unless the job is sealed or to be cancelled."""
+        prepares = jobs.c.status.in_([JobStatus.PREPARING.value, JobStatus.RUNNING.value])
+        query = (
+            update(jobs)
+            .where(self._held_by(name, fence))
+            .values(
+                status=case((prepares, literal(JobStatus.PREPARING.value)), else_=jobs.c.status),
+                fence=jobs.c.fence + 1,
+                lease_until=self._now + lease_s,
+                process_ends=literal(0) if made_progress else jobs.c.process_ends + 1,
+                **owner_columns(owner),
+            )
+            .returning(jobs)
+        )
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else job_of(row)
+
+    def renew(self, name: str, *, fence: int, owner: Owner, lease_s: float, progress: Progress) -> bool:
+        """Prolong the lease in the name of `owner` and store progress; True when a cancel was requested.
+
+        The owner is written each time: the engine claims, and the process it forks goes on renewing as itself.
+        """
+        told: dict[str, object] = {"rate_items_s": progress.rate_items_s, "eta_s": progress.eta_s}
+        told["counts"] = None if progress.counts is None else codec.encode(progress.counts)
+        query = (
+            update(jobs)
+            .where(self._held_by(name, fence))
+            .values(
+                lease_until=self._now + lease_s,
+                **owner_columns(owner),
+                **{column: value for column, value in told.items() if value is not None},
+            )
+            .returning(jobs.c.cancel_requested)
+        )
+        row = self._connection.execute(query).one_or_none()
+        if row is None:
+            raise self._lost(name, fence)
+        return bool(row.cancel_requested)
+
+    def advance(self, name: str, *, fence: int, change: JobChange) -> Job:
+        """Change the job by a legal transition; reaching the final state it already has changes nothing."""
+        query = select(jobs).where(jobs.c.scope == self._scope, jobs.c.name == name, jobs.c.fence == fence)
+        row = self._connection.execute(query).one_or_none()
+        if row is None or row.status == JobStatus.QUEUED.value:
+            raise self._lost(name, fence)
+        before = JobStatus(row.status)
+        check_transition(name, before, change.status)
+        if before in FINAL:
+            return job_of(row)
+        changed = update(jobs).where(jobs.c.id == row.id, jobs.c.fence == fence).values(_changes(row, change))
+        return job_of(self._connection.execute(changed.returning(jobs)).one())
+
+    def _held_by(self, name: str, fence: int) -> ColumnElement[bool]:
+        return and_(
+            jobs.c.scope == self._scope, jobs.c.name == name, jobs.c.fence == fence, jobs.c.status.in_(_HOLDING)
+        )
+
+    def _start(self, name: str, owner: Owner, *, lease_s: float, now: float) -> Job:
+        row = self._queued(name)
+        check_transition(name, JobStatus(row.status), JobStatus.PREPARING)
+        query = (
+            update(jobs)
+            .where(jobs.c.id == row.id, jobs.c.status == JobStatus.QUEUED.value)
+            .values(
+                status=JobStatus.PREPARING.value,
+                fence=jobs.c.fence + 1,
+                lease_until=self._now + lease_s,
+                phases=codec.encode_mapping(codec.decode_numbers(row.phases) | {"preparing": now}),
+                **owner_columns(owner),
+            )
+            .returning(jobs)
+        )
+        return job_of(self._connection.execute(query).one())
+
+    def _fail_queued(self, name: str, error: JobError, *, now: float) -> None:
+        row = self._queued(name)
+        check_transition(name, JobStatus(row.status), JobStatus.FAILED)
+        phases = codec.decode_numbers(row.phases) | {"ended": now}
+        query = update(jobs).where(jobs.c.id == row.id, jobs.c.status == JobStatus.QUEUED.value)
+        values = {
+            "status": JobStatus.FAILED.value,
+            "phases": codec.encode_mapping(phases),
+            "error": codec.encode(error),
+            **RELEASED,
+        }
+        self._connection.execute(query.values(values))
+
+    def _queued(self, name: str) -> AnyRow:
+        query = select(jobs.c.id, jobs.c.status, jobs.c.phases).where(jobs.c.scope == self._scope, jobs.c.name == name)
+        return self._connection.execute(query).one()
+
+    def _lost(self, name: str, fence: int) -> LeaseLost:
+        query = select(jobs.c.fence, jobs.c.status).where(jobs.c.scope == self._scope, jobs.c.name == name)
+        row = self._connection.execute(query).one_or_none()
+        found = "there is no such job" if row is None else f"it is {row.status} with fence {row.fence}"
+        return LeaseLost(f"Job {name!r} is not held with fence {fence} (any more): {found}.")
+
+
+def _changes(row: AnyRow, change: JobChange) -> dict[str, object]:
+    """Give the columns that a change of a held job writes."""
+    told: dict[str, object] = {"ledger_sha256": change.ledger_sha256, "listed_at": change.listed_at}
+    told["counts"] = None if change.counts is None else codec.encode(change.counts)
+    told["error"] = None if change.error is None else codec.encode(change.error)
+    values: dict[str, object] = {column: value for column, value in told.items() if value is not None}
+    values["status"] = change.status.value
+    values["phases"] = codec.encode_mapping(codec.decode_numbers(row.phases) | dict(change.phases))
+    if change.status is JobStatus.CANCEL_REQUESTED:
+        values["cancel_requested"] = True
+    return values | RELEASED if change.status in FINAL else values
+
+
+def _never_starts(job: InstanceDemand, waiting: Demand) -> JobError | None:
+    """Why a queued job can never start: an error of ours, since no item and no script is to blame."""
+    capacity = waiting.capacity.get(job.compute)
+    if capacity is None:
+        text = f"The compute {job.compute!r} was deleted while the job waited. Create it again and invoke again."
+        return JobError("ComputeGone", text, ErrorClass.PLATFORM)
+    if capacity < job.instances:
+        text = (
+            f"The job asks for {job.instances} instances, and the compute {job.compute!r} has become smaller: "
+            f"its max_instances is {capacity}. Raise it or ask for fewer, and invoke again."
+        )
+        return JobError("ComputeTooSmall", text, ErrorClass.PLATFORM)
+    return None

@@ -1,0 +1,178 @@
+"""The tables as the code sees them; `migrations/` makes them, and a test compares the two.
+
+Everything carries the `scope` of its workspace. JSON is kept as ASCII text (`codec`), so that both databases store any
+character. Names sort by their bytes on both. Times are seconds since the epoch, UTC.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    Row,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.types import TypeEngine
+
+metadata = MetaData()
+
+# SQLite numbers rows only for a column of type INTEGER.
+_ROW_NUMBER = BigInteger().with_variant(Integer(), "sqlite")
+# PostgreSQL would sort by the locale of the database: pages and orders would differ from SQLite.
+_NAME = Text().with_variant(Text(collation="C"), "postgresql")
+
+
+# Any: the values of columns differ in type.
+AnyRow = Row[*tuple[Any, ...]]
+_Kind = TypeEngine[Any] | type[TypeEngine[Any]]
+
+
+def _required(name: str, kind: _Kind) -> Column[Any]:  # Any: as above
+    return Column(name, kind, nullable=False)
+
+
+def _lease_columns() -> tuple[Column[Any], ...]:  # Any: as above
+    """Who holds a piece of work: fence grows with each owner; lease_until is by the database's clock."""
+    return (
+        _required("fence", BigInteger),
+        Column("lease_until", Double),
+        Column("owner_boot", Text),
+        Column("owner_pid", BigInteger),
+        Column("owner_start", BigInteger),
+    )
+
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("id", _ROW_NUMBER, primary_key=True, autoincrement=True),
+    _required("scope", _NAME),
+    _required("kind", _NAME),
+    _required("parent", _NAME),
+    _required("name", _NAME),
+    _required("version", _NAME),
+    _required("revision", Integer),
+    _required("etag", Text),
+    _required("document", Text),
+    _required("is_current", Boolean),
+    # The order in which documents came into being; revisions keep it. Clocks may step back, this does not.
+    _required("creation", BigInteger),
+    _required("created_at", Double),
+    _required("created_by", Text),
+    _required("modified_at", Double),
+    _required("modified_by", Text),
+    UniqueConstraint("scope", "kind", "parent", "name", "version", "revision", name="documents_revision"),
+)
+Index(
+    "documents_current",
+    documents.c.scope,
+    documents.c.kind,
+    documents.c.parent,
+    documents.c.name,
+    documents.c.version,
+    unique=True,
+    sqlite_where=text("is_current"),
+    postgresql_where=text("is_current"),
+)
+Index(
+    "documents_listed",
+    documents.c.scope,
+    documents.c.kind,
+    documents.c.name,
+    documents.c.creation,
+    sqlite_where=text("is_current"),
+    postgresql_where=text("is_current"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", _ROW_NUMBER, primary_key=True, autoincrement=True),
+    _required("scope", _NAME),
+    _required("name", _NAME),
+    _required("endpoint", _NAME),
+    _required("deployment", _NAME),
+    _required("status", Text),
+    _required("created_at", Double),
+    _required("created_by", Text),
+    Column("request_id", _NAME),
+    _required("compute", _NAME),
+    _required("instances", Integer),
+    *_lease_columns(),
+    _required("process_ends", Integer),
+    _required("cancel_requested", Boolean),
+    # The place in a datastore that this job will publish to; both are null once the job is final.
+    Column("reservation", Text),
+    Column("reserved_folder", Text),
+    # Whether the job publishes the folder as a whole, so that no other job may publish into it.
+    _required("reserves_folder", Boolean),
+    _required("run", Integer),
+    _required("spec", Text),
+    _required("counts", Text),
+    _required("phases", Text),
+    Column("error", Text),
+    Column("ledger_sha256", Text),
+    Column("listed_at", Double),
+    Column("rate_items_s", Double),
+    Column("eta_s", Double),
+    _required("display_name", Text),
+    _required("description", Text),
+    _required("tags", Text),
+    _required("properties", Text),
+    UniqueConstraint("scope", "name", name="jobs_name"),
+    UniqueConstraint("scope", "endpoint", "request_id", name="jobs_request"),
+    UniqueConstraint("scope", "reservation", name="jobs_reservation"),
+)
+Index("jobs_folder", jobs.c.scope, jobs.c.reserved_folder)
+Index("jobs_listed", jobs.c.scope, jobs.c.endpoint, jobs.c.id)
+Index("jobs_status", jobs.c.scope, jobs.c.status, jobs.c.id)
+
+operations = Table(
+    "operations",
+    metadata,
+    Column("number", _ROW_NUMBER, primary_key=True, autoincrement=True),
+    _required("scope", _NAME),
+    _required("id", _NAME),
+    _required("kind", _NAME),
+    _required("parent", _NAME),
+    _required("name", _NAME),
+    _required("version", _NAME),
+    _required("revision", Integer),
+    _required("status", Text),
+    _required("created_at", Double),
+    _required("created_by", Text),
+    Column("ended_at", Double),
+    # JSON, since the text may come from a user's script and PostgreSQL keeps no NUL in text.
+    _required("error", Text),
+    *_lease_columns(),
+    UniqueConstraint("scope", "id", name="operations_id"),
+)
+Index("operations_status", operations.c.scope, operations.c.status, operations.c.number)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _ROW_NUMBER, primary_key=True, autoincrement=True),
+    _required("scope", _NAME),
+    _required("time", Double),
+    _required("actor", Text),
+    _required("action", _NAME),
+    _required("target", _NAME),
+    Column("before", Text),
+    Column("after", Text),
+    _required("reason", Text),
+    _required("ticket", Text),
+    _required("details", Text),
+)
+Index("audit_target", audit.c.scope, audit.c.target, audit.c.id)
+Index("audit_action", audit.c.scope, audit.c.action, audit.c.id)

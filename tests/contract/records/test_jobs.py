@@ -1,0 +1,216 @@
+"""`ports.records.Jobs`, sentence by sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from batchyard.domain.computes import Compute
+from batchyard.domain.errors import Conflict, InvalidInput, NotFound
+from batchyard.domain.job_states import JobStatus
+from batchyard.domain.jobs import Counts, ErrorClass, Job, JobError, Owner
+from batchyard.ports.records import JobChange, JobFilter, Key, Kind, Records, Transaction
+from batchyard.records.database import DatabaseRecords
+
+MakeJob = Callable[..., Job]
+Owners = tuple[Owner, Owner]
+
+
+def add(records: Records, *jobs: Job, cpus: int = 2) -> None:
+    with records.writing() as tx:
+        tx.documents.save(Key(Kind.COMPUTE, "cpu"), Compute("cpu", max_instances=cpus), actor="ada", now=1.0)
+        for job in jobs:
+            tx.jobs.add(job)
+
+
+def start(tx: Transaction, owner: Owner) -> Job:
+    job = tx.job_leases.claim_next(owner, lease_s=60, now=110.0)
+    assert job is not None
+    return job
+
+
+def end(tx: Transaction, owner: Owner, status: JobStatus) -> Job:
+    job = start(tx, owner)
+    return tx.job_leases.advance(job.name, fence=job.fence, change=JobChange(status, phases={"ended": 120.0}))
+
+
+def test_a_job_comes_back_as_it_was_added(records: DatabaseRecords, make_job: MakeJob) -> None:
+    job = replace(
+        make_job("one", request_id="r"),
+        counts=Counts(items=4, succeeded=1),
+        error=JobError("X", "y", ErrorClass.DATA, item="a.png", position=0),
+        run=2,
+        display_name="One",
+        description="first",
+        properties={"p": "q"},
+    )
+    add(records, job)
+    with records.reading() as tx:
+        assert tx.jobs.get("one") == job
+        assert tx.jobs.get("two") is None
+
+
+def test_a_name_is_taken_once_and_the_message_names_it(records: DatabaseRecords, make_job: MakeJob) -> None:
+    add(records, make_job("one"))
+    with pytest.raises(Conflict, match=r"'one'.*Queued"):
+        add(records, make_job("one", path="elsewhere"))
+
+
+def test_a_request_id_makes_one_job_on_an_endpoint(records: DatabaseRecords, make_job: MakeJob) -> None:
+    add(records, make_job("one", request_id="r"))
+    with pytest.raises(Conflict, match="'one'"):
+        add(records, make_job("two", request_id="r"))
+    add(records, make_job("three", request_id="r", endpoint="letters"), make_job("four"), make_job("five"))
+    with records.reading() as tx:
+        found = tx.jobs.by_request("digits", "r")
+        assert found is not None
+        assert found.name == "one"
+        assert tx.jobs.by_request("digits", "other") is None
+
+
+def test_an_output_is_reserved_and_the_message_names_the_holder(records: DatabaseRecords, make_job: MakeJob) -> None:
+    add(records, make_job("one", path="out/x"))
+    with pytest.raises(Conflict, match=r"reserved by job 'one', which is Queued"):
+        add(records, make_job("two", path="out/x"))
+
+
+@pytest.mark.parametrize("path", ["out/x/", "out//x", "./out/x"])
+def test_an_output_is_the_same_however_its_slashes_are_written(
+    records: DatabaseRecords, make_job: MakeJob, path: str
+) -> None:
+    add(records, make_job("one", path="out/x"))
+    with pytest.raises(Conflict, match="'one'"):
+        add(records, make_job("two", path=path))
+
+
+@pytest.mark.parametrize(("first", "second"), [(False, False), (False, True), (True, False)])
+def test_a_folder_published_whole_is_reserved_for_all_file_names(
+    records: DatabaseRecords, make_job: MakeJob, first: bool, second: bool
+) -> None:
+    add(records, make_job("one", path="out", file_name="a.csv", into_existing=first))
+    with pytest.raises(Conflict, match="'one'"):
+        add(records, make_job("two", path="out", file_name="b.csv", into_existing=second))
+
+
+def test_two_files_of_one_existing_folder_are_two_outputs(records: DatabaseRecords, make_job: MakeJob) -> None:
+    add(records, make_job("one", path="out", file_name="a.csv", into_existing=True))
+    add(records, make_job("two", path="out", file_name="b.csv", into_existing=True))
+    with pytest.raises(Conflict, match="'one'"):
+        add(records, make_job("three", path="out", file_name="a.csv", into_existing=True))
+
+
+@pytest.mark.parametrize("status", [JobStatus.FAILED, JobStatus.CANCELED])
+def test_a_final_job_gives_its_output_back(
+    records: DatabaseRecords, make_job: MakeJob, owners: Owners, status: JobStatus
+) -> None:
+    add(records, make_job("one", path="out"))
+    with records.writing() as tx:
+        end(tx, owners[0], status)
+    add(records, make_job("two", path="out"))
+
+
+def test_a_refused_job_leaves_nothing_behind(records: DatabaseRecords, make_job: MakeJob) -> None:
+    add(records, make_job("one", path="out"))
+    with pytest.raises(Conflict):
+        add(records, make_job("two"), make_job("three", path="out"))
+    with records.reading() as tx:
+        assert tx.jobs.get("two") is None
+
+
+def test_a_queued_job_tells_why_it_waits(records: DatabaseRecords, make_job: MakeJob, owners: Owners) -> None:
+    add(records, make_job("one", instances=2), make_job("two"), make_job("three"))
+    with records.writing() as tx:
+        start(tx, owners[0])
+    with records.reading() as tx:
+        running, waiting, behind = (tx.jobs.get(name) for name in ("one", "two", "three"))
+    assert running is not None and waiting is not None and behind is not None
+    assert running.queue_reason == ""
+    assert "1 of 2 instances asked for, 0 free" in waiting.queue_reason
+    assert "behind job 'two'" in behind.queue_reason
+
+
+def test_jobs_are_listed_newest_first_and_by_filter(
+    records: DatabaseRecords, make_job: MakeJob, owners: Owners
+) -> None:
+    add(
+        records,
+        make_job("one"),
+        make_job("two", deployment="green"),
+        make_job("three", endpoint="letters"),
+    )
+    with records.writing() as tx:
+        start(tx, owners[0])
+
+    def names(which: JobFilter) -> list[str]:
+        with records.reading() as tx:
+            return [job.name for job in tx.jobs.list(which).items]
+
+    assert names(JobFilter()) == ["three", "two", "one"]
+    assert names(JobFilter(endpoint="digits")) == ["two", "one"]
+    assert names(JobFilter(endpoint="digits", deployment="green")) == ["two"]
+    assert names(JobFilter(statuses=frozenset({JobStatus.PREPARING, JobStatus.FAILED}))) == ["one"]
+    assert names(JobFilter(statuses=frozenset({JobStatus.PREPARING, JobStatus.QUEUED}))) == ["three", "two", "one"]
+
+
+def test_pages_of_jobs_cover_the_list_once_while_jobs_are_added(records: DatabaseRecords, make_job: MakeJob) -> None:
+    add(records, *(make_job(str(number)) for number in range(5)))
+    with records.writing() as tx:
+        first = tx.jobs.list(JobFilter(), limit=2)
+        tx.jobs.add(make_job("late"))
+        second = tx.jobs.list(JobFilter(), limit=2, token=first.next_token)
+        third = tx.jobs.list(JobFilter(), limit=2, token=second.next_token)
+    assert [job.name for page in (first, second, third) for job in page.items] == ["4", "3", "2", "1", "0"]
+    assert third.next_token is None
+
+
+def test_a_malformed_job_token_is_invalid_input(records: DatabaseRecords) -> None:
+    with records.reading() as tx, pytest.raises(InvalidInput, match="token"):
+        tx.jobs.list(JobFilter(), token="x")
+
+
+def test_cancelling_a_queued_job_ends_it_at_once(records: DatabaseRecords, make_job: MakeJob, owners: Owners) -> None:
+    add(records, make_job("one", path="out"))
+    with records.writing() as tx:
+        job = tx.jobs.request_cancel("one", now=130.0)
+        assert tx.jobs.request_cancel("one", now=140.0) == job
+        assert tx.job_leases.claim_next(owners[0], lease_s=60, now=150.0) is None
+    assert (job.status, job.cancel_requested) == (JobStatus.CANCELED, True)
+    assert job.phases == {"queued": 100.0, "ended": 130.0}
+    add(records, make_job("two", path="out"))
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_cancelling_a_held_job_asks_it_to_end(
+    records: DatabaseRecords, make_job: MakeJob, owners: Owners, running: bool
+) -> None:
+    add(records, make_job("one", path="out"))
+    with records.writing() as tx:
+        start(tx, owners[0])
+        if running:
+            tx.job_leases.advance("one", fence=1, change=JobChange(JobStatus.RUNNING))
+        job = tx.jobs.request_cancel("one", now=130.0)
+        assert tx.jobs.request_cancel("one", now=140.0) == job
+    assert (job.status, job.cancel_requested, job.owner) == (JobStatus.CANCEL_REQUESTED, True, owners[0])
+    with pytest.raises(Conflict, match="CancelRequested"):
+        add(records, make_job("two", path="out"))
+
+
+def test_a_sealed_job_cannot_be_cancelled(records: DatabaseRecords, make_job: MakeJob, owners: Owners) -> None:
+    add(records, make_job("one"))
+    with records.writing() as tx:
+        start(tx, owners[0])
+        for status in (JobStatus.RUNNING, JobStatus.FINALIZING):
+            tx.job_leases.advance("one", fence=1, change=JobChange(status))
+        with pytest.raises(Conflict, match="being published"):
+            tx.jobs.request_cancel("one", now=130.0)
+        tx.job_leases.advance("one", fence=1, change=JobChange(JobStatus.COMPLETED))
+        with pytest.raises(Conflict, match="Completed"):
+            tx.jobs.request_cancel("one", now=130.0)
+
+
+def test_cancelling_a_missing_job_names_near_ones(records: DatabaseRecords, make_job: MakeJob) -> None:
+    add(records, make_job("digits-1"))
+    with records.writing() as tx, pytest.raises(NotFound, match="'digits-1'"):
+        tx.jobs.request_cancel("digits-2", now=1.0)

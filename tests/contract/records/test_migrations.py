@@ -1,0 +1,88 @@
+"""`migrate`: what it makes is what the code expects, and any number of processes may call it."""
+
+from __future__ import annotations
+
+import importlib.resources
+import os
+import uuid
+import warnings
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, text
+
+from batchyard.domain.errors import PlatformError
+from batchyard.domain.resource_ids import DEFAULT_SCOPE
+from batchyard.ports.records import Kind
+from batchyard.records.database import migrate, open_records
+from batchyard.records.engines import parse_url
+from batchyard.records.tables import metadata
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def fresh_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database that nobody has migrated."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/fresh.db"
+    server = parse_url(request.getfixturevalue("postgresql_server"))
+    name = f"fresh_{uuid.uuid4().hex}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return server.set(database=name).render_as_string(hide_password=False)
+
+
+def test_the_migrations_make_the_tables_that_the_code_expects(fresh_url: str) -> None:
+    migrate(fresh_url)
+    engine = create_engine(parse_url(fresh_url))
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+def test_eight_processes_may_migrate_at_once_and_again(fresh_url: str) -> None:
+    children = []
+    for _ in range(8):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                migrate(fresh_url)
+                status = 0
+            finally:
+                os._exit(status)
+        children.append(pid)
+    assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 8
+    migrate(fresh_url)
+    records = open_records(fresh_url, DEFAULT_SCOPE)
+    with records.reading() as tx:
+        assert tx.documents.list(Kind.COMPUTE).items == ()
+    records.close()
+
+
+def test_a_database_of_a_newer_version_is_refused(fresh_url: str) -> None:
+    migrate(fresh_url)
+    engine = create_engine(parse_url(fresh_url))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    with pytest.raises(PlatformError, match="newer version"):
+        migrate(fresh_url)
+
+
+def test_a_database_that_cannot_be_made_is_a_platform_error(tmp_path: Path) -> None:
+    with pytest.raises(PlatformError, match="unable to open"):
+        migrate(f"sqlite:///{tmp_path}/no/such/folder/x.db")
+
+
+def test_the_migrations_are_packaged_beside_the_code() -> None:
+    folder = importlib.resources.files("batchyard.records").joinpath("migrations")
+    assert folder.joinpath("env.py").is_file()
+    assert [path.name for path in folder.joinpath("versions").iterdir() if path.name.startswith("0")] == [
+        "0001_first.py"
+    ]

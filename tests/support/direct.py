@@ -1,0 +1,147 @@
+"""Jobs driven straight through the engine, without doors: a real home, real records, real workers, real files."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TextIO
+from urllib.parse import quote
+
+from batchyard.bootstrap.faults import make_faults
+from batchyard.bootstrap.process_identity import this_process
+from batchyard.datastores.job_home import LocalJobHomes
+from batchyard.datastores.local import LocalDatastores
+from batchyard.datastores.sealed import LocalSealedStore
+from batchyard.domain.assets import Environment, EnvironmentBuild
+from batchyard.domain.computes import Compute
+from batchyard.domain.deployments import ExecutionSettings
+from batchyard.domain.errors import Mistake
+from batchyard.domain.job_states import JobStatus
+from batchyard.domain.jobs import InputKind, InputSource, Job, JobSpec, OutputTarget
+from batchyard.domain.resource_ids import DEFAULT_SCOPE, AssetId, DatastorePath
+from batchyard.engine.claim import claim_job
+from batchyard.engine.job_run import run_job
+from batchyard.engine.rooms import Rooms
+from batchyard.instances.local import LocalInstances
+from batchyard.instances.scripts import LocalScripts
+from batchyard.instances.workers import kill_recorded_sessions
+from batchyard.ports.records import Key, Kind
+from batchyard.records.database import migrate, open_records, sqlite_url
+
+
+@dataclass(frozen=True)
+class ThisPython:
+    """The environment "built" for tests of the engine: the interpreter that runs them."""
+
+    def mistakes(self, environment: Environment) -> list[Mistake]:
+        return []
+
+    def build(self, environment: Environment, log: TextIO) -> EnvironmentBuild:
+        return EnvironmentBuild("0" * 64, sys.version.split()[0])
+
+    def python(self, build: EnvironmentBuild) -> Path:
+        return Path(sys.executable)
+
+
+class DirectHome:
+    """One home and its engine, in this process."""
+
+    def __init__(self, home: Path, *, fault: str = "", fault_log: str = "") -> None:
+        self.home = home
+        home.mkdir(parents=True, exist_ok=True)
+        url = sqlite_url(home / "batchyard.db")
+        migrate(url)
+        self.datastores = LocalDatastores(home)
+        sealed = LocalSealedStore(home / "sealed", self.datastores)
+        self.rooms = Rooms(
+            records=open_records(url, DEFAULT_SCOPE),
+            datastores=self.datastores,
+            sealed=sealed,
+            homes=LocalJobHomes(home / "jobs"),
+            environments=ThisPython(),
+            scripts=LocalScripts(),
+            make_instances=LocalInstances,
+            kill_left_overs=kill_recorded_sessions,
+            logs_of=self.logs_of,
+            faults=make_faults(fault, fault_log),
+            owner=this_process(),
+            now=time.time,
+            monotonic=time.monotonic,
+            worker_start_timeout_s=60.0,
+            log_cap_bytes=1 << 20,
+            worker_fault=fault if fault.startswith("worker.") else "",
+            worker_fault_log=fault_log,
+        )
+
+    def logs_of(self, job: str) -> Path:
+        folder = self.home / "logs" / job
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def submit(
+        self,
+        name: str,
+        source: Path,
+        script: str,
+        settings: ExecutionSettings | None = None,
+        *,
+        model: Mapping[str, bytes] | None = None,
+    ) -> Job:
+        """Put a job in the queue, as an invocation does."""
+        store = self.datastores.get("workspaceblobstore")
+        store.put(f"up/{name}/code/score.py", [script.encode()], create_only=False)
+        for path, content in (model or {"model.txt": b"m"}).items():
+            store.put(f"up/{name}/model/{path}", [content], create_only=False)
+        code = self.rooms.sealed.seal(DatastorePath("workspaceblobstore", f"up/{name}/code"), keep_name=False)
+        model_seal = self.rooms.sealed.seal(DatastorePath("workspaceblobstore", f"up/{name}/model"), keep_name=True)
+        settings = settings or ExecutionSettings()
+        kind = InputKind.FOLDER if source.is_dir() else InputKind.FILE
+        spec = JobSpec(
+            job=name,
+            endpoint="e",
+            deployment="d",
+            deployment_revision=1,
+            routed_by="default",
+            source=InputSource(kind, "file://" + quote(str(source))),
+            settings=settings,
+            compute="c",
+            model=AssetId("m", "1"),
+            model_seal=model_seal,
+            code=AssetId("c", "1"),
+            code_seal=code,
+            scoring_script="score.py",
+            environment=AssetId("env", "1"),
+            build=EnvironmentBuild("0" * 64, "3"),
+            output=OutputTarget(DatastorePath("workspaceblobstore", f"out/{name}/score"), settings.output_file_name),
+        )
+        job = Job(spec, JobStatus.QUEUED, time.time(), "tester", phases={"queued": time.time()})
+        with self.rooms.records.writing() as tx:
+            key = Key(Kind.COMPUTE, "c")
+            if tx.documents.get(key) is None:
+                tx.documents.save(key, Compute("c", max_instances=8), actor="tester", now=time.time())
+            tx.jobs.add(job)
+        return job
+
+    def run_next(self) -> Job:
+        """Claim the next job, run it here to its end, and give its record."""
+        job = claim_job(self.rooms)
+        assert job is not None
+        run_job(self.rooms, job)
+        return self.job(job.name)
+
+    def job(self, name: str) -> Job:
+        with self.rooms.records.reading() as tx:
+            job = tx.jobs.get(name)
+        assert job is not None
+        return job
+
+    def output(self, name: str) -> Path:
+        return self.home / "datastores" / "workspaceblobstore" / "out" / name / "score"
+
+    def as_new_process(self) -> Rooms:
+        """The same rooms after a fork."""
+        self.rooms.records.after_fork()
+        return replace(self.rooms, owner=this_process())
