@@ -1,0 +1,310 @@
+"""Models, environments and code: registered as versions that never change, looked up, archived."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar  # Any: what a document is, its key's kind says
+
+from batchyard.control import audit, references, registry
+from batchyard.domain.access import Action, Caller, authorise
+from batchyard.domain.assets import (
+    Asset,
+    AssetKind,
+    CodeDraft,
+    CodeVersion,
+    Environment,
+    Model,
+    ModelDraft,
+    Sealed,
+    next_version,
+)
+from batchyard.domain.errors import CallerError, Conflict, InvalidInput, Mistake, not_found
+from batchyard.domain.names import name_mistake
+from batchyard.domain.resource_ids import parse_datastore_uri
+from batchyard.ports.datastore import SealedStore
+from batchyard.ports.records import Kind, Page, Stored, Transaction
+
+_A = TypeVar("_A", Model, Environment, CodeVersion)
+
+# Azure: the words in which its service refuses another path for a version; scripts match them.
+PATHS_ARE_FIXED = "(UserError) Asset paths cannot be updated."
+
+
+@dataclass(frozen=True, slots=True)
+class AssetContainer:
+    """All versions of one name. latest_version: newest that is not archived; next_version: for a new one."""
+
+    name: str
+    latest_version: str
+    next_version: str
+
+
+def register_model(
+    tx: Transaction,
+    caller: Caller,
+    draft: ModelDraft,
+    *,
+    sealed: SealedStore,
+    now: float,
+    reason: str = "",
+    ticket: str = "",
+) -> Stored[Model]:
+    """Seal a model's bytes and store it as a version; registering the same content again is fine.
+
+    Of a version that exists only description, tags, properties and is_archived change.
+    Raises: Forbidden; InvalidInput with every mistake; Conflict when the version has other bytes, type or flavors.
+    """
+    authorise(caller, Action.ASSET_WRITE)
+    mistakes = _name_mistakes(AssetKind.MODEL, draft.name, draft.version)
+    version = draft.version or _next(tx, AssetKind.MODEL, draft.name)
+    stored = tx.documents.get(registry.asset_key(AssetKind.MODEL, draft.name, version))
+    seal = _seal(sealed, draft.uri, stored, mistakes, keep_name=True)
+    if mistakes or seal is None:
+        raise InvalidInput(f"Model {draft.name!r}", mistakes)
+    model = Model(
+        name=draft.name,
+        version=version,
+        type=draft.type,
+        uri=draft.uri,
+        sealed=seal,
+        flavors=draft.flavors,
+        description=draft.description,
+        tags=draft.tags,
+        properties=draft.properties,
+        is_anonymous=draft.is_anonymous,
+        is_archived=draft.is_archived,
+    )
+    act = audit.Act(caller.name, Action.ASSET_WRITE, now, reason, ticket)
+    return _store(tx, act, AssetKind.MODEL, model, stored, refusal=PATHS_ARE_FIXED)
+
+
+def register_environment(
+    tx: Transaction,
+    caller: Caller,
+    environment: Environment,
+    *,
+    mistakes: Callable[[Environment], list[Mistake]],
+    now: float,
+    reason: str = "",
+    ticket: str = "",
+) -> Stored[Environment]:
+    """Store an environment as a version; version "" takes the next number, or for an anonymous one the version that
+    has the same content already. A `build` in the argument is ignored: builds come from provisioning.
+
+    mistakes: `Environments.mistakes`, what in the definition can never be built.
+    Raises: Forbidden; InvalidInput with every mistake; Conflict when the version has another definition.
+    """
+    authorise(caller, Action.ASSET_WRITE)
+    found = _name_mistakes(AssetKind.ENVIRONMENT, environment.name, environment.version or None)
+    if environment.os_type.lower() != "linux":
+        found.append(Mistake("os_type", repr(environment.os_type), "'linux'"))
+    found += mistakes(environment)
+    if found:
+        raise InvalidInput(f"Environment {environment.name!r}", found)
+    version = environment.version or _version_of_same_content(tx, environment)
+    version = version or _next(tx, AssetKind.ENVIRONMENT, environment.name)
+    stored = tx.documents.get(registry.asset_key(AssetKind.ENVIRONMENT, environment.name, version))
+    refusal = (
+        f"Version {version!r} of environment {environment.name!r} is registered with another definition, and versions "
+        f"never change. Register it as a new version, or leave the version out."
+    )
+    act = audit.Act(caller.name, Action.ASSET_WRITE, now, reason, ticket)
+    wanted = replace(environment, version=version, build=None)
+    return _store(tx, act, AssetKind.ENVIRONMENT, wanted, stored, refusal=refusal)
+
+
+def register_code(
+    tx: Transaction,
+    caller: Caller,
+    draft: CodeDraft,
+    *,
+    sealed: SealedStore,
+    now: float,
+    reason: str = "",
+    ticket: str = "",
+) -> Stored[CodeVersion]:
+    """Seal a folder of code and store it as a version; registering the same content again is fine.
+
+    draft.uri: `azureml://datastores/<name>/paths/<folder>`; the door turns gateway URLs into that form.
+    Raises: Forbidden; InvalidInput with every mistake; Conflict when the version has other bytes.
+    """
+    authorise(caller, Action.ASSET_WRITE)
+    mistakes = _name_mistakes(AssetKind.CODE, draft.name, draft.version)
+    stored = tx.documents.get(registry.asset_key(AssetKind.CODE, draft.name, draft.version))
+    seal = _seal(sealed, draft.uri, stored, mistakes, keep_name=False)
+    if mistakes or seal is None:
+        raise InvalidInput(f"Code {draft.name!r}", mistakes)
+    code = CodeVersion(
+        name=draft.name,
+        version=draft.version,
+        uri=draft.uri,
+        sealed=seal,
+        description=draft.description,
+        tags=draft.tags,
+        properties=draft.properties,
+        is_anonymous=draft.is_anonymous,
+        is_archived=draft.is_archived,
+    )
+    act = audit.Act(caller.name, Action.ASSET_WRITE, now, reason, ticket)
+    return _store(tx, act, AssetKind.CODE, code, stored, refusal=PATHS_ARE_FIXED)
+
+
+def get_version(
+    tx: Transaction,
+    caller: Caller,
+    kind: AssetKind,
+    name: str,
+    version: str | None = None,
+    label: str | None = None,
+) -> Stored[Any]:
+    """Give one version, archived ones too; without version and label the one labelled `latest`.
+
+    Returns: Stored[Model], Stored[Environment] or Stored[CodeVersion], as the kind says.
+    Raises: Forbidden; NotFound naming near names, or the versions there are.
+    """
+    authorise(caller, Action.ASSET_READ)
+    return references.find_version(tx, kind, name, version=version, label=label)
+
+
+def list_versions(
+    tx: Transaction,
+    caller: Caller,
+    kind: AssetKind,
+    name: str,
+    *,
+    include_archived: bool = False,
+    limit: int = 1000,
+    token: str | None = None,
+) -> Page[Stored[Any]]:
+    """Give a page of a name's versions, newest first; an unknown name has none. A page may be short of `limit`.
+
+    Raises: Forbidden.
+    """
+    authorise(caller, Action.ASSET_READ)
+    page = tx.documents.list(registry.document_kind(kind), name=name, limit=limit, token=token)
+    kept = tuple(stored for stored in page.items if include_archived or not stored.document.is_archived)
+    return Page(kept, page.next_token)
+
+
+def list_containers(
+    tx: Transaction, caller: Caller, kind: AssetKind, *, include_archived: bool = False
+) -> list[AssetContainer]:
+    """Give every name of a kind, sorted; names with archived versions only are left out unless asked for.
+
+    Raises: Forbidden.
+    """
+    authorise(caller, Action.ASSET_READ)
+    of_kind = registry.document_kind(kind)
+    by_name: dict[str, list[Stored[Any]]] = {}
+    for stored in registry.every(lambda token: tx.documents.list(of_kind, token=token)):
+        by_name.setdefault(stored.key.name, []).append(stored)
+    return [
+        _container(name, versions)
+        for name, versions in sorted(by_name.items())
+        if include_archived or not all(stored.document.is_archived for stored in versions)
+    ]
+
+
+def container(tx: Transaction, caller: Caller, kind: AssetKind, name: str) -> AssetContainer:
+    """Give the latest and the next version of a name. Raises: Forbidden; NotFound naming near names."""
+    authorise(caller, Action.ASSET_READ)
+    versions = references.versions_of(tx, kind, name)
+    if not versions:
+        raise not_found(kind.noun, name, registry.names(tx, registry.document_kind(kind)))
+    return _container(name, versions)
+
+
+def code_by_hash(tx: Transaction, caller: Caller, sha256: str) -> list[Stored[CodeVersion]]:
+    """Give the code versions of the whole workspace with this hash, newest first; [] when there is none.
+
+    sha256: ours, or the one the client put into the property `hash_sha256` when it uploaded. Raises: Forbidden.
+    """
+    authorise(caller, Action.ASSET_READ)
+    found = registry.every(lambda token: tx.documents.list(Kind.CODE, token=token))
+    same = [stored for stored in found if sha256 in _hashes(stored.document)]
+    return sorted(same, key=lambda stored: stored.created_at, reverse=True)
+
+
+def _hashes(code: CodeVersion) -> tuple[str | None, ...]:
+    # Azure: the SDK asks for its own hash of a folder before it uploads, and left it in this property (sdk-wire 3).
+    return (code.sealed.sha256, code.properties.get("hash_sha256"))
+
+
+def _container(name: str, versions: list[Stored[Any]]) -> AssetContainer:
+    """versions: newest first, at least one."""
+    current = [stored for stored in versions if not stored.document.is_archived] or versions
+    return AssetContainer(name, current[0].key.version, next_version([stored.key.version for stored in versions]))
+
+
+def _next(tx: Transaction, kind: AssetKind, name: str) -> str:
+    return next_version([stored.key.version for stored in references.versions_of(tx, kind, name)])
+
+
+def _name_mistakes(kind: AssetKind, name: str, version: str | None) -> list[Mistake]:
+    """version: None when the next number is taken."""
+    found = [name_mistake(kind.noun, name)]
+    found += [name_mistake("version", version, field="version")] if version is not None else []
+    return [mistake for mistake in found if mistake is not None]
+
+
+def _seal(
+    store: SealedStore, uri: str, stored: Stored[Any] | None, mistakes: list[Mistake], *, keep_name: bool
+) -> Sealed | None:
+    """Give the seal of what the uri names, or None after noting the mistake in `mistakes`.
+
+    A version that was registered from the same place keeps its seal, even if the bytes there changed or went away:
+    what is registered never changes.
+    """
+    place = parse_datastore_uri(uri)
+    if place is None:
+        allowed = "a place in a datastore: azureml://datastores/<datastore>/paths/<path>"
+        mistakes.append(Mistake("path", repr(uri), allowed))
+        return None
+    if stored is not None and parse_datastore_uri(stored.document.uri) == place:
+        seal: Sealed = stored.document.sealed
+        return seal
+    try:
+        return store.seal(place, keep_name=keep_name)
+    except CallerError as exc:
+        mistakes += registry.as_mistakes(exc, field="path", found=repr(uri), allowed="an uploaded file or folder")
+        return None
+
+
+def _version_of_same_content(tx: Transaction, environment: Environment) -> str | None:
+    """Give the version that an anonymous environment has already, so that each deployment does not make another."""
+    if not environment.is_anonymous:
+        return None
+    versions = references.versions_of(tx, AssetKind.ENVIRONMENT, environment.name)
+    same = [stored for stored in versions if _content(stored.document) == _content(environment)]
+    return same[0].key.version if same else None
+
+
+def _store(
+    tx: Transaction, act: audit.Act, kind: AssetKind, wanted: _A, stored: Stored[Any] | None, *, refusal: str
+) -> Stored[_A]:
+    """Save a new version, or what may change of an existing one; nothing is saved where nothing changed."""
+    key = registry.asset_key(kind, wanted.name, wanted.version)
+    if stored is None:
+        return audit.save(tx, act, key, wanted)
+    if _content(stored.document) != _content(wanted):
+        raise Conflict(refusal)
+    changed = replace(
+        stored.document,
+        description=wanted.description,
+        tags=wanted.tags,
+        properties=wanted.properties,
+        is_archived=wanted.is_archived,
+    )
+    return stored if changed == stored.document else audit.save(tx, act, key, changed)
+
+
+def _content(asset: Asset) -> tuple[object, ...]:
+    """Give what of a version never changes."""
+    match asset:
+        case Model():
+            return (asset.type, dict(asset.flavors), asset.sealed.sha256)
+        case Environment():
+            return (asset.image, asset.conda_file, asset.os_type)
+        case CodeVersion():
+            return (asset.sealed.sha256,)

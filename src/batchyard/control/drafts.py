@@ -1,0 +1,154 @@
+"""Drafts of deployments: every reference followed and every visible rule checked, with all mistakes at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any  # what a document is, its key's kind says
+
+from batchyard.control import references, registry, scripts
+from batchyard.domain.assets import AssetKind, CodeVersion, Environment, Model, ModelType
+from batchyard.domain.deployments import (
+    CodeReference,
+    Deployment,
+    DeploymentDraft,
+    DeploymentKind,
+    deployment_mistakes,
+)
+from batchyard.domain.errors import InvalidInput, Mistake
+from batchyard.domain.resource_ids import AssetId, Reference
+from batchyard.ports.datastore import SealedStore
+from batchyard.ports.records import Kind, Stored, Transaction
+
+_NO_MLFLOW = (
+    "This version does not deploy MLflow models without a script: "
+    "give code_configuration with a scoring script, and an environment."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A draft without mistakes: the deployment with frozen versions, and what its code and environment are."""
+
+    deployment: Deployment
+    code: CodeVersion
+    environment: Environment
+
+
+def resolve(tx: Transaction, draft: DeploymentDraft, *, sealed: SealedStore) -> Resolved:
+    """Follow every reference of a draft. Raises: InvalidInput with everything that is wrong, told at once."""
+    if draft.kind is DeploymentKind.PIPELINE:
+        remedy = "Pipeline deployments are not supported by this version."
+        raise InvalidInput(_subject(draft), [Mistake("type", "'pipeline'", "'model'", remedy)])
+    search = _Search(tx, tx.documents.get(registry.deployment_key(draft.endpoint, draft.name)))
+    model: Model | None = search.follow(AssetKind.MODEL, draft.model, field="model")
+    code: CodeVersion | None = search.follow(AssetKind.CODE, draft.code, field="code_configuration.code")
+    environment: Environment | None = search.follow(AssetKind.ENVIRONMENT, draft.environment, field="environment")
+    deployment = _deployment(draft, model, code, environment)
+    mistakes = [
+        *deployment_mistakes(deployment),
+        *search.mistakes,
+        *_place_mistakes(tx, draft),
+        *_script_mistakes(draft, model, code, sealed),
+    ]
+    if mistakes or code is None or environment is None:
+        raise InvalidInput(_subject(draft), mistakes)
+    return Resolved(deployment, code, environment)
+
+
+class _Search:
+    """Follows the references of one draft and gathers their mistakes."""
+
+    def __init__(self, tx: Transaction, current: Stored[Deployment] | None) -> None:
+        self._tx = tx
+        self._in_use = _assets_of(current.document) if current is not None else frozenset()
+        self.mistakes: list[Mistake] = []
+
+    def follow(self, kind: AssetKind, reference: Reference | None, *, field: str) -> Any:
+        """Give the document that a reference points at, or None after noting the mistake; None for no reference."""
+        if reference is None:
+            return None
+        found = references.follow(self._tx, kind, reference, field=field)
+        if isinstance(found, Mistake):
+            self.mistakes.append(found)
+            return None
+        id = AssetId(found.key.name, found.key.version)
+        # What a deployment runs already may be archived under it: its settings can still be changed.
+        if found.document.is_archived and (kind, id) not in self._in_use:
+            self.mistakes.append(Mistake(field, f"archived {kind.noun} '{id}'", "one that is not archived"))
+        return found.document
+
+
+def _assets_of(deployment: Deployment) -> frozenset[tuple[AssetKind, AssetId | None]]:
+    code = deployment.code.code if deployment.code is not None else None
+    model, environment = deployment.model, deployment.environment
+    return frozenset({(AssetKind.MODEL, model), (AssetKind.CODE, code), (AssetKind.ENVIRONMENT, environment)})
+
+
+def _deployment(
+    draft: DeploymentDraft, model: Model | None, code: CodeVersion | None, environment: Environment | None
+) -> Deployment:
+    """Give the deployment of a draft; references that led nowhere keep their name, so that they do not count as left
+    out (a deployment with one of them is never stored)."""
+    code_id = _asset_id(draft.code, code)
+    path = scripts.relative_path(draft.scoring_script or "")
+    return Deployment(
+        name=draft.name,
+        endpoint=draft.endpoint,
+        kind=draft.kind,
+        compute=draft.compute,
+        model=_asset_id(draft.model, model),
+        component=_asset_id(draft.component, None),
+        code=CodeReference(code_id, path or "") if code_id is not None else None,
+        environment=_asset_id(draft.environment, environment),
+        settings=draft.settings,
+        description=draft.description,
+        tags=draft.tags,
+        properties=draft.properties,
+    )
+
+
+def _asset_id(reference: Reference | None, found: Model | CodeVersion | Environment | None) -> AssetId | None:
+    if found is not None:
+        return AssetId(found.name, found.version)
+    return None if reference is None else AssetId(reference.name, reference.version or "")
+
+
+def _place_mistakes(tx: Transaction, draft: DeploymentDraft) -> list[Mistake]:
+    """Name what is wrong with where the deployment stands: its endpoint and its compute."""
+    found = []
+    if draft.endpoint and tx.documents.get(registry.endpoint_key(draft.endpoint)) is None:
+        known = registry.names(tx, Kind.ENDPOINT)
+        found.append(registry.unknown("endpoint_name", draft.endpoint, "endpoint", known, remedy="Create it first."))
+    if not draft.compute:
+        return found
+    compute = tx.documents.get(registry.compute_key(draft.compute))
+    if compute is None:
+        known = registry.names(tx, Kind.COMPUTE)
+        found.append(registry.unknown("compute", draft.compute, "compute", known, remedy="Create it first."))
+    elif draft.settings.instance_count > compute.document.max_instances:
+        found.append(registry.too_many_instances(compute.document, draft.settings.instance_count, "settings."))
+    return found
+
+
+def _script_mistakes(
+    draft: DeploymentDraft, model: Model | None, code: CodeVersion | None, sealed: SealedStore
+) -> list[Mistake]:
+    if draft.component is not None:
+        remedy = "Pipeline components are not supported by this version."
+        return [Mistake("component", repr(draft.component.name), "nothing", remedy)] if draft.model is None else []
+    if draft.code is None and not draft.scoring_script:
+        if model is not None and model.type is ModelType.MLFLOW:
+            return [
+                Mistake("model", f"MLflow model {model.name!r} without a scoring script", "one with it", _NO_MLFLOW)
+            ]
+        allowed = "a code folder and its scoring_script"
+        return [Mistake("code_configuration", "nothing", allowed, "A model needs a script that scores with it.")]
+    if draft.code is None:
+        return [Mistake("code_configuration.code", "nothing", "the folder that holds the scoring script")]
+    if not draft.scoring_script:
+        return [Mistake(scripts.FIELD, "nothing", "the scoring script, relative to the code folder")]
+    return [] if code is None else scripts.script_mistakes(sealed, code.sealed, draft.scoring_script)
+
+
+def _subject(draft: DeploymentDraft) -> str:
+    return f"Deployment {draft.name!r}"

@@ -1,0 +1,186 @@
+"""Invocations: checked against what they reach, all mistakes at once, and frozen into the spec of a job."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import replace
+from typing import Any  # what a document is, its key's kind says
+
+from batchyard.control import references, registry
+from batchyard.domain.access import Caller
+from batchyard.domain.assets import AssetKind
+from batchyard.domain.datastores import BLOB_STORE
+from batchyard.domain.deployments import Deployment, ExecutionSettings, effective, settings_mistakes
+from batchyard.domain.errors import CallerError, Conflict, InvalidInput, Mistake, PlatformError
+from batchyard.domain.jobs import InputSource, Invocation, JobSpec, OutputTarget
+from batchyard.domain.names import file_name_mistake, name_mistake
+from batchyard.domain.resource_ids import AssetId, DatastorePath, parse_datastore_uri
+from batchyard.domain.routing import Route
+from batchyard.ports.datastore import Datastores
+from batchyard.ports.records import Kind, Stored, Transaction
+
+_FREE_PLACE = "a place that is free"
+
+
+def freeze(
+    tx: Transaction,
+    caller: Caller,
+    invocation: Invocation,
+    route: Route,
+    served: Stored[Deployment],
+    *,
+    datastores: Datastores,
+    new_name: str,
+) -> JobSpec:
+    """Check an invocation and give the spec of its job. served: the revision that the route leads to.
+
+    Raises: InvalidInput with every mistake; Conflict when the output exists and nothing else is wrong.
+    """
+    job = invocation.job_name or new_name
+    settings = effective(served.document.settings, invocation.overrides)
+    output = _target(invocation, settings, job)
+    output_mistakes, taken = _output_findings(output, invocation, datastores)
+    mistakes = [
+        *_name_mistakes(invocation),
+        *settings_mistakes(settings, prefix=""),
+        *_compute_mistakes(tx, served.document.compute, settings),
+        *_input_mistakes(caller, invocation.source, datastores),
+        *output_mistakes,
+    ]
+    if mistakes and taken is not None:
+        mistakes.append(Mistake("output_path", repr(str(output.place)), _FREE_PLACE, str(taken)))
+    if mistakes:
+        raise InvalidInput(f"Invocation of endpoint {invocation.endpoint!r}", mistakes)
+    if taken is not None:
+        raise taken
+    settings = replace(settings, output_file_name=output.file_name)
+    return _spec(tx, invocation, route, served, job=job, settings=settings, output=output)
+
+
+def _target(invocation: Invocation, settings: ExecutionSettings, job: str) -> OutputTarget:
+    """Say where the output goes: the job's own folder unless the invocation names a place."""
+    path, file_name = invocation.output_path, settings.output_file_name
+    if path is None:
+        return OutputTarget(DatastorePath(BLOB_STORE.name, f"azureml/{job}/score"), file_name)
+    # One place has one spelling, or two jobs could reserve it twice.
+    place = DatastorePath(path.datastore, _normal(path.path))
+    if invocation.output_is_file:
+        folder, file_name = posixpath.split(place.path)
+        return OutputTarget(DatastorePath(path.datastore, folder), file_name, into_existing=True)
+    names_file = invocation.overrides.output_file_name is not None
+    return OutputTarget(place, file_name, into_existing=names_file)
+
+
+def _normal(path: str) -> str:
+    normal = posixpath.normpath(path.strip("/"))
+    return "" if normal == "." else normal
+
+
+def _name_mistakes(invocation: Invocation) -> list[Mistake]:
+    if invocation.job_name is None:
+        return []
+    mistake = name_mistake("job", invocation.job_name, field="job_name")
+    return [] if mistake is None else [mistake]
+
+
+def _compute_mistakes(tx: Transaction, name: str, settings: ExecutionSettings) -> list[Mistake]:
+    compute = tx.documents.get(registry.compute_key(name))
+    if compute is None:
+        remedy = "The deployment names it: update the deployment."
+        return [registry.unknown("compute", name, "compute", registry.names(tx, Kind.COMPUTE), remedy=remedy)]
+    if settings.instance_count > compute.document.max_instances:
+        return [registry.too_many_instances(compute.document, settings.instance_count)]
+    return []
+
+
+def _input_mistakes(caller: Caller, source: InputSource, datastores: Datastores) -> list[Mistake]:
+    found = repr(source.uri)
+    if source.uri.lower().startswith("file:"):
+        if not caller.is_owner:
+            # Not even looked at: whether a path exists on the server is nobody else's business.
+            remedy = "Upload it first; only the owner of an embedded server has local paths read in place."
+            return [Mistake("input", found, "azureml://datastores/<datastore>/paths/<path>", remedy)]
+    elif parse_datastore_uri(source.uri) is None:
+        return [Mistake("input", found, "azureml://datastores/<datastore>/paths/<path>", "Upload it first.")]
+    try:
+        datastores.check_input(source)
+    except CallerError as exc:
+        return registry.as_mistakes(exc, field="input", found=found, allowed="an input that can be read")
+    return []
+
+
+def _output_findings(
+    output: OutputTarget, invocation: Invocation, datastores: Datastores
+) -> tuple[list[Mistake], Conflict | None]:
+    """Say what is wrong with the output, and apart from it whether something is in its place already."""
+    mistakes = _path_mistakes(invocation)
+    # A name that leaves the place is told of elsewhere (job_name, output_file_name), and looked at nowhere.
+    leaves = _normal(output.place.path) != output.place.path or file_name_mistake(output.file_name, field="")
+    if mistakes or leaves:
+        return mistakes, None
+    try:
+        datastores.check_output(output)
+    except Conflict as exc:
+        return [], exc
+    except CallerError as exc:
+        found = repr(str(output.place))
+        return registry.as_mistakes(exc, field="output_path", found=found, allowed=_FREE_PLACE), None
+    return [], None
+
+
+def _path_mistakes(invocation: Invocation) -> list[Mistake]:
+    """Name what is wrong with the output's path as text."""
+    path = invocation.output_path
+    if path is None:
+        return []
+    normal = _normal(path.path)
+    if normal.split("/")[0] == ".." or "\0" in normal:
+        return [Mistake("output_path", repr(str(path)), "a path that stays inside its datastore")]
+    if not invocation.output_is_file:
+        allowed = "a folder below the datastore's root"
+        return [] if normal else [Mistake("output_path", repr(str(path)), allowed)]
+    file_name, wished = posixpath.basename(normal), invocation.overrides.output_file_name
+    if wished not in (None, file_name):
+        return [Mistake("output_file_name", repr(wished), f"{file_name!r}, as in output_path, or nothing")]
+    mistake = file_name_mistake(file_name, field="output_path")
+    return [] if mistake is None else [mistake]
+
+
+def _spec(
+    tx: Transaction,
+    invocation: Invocation,
+    route: Route,
+    served: Stored[Deployment],
+    *,
+    job: str,
+    settings: ExecutionSettings,
+    output: OutputTarget,
+) -> JobSpec:
+    """Freeze a checked invocation, with the bytes of what it runs by hash."""
+    deployment = served.document
+    model, code, environment, build = deployment.model, deployment.code, deployment.environment, deployment.build
+    if model is None or code is None or environment is None or build is None:
+        raise PlatformError(f"Revision {served.revision} of deployment {deployment.name!r} is stored incomplete.")
+    return JobSpec(
+        job=job,
+        endpoint=invocation.endpoint,
+        deployment=route.deployment,
+        deployment_revision=served.revision,
+        routed_by=route.reason,
+        source=invocation.source,
+        settings=settings,
+        compute=deployment.compute,
+        model=model,
+        model_seal=_document(tx, AssetKind.MODEL, model).sealed,
+        code=code.code,
+        code_seal=_document(tx, AssetKind.CODE, code.code).sealed,
+        scoring_script=code.scoring_script,
+        environment=environment,
+        build=build,
+        output=output,
+        experiment_name=invocation.experiment_name or invocation.endpoint,
+    )
+
+
+def _document(tx: Transaction, kind: AssetKind, id: AssetId) -> Any:
+    return references.find_version(tx, kind, id.name, version=id.version).document

@@ -1,0 +1,124 @@
+"""Jobs: invoked, shown, listed, cancelled."""
+
+from __future__ import annotations
+
+from batchyard.control import audit, invocations, registry
+from batchyard.domain.access import Action, Caller, authorise
+from batchyard.domain.deployments import Deployment
+from batchyard.domain.errors import Conflict, not_found
+from batchyard.domain.job_states import JobStatus
+from batchyard.domain.jobs import Invocation, Job
+from batchyard.domain.routing import Route, route
+from batchyard.ports.datastore import Datastores
+from batchyard.ports.records import JobFilter, Page, Stored, Transaction
+
+
+def invoke(
+    tx: Transaction,
+    caller: Caller,
+    invocation: Invocation,
+    *,
+    datastores: Datastores,
+    now: float,
+    new_name: str,
+    reason: str = "",
+    ticket: str = "",
+) -> Job:
+    """Route an invocation, check and freeze everything a run depends on, reserve the output, and queue the job.
+
+    new_name: for the job when the invocation wishes none. The same request id on the same endpoint gives the same
+    job again, whatever became of the endpoint since. `file://` inputs are for the owner of the home alone.
+    Raises: Forbidden; NotFound for the endpoint or the named deployment; CallerError when there is no default;
+    Conflict (no revision can serve, output exists or is reserved, job name taken); InvalidInput with every mistake.
+    """
+    authorise(caller, Action.ENDPOINT_INVOKE)
+    known = tx.jobs.by_request(invocation.endpoint, invocation.request_id) if invocation.request_id else None
+    if known is not None:
+        return known
+    route, served = _route(tx, invocation)
+    spec = invocations.freeze(tx, caller, invocation, route, served, datastores=datastores, new_name=new_name)
+    job = Job(
+        spec=spec,
+        status=JobStatus.QUEUED,
+        created_at=now,
+        created_by=caller.name,
+        phases={"queued": now},
+        request_id=invocation.request_id or None,
+        display_name=spec.job,
+        tags=invocation.tags,
+    )
+    tx.jobs.add(job)
+    details = {"endpoint": spec.endpoint, "deployment": spec.deployment, "revision": str(spec.deployment_revision)}
+    act = audit.Act(caller.name, Action.ENDPOINT_INVOKE, now, reason, ticket, details)
+    audit.record(tx, act, audit.job_target(job.name), before=None, after=spec)
+    return job
+
+
+def get(tx: Transaction, caller: Caller, name: str) -> Job:
+    """Give a job. Raises: Forbidden; NotFound naming near ones of the newest."""
+    authorise(caller, Action.JOB_READ)
+    return _load(tx, name)
+
+
+def list_jobs(
+    tx: Transaction, caller: Caller, which: JobFilter, *, limit: int = 50, token: str | None = None
+) -> Page[Job]:
+    """Give a page of jobs, newest first; those of a deleted endpoint too.
+
+    Raises: Forbidden; NotFound when the filter names an endpoint that does not exist and left no jobs.
+    """
+    authorise(caller, Action.JOB_READ)
+    page = tx.jobs.list(which, limit=limit, token=token)
+    if which.endpoint is not None and not page.items and token is None:
+        registry.load_endpoint(tx, which.endpoint)
+    return page
+
+
+def read_logs(tx: Transaction, caller: Caller, name: str) -> Job:
+    """Give a job whose logs the caller may read. Raises: Forbidden; NotFound."""
+    authorise(caller, Action.JOB_READ_LOGS)
+    return _load(tx, name)
+
+
+def read_output(tx: Transaction, caller: Caller, name: str) -> Job:
+    """Give a job whose output (or committed rows) the caller may read. Raises: Forbidden; NotFound."""
+    authorise(caller, Action.JOB_READ_OUTPUT)
+    return _load(tx, name)
+
+
+def cancel(tx: Transaction, caller: Caller, name: str, *, now: float, reason: str = "", ticket: str = "") -> Job:
+    """Ask a running job to end, or end a queued one at once; asking again changes nothing.
+
+    Raises: Forbidden; NotFound; Conflict when it is sealed, or final in another way than Canceled.
+    """
+    authorise(caller, Action.JOB_CANCEL)
+    before = _load(tx, name)
+    after = tx.jobs.request_cancel(name, now=now)
+    if after.status is not before.status:
+        details = {"status_before": before.status.value, "status_after": after.status.value}
+        act = audit.Act(caller.name, Action.JOB_CANCEL, now, reason, ticket, details)
+        audit.record(tx, act, audit.job_target(name), before=before, after=after)
+    return after
+
+
+def _load(tx: Transaction, name: str) -> Job:
+    job = tx.jobs.get(name)
+    if job is None:
+        raise not_found("job", name, [known.name for known in tx.jobs.list(JobFilter()).items])
+    return job
+
+
+def _route(tx: Transaction, invocation: Invocation) -> tuple[Route, Stored[Deployment]]:
+    """Give the deployment that the invocation reaches, and its serving revision."""
+    endpoint = registry.load_endpoint(tx, invocation.endpoint).document
+    deployments = {stored.key.name: stored.document for stored in registry.deployments_of(tx, endpoint.name)}
+    # Azure: the SDK may send the header of an earlier call (sdk-wire 7.1); a name unknown here is refused all the same.
+    chosen = route(endpoint, named=invocation.deployment, deployments=deployments)
+    served = registry.serving(tx, endpoint.name, chosen.deployment)
+    if served is None:
+        standing = registry.standing(deployments[chosen.deployment])
+        raise Conflict(
+            f"Deployment {chosen.deployment!r} of endpoint {endpoint.name!r} cannot take jobs: it {standing}. "
+            f"Wait for it, correct it, or name another deployment."
+        )
+    return chosen, served
