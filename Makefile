@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Without bytecode every process start would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test lint types unit chaos bench build clean
+.PHONY: setup demo test lint types chaos bench build clean constraints
 
 setup: $(VENV)/.ready
 
@@ -47,3 +47,10 @@ build: setup
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .demo .bench
+
+# Writes the versions down anew: run it, then `make test`, then commit the file.
+constraints: setup
+	@echo '# The versions that were tried together, for development, CI and the demo (`make constraints`).' > constraints.new
+	$(BIN)/uv pip compile --quiet pyproject.toml --group dev --group demo --universal \
+	  --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links >> constraints.new
+	mv constraints.new constraints.txt

@@ -7,6 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+# Nothing else of our environment reaches a server process; what a shell happens to export must not change it.
+_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "USER", "LOGNAME")
+# Package indexes and proxies are machine matters that builds of environments need.
+_KEPT_PREFIXES = ("BATCHYARD_", "UV_", "PIP_", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "COVERAGE_")
+_KEPT_PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -53,6 +59,20 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         fault=given.get("BATCHYARD_FAULT", ""),
         fault_log=given.get("BATCHYARD_FAULT_LOG", ""),
     )
+
+
+def server_environment(home: Path, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Give the environment of a process of the embedded server of a home: what it needs and no more."""
+    given = os.environ if environ is None else environ
+    kept = {
+        name: value
+        for name, value in given.items()
+        if name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIXES) or name.lower() in _KEPT_PROXIES
+    }
+    # These would point a command at another server; a server serves its own home.
+    for name in ("BATCHYARD_URL", "BATCHYARD_TOKEN", "BATCHYARD_CA"):
+        kept.pop(name, None)
+    return {**kept, "BATCHYARD_HOME": str(home)}
 
 
 def _number(given: Mapping[str, str], name: str, default: float) -> float:

@@ -215,6 +215,29 @@ def container(tx: Transaction, caller: Caller, kind: AssetKind, name: str) -> As
     return _container(name, versions)
 
 
+def set_archived(
+    tx: Transaction,
+    caller: Caller,
+    kind: AssetKind,
+    name: str,
+    *,
+    is_archived: bool,
+    now: float,
+    reason: str = "",
+    ticket: str = "",
+) -> AssetContainer:
+    """Archive every version of a name, or bring all of them back; what refers to them goes on working.
+
+    Raises: Forbidden; NotFound naming near names.
+    """
+    authorise(caller, Action.ASSET_WRITE)
+    act = audit.Act(caller.name, Action.ASSET_WRITE, now, reason, ticket)
+    for stored in references.versions_of(tx, kind, name):
+        if stored.document.is_archived != is_archived:
+            audit.save(tx, act, stored.key, replace(stored.document, is_archived=is_archived))
+    return container(tx, caller, kind, name)
+
+
 def code_by_hash(tx: Transaction, caller: Caller, sha256: str) -> list[Stored[CodeVersion]]:
     """Give the code versions of the whole workspace with this hash, newest first; [] when there is none.
 

@@ -7,7 +7,7 @@ from typing import Any  # what a document is, its key's kind says
 
 from batchyard.control import audit, references
 from batchyard.domain.access import Action
-from batchyard.domain.assets import AssetKind, CodeVersion, Environment, EnvironmentBuild
+from batchyard.domain.assets import AssetKind, CodeVersion, Environment, EnvironmentBuild, Model
 from batchyard.domain.deployments import Deployment
 from batchyard.domain.endpoints import ProvisioningState
 from batchyard.domain.resource_ids import AssetId
@@ -24,6 +24,7 @@ class Work:
     environment: Environment
     code: CodeVersion
     scoring_script: str
+    model: Model | None
 
 
 def look_up(tx: Transaction, operation: Operation) -> Work | None:
@@ -40,6 +41,7 @@ def look_up(tx: Transaction, operation: Operation) -> Work | None:
         environment=_asset(tx, AssetKind.ENVIRONMENT, environment).document,
         code=_asset(tx, AssetKind.CODE, code.code).document,
         scoring_script=code.scoring_script,
+        model=_asset(tx, AssetKind.MODEL, stored.document.model).document if stored.document.model else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -56,13 +57,15 @@ class LocalDatastore:
     def put(self, path: str, chunks: Iterable[bytes], *, create_only: bool) -> Entry:
         target = self.path(path)
         with disk_errors(f"write {path!r}"):
-            target.parent.mkdir(parents=True, exist_ok=True)
             unfinished = target.parent / f"{_UNFINISHED}{secrets.token_hex(8)}"
             try:
+                target.parent.mkdir(parents=True, exist_ok=True)
                 write_new(unfinished, chunks)
                 _put_in_place(unfinished, target, create_only=create_only)
+            except (FileExistsError, NotADirectoryError, IsADirectoryError) as exc:
+                raise Conflict(f"{path!r} cannot be written: a folder stands there, or a file above it.") from exc
             finally:
-                unfinished.unlink(missing_ok=True)
+                _remove(unfinished)
         entry = self.stat(path)
         if entry is None:
             raise NotFound(f"{path!r} was removed while it was being written.")
@@ -156,6 +159,12 @@ class LocalDatastores:
         if next(_walk(path, os.fspath(path)), None) is None:
             return Mistake("input", f"an empty folder at {source.uri!r}", wanted)
         return None
+
+
+def _remove(unfinished: Path) -> None:
+    # A file where a folder should be: then nothing was written there.
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        unfinished.unlink()
 
 
 def _put_in_place(unfinished: Path, target: Path, *, create_only: bool) -> None:

@@ -43,6 +43,7 @@ from batchyard.domain.tally import Tally
 
 LEASES_PER_WORKER = 2  # One running, one waiting in the pipe: that hides the round trip, more gains nothing.
 STARTS_WITHOUT_SUCCESS = 3  # Starts of one slot that may fail before the job ends with the script's own error.
+ENDS_WITHOUT_WORK = 10  # Workers of one slot that may end, ready but without any report, before the job ends.
 
 # Azure: the words of its own run-time (C.5), so that searching for them finds help.
 NO_SUCCESS = "There is no succeeded mini batch item returned from run()."
@@ -95,6 +96,7 @@ class Scoring:
         self._retries: deque[_Retry] = deque()
         self._seats: dict[Worker, _Seat] = {}
         self._failed_starts: dict[tuple[str, int], int] = {}
+        self._idle_ends: dict[tuple[str, int], int] = {}
         self._sizes = LeaseSizes(one_by_one=rules.one_by_one)
         self._next_lease = 1
         self._unsettled_appends = 0
@@ -213,6 +215,7 @@ class Scoring:
             self._start_failed(event, place, out)
         else:
             self._take_leases_of(event, seat, out)
+            self._count_idle_end(event, seat, place, out)
         if self.verdict is None:
             out.append(Restart(*place))
 
@@ -227,6 +230,16 @@ class Scoring:
                 running = None
                 self._append(self._charge(event.running, lease.attempt, event.worker, is_worker_gone=True), out)
             self._give_back(lease, left)
+
+    def _count_idle_end(self, event: WorkerEnded, seat: _Seat, place: tuple[str, int], out: list[Instruction]) -> None:
+        """Workers that end again and again before any work charge nobody, and must not go on for ever."""
+        if event.running is not None or not seat.is_fresh:
+            self._idle_ends.pop(place, None)
+            return
+        ends = self._idle_ends[place] = self._idle_ends.get(place, 0) + 1
+        if ends >= ENDS_WITHOUT_WORK:
+            reason = f"Workers ended {ends} times in a row after `init()` and before scoring anything; see their logs."
+            self._judge(Verdict(JobStatus.FAILED.value, "WorkersKeepEnding", reason), out)
 
     def _start_failed(self, event: WorkerEnded, place: tuple[str, int], out: list[Instruction]) -> None:
         """Death in import or init() charges no item; a slot that cannot start ends the job with the script's error."""

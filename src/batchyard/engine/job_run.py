@@ -20,6 +20,7 @@ from batchyard.engine.lease import JobLease
 from batchyard.engine.ledger_file import LedgerFile, extents, ledger_sha256, records
 from batchyard.engine.plan import Listing, plan
 from batchyard.engine.prepare import clear_run_folders, prepare, worker_plan
+from batchyard.engine.result_files import write_result
 from batchyard.engine.rooms import Rooms
 from batchyard.engine.score import score
 from batchyard.ports.job_home import JobHome
@@ -138,6 +139,7 @@ def _publish(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> None:
 def _finish(rooms: Rooms, lease: JobLease, change: JobChange) -> None:
     rooms.faults.reach("finish.before")
     ended = JobChange(change.status, counts=change.counts, phases={"ended": rooms.now()}, error=change.error)
+    write_result(rooms.logs_of(lease.name) / "logs", ended)
     job = lease.advance(ended)
     log.info("job ended", extra={"job": job.name, "status": job.status.value})
 

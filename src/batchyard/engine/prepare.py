@@ -76,7 +76,7 @@ def worker_plan(rooms: Rooms, job: Job, staged: Staged, planned: Planned) -> Wor
         mini_batch_size=planned.mini_batch_size,
         parts_dir=home.path("parts"),
         files_dir=home.path("files"),
-        logs_dir=rooms.logs_of(job.name),
+        logs_dir=rooms.logs_of(job.name) / "logs",
         scratch_dir=home.path(f"scratch-{job.fence}"),
         timeout_s=settings.retry.timeout_s,
         start_timeout_s=rooms.worker_start_timeout_s,

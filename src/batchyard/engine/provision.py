@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from batchyard.control import provisioning
-from batchyard.domain.assets import CodeVersion, EnvironmentBuild
+from batchyard.domain.assets import EnvironmentBuild
 from batchyard.domain.errors import BatchyardError, CallerError, ScriptError
 from batchyard.engine.rooms import Rooms
 from batchyard.ports.records import Operation
@@ -28,7 +28,7 @@ def provision(rooms: Rooms, operation: Operation, out: TextIO) -> None:
         if work is None:
             raise CallerError("The deployment was changed or deleted meanwhile.")
         build = rooms.environments.build(work.environment, out)
-        _import_once(rooms, build, work.code, work.scoring_script, out)
+        _import_once(rooms, build, work, out)
     except (CallerError, ScriptError) as exc:
         print(exc, file=out)
         _fail(rooms, operation, exc)
@@ -44,13 +44,19 @@ def give_up(rooms: Rooms, operation: Operation, message: str) -> None:
         provisioning.fail(tx, operation, code="ProvisioningCrashed", message=message, now=rooms.now())
 
 
-def _import_once(rooms: Rooms, build: EnvironmentBuild, code: CodeVersion, script: str, out: TextIO) -> None:
+def _import_once(rooms: Rooms, build: EnvironmentBuild, work: provisioning.Work, out: TextIO) -> None:
     """Import the script in the environment it will run in, from a copy of the code. Raises: ScriptError."""
+    script = work.scoring_script
     with tempfile.TemporaryDirectory(prefix="batchyard-check-") as folder:
         code_dir = Path(folder) / "code"
-        shutil.copytree(rooms.sealed.path(code.sealed), code_dir)
+        shutil.copytree(rooms.sealed.path(work.code.sealed), code_dir)
         report = rooms.scripts.check(
-            rooms.environments.python(build), code_dir, script, timeout_s=rooms.worker_start_timeout_s
+            rooms.environments.python(build),
+            code_dir,
+            script,
+            timeout_s=rooms.worker_start_timeout_s,
+            environment_variables=work.deployment.settings.environment_variables,
+            model_dir=rooms.sealed.path(work.model.sealed) if work.model else None,
         )
     out.write(report.output)
     if report.error:

@@ -31,7 +31,7 @@ class Rooms:
     environments: Environments
     scripts: Scripts
     make_instances: Callable[[WorkerPlan], Instances]
-    kill_left_overs: Callable[[Path], None]
+    kill_left_overs: Callable[[Path], object]
     logs_of: Callable[[str], Path]
     faults: Faults
     owner: Owner

@@ -95,5 +95,17 @@ class ScriptReport:
 class Scripts(Protocol):
     """Looks at scoring scripts in the environment they will run in."""
 
-    def check(self, python: Path, code_dir: Path, script: str, *, timeout_s: float) -> ScriptReport:
-        """Import the script in a child with a made-up environment and look for a callable `run`; nothing is called."""
+    def check(
+        self,
+        python: Path,
+        code_dir: Path,
+        script: str,
+        *,
+        timeout_s: float,
+        environment_variables: Mapping[str, str] | None = None,
+        model_dir: Path | None = None,
+    ) -> ScriptReport:
+        """Import the script in a child with a made-up environment and look for a callable `run`; nothing is called.
+
+        environment_variables, model_dir: as its workers will see them; scripts may read them on import.
+        """

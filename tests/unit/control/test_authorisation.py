@@ -65,6 +65,10 @@ MORE_THAN_READER: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
         "assets/write",
         lambda b, c: assets.register_model(b.tx, c, MODEL, sealed=b.sealed, now=NOW),
     ),
+    "assets.set_archived": (
+        "assets/write",
+        lambda b, c: assets.set_archived(b.tx, c, AssetKind.MODEL, "net", is_archived=True, now=NOW),
+    ),
     "assets.register_environment": (
         "assets/write",
         lambda b, c: assets.register_environment(b.tx, c, Environment("env", "9"), mistakes=lambda _: [], now=NOW),

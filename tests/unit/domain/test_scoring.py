@@ -198,6 +198,18 @@ def test_a_slot_that_cannot_start_three_times_ends_the_job_and_charges_nobody() 
     assert bench.state.tally.counts.incomplete == 5
 
 
+def test_workers_that_keep_ending_before_any_work_end_the_job_and_charge_nobody() -> None:
+    bench = Bench(rules(5, retries=3))
+    for start in range(10):
+        assert bench.verdict is None
+        bench.worker = Worker("n0", 0, start)
+        bench.ready()
+        bench.take(bench.state.handle(WorkerEnded(bench.worker)))
+    assert bench.verdict is not None
+    assert bench.verdict.code == "WorkersKeepEnding"
+    assert bench.state.tally.counts.failed == 0
+
+
 def test_a_cancel_ends_the_job_and_later_reports_change_nothing() -> None:
     bench = Bench(rules(5))
     bench.ready()

@@ -1,0 +1,1 @@
+"""ARM routes below the workspace, a file a noun."""

@@ -1,0 +1,104 @@
+"""Batch deployments: made, changed, shown, listed, deleted. A PUT that must build something begins an operation."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from batchyard.api.answers import deleted, meta_of, resource
+from batchyard.api.bodies import Body
+from batchyard.api.operations import operation_headers
+from batchyard.api.paging import WantedPage, page_answer
+from batchyard.api.reasons import ReasonsIn
+from batchyard.api.rooms import BaseUrl, CallerIn, IfMatch, RoomsIn
+from batchyard.control import deployments, endpoints
+from batchyard.domain.access import Caller
+from batchyard.domain.deployments import Deployment
+from batchyard.domain.resource_ids import Scope
+from batchyard.ports.records import Stored, Transaction
+from batchyard.wire.deployments import deployment_from_arm, deployment_to_arm
+
+router = APIRouter()
+_ONE = "/batchEndpoints/{endpoint}/deployments/{name}"
+
+
+@router.get("/batchEndpoints/{endpoint}/deployments")
+def list_deployments(
+    endpoint: str, request: Request, rooms: RoomsIn, caller: CallerIn, wanted: WantedPage
+) -> JSONResponse:
+    """List an endpoint's deployments by name."""
+    with rooms.records.reading() as tx:
+        page = deployments.list_deployments(tx, caller, endpoint, limit=wanted.limit, token=wanted.token)
+        values = [_arm(tx, caller, rooms.scope, stored) for stored in page.items]
+    return page_answer(request, values, page.next_token)
+
+
+@router.get(_ONE)
+def show_deployment(endpoint: str, name: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
+    """Show one, its newest revision."""
+    with rooms.records.reading() as tx:
+        stored = deployments.get(tx, caller, endpoint, name)
+        arm = _arm(tx, caller, rooms.scope, stored)
+    return resource(arm, stored)
+
+
+@router.put(_ONE)
+def put_deployment(
+    endpoint: str,
+    name: str,
+    body: Body,
+    rooms: RoomsIn,
+    caller: CallerIn,
+    if_match: IfMatch,
+    why: ReasonsIn,
+    base_url: BaseUrl,
+) -> JSONResponse:
+    """Make or change one; where an environment must be built, the answer names the operation to poll."""
+    draft = deployment_from_arm(endpoint, name, body)
+    with rooms.records.writing() as tx:
+        stored, operation = deployments.create_or_update(
+            tx,
+            caller,
+            draft,
+            sealed=rooms.sealed,
+            now=rooms.clock(),
+            new_id=rooms.new_id(),
+            if_match=if_match,
+            reason=why.reason,
+            ticket=why.ticket,
+        )
+        arm = _arm(tx, caller, rooms.scope, stored)
+    return resource(arm, stored, is_put=True, headers=operation_headers(base_url, rooms.scope, operation))
+
+
+@router.delete(_ONE)
+def delete_deployment(
+    endpoint: str, name: str, request: Request, rooms: RoomsIn, caller: CallerIn, if_match: IfMatch, why: ReasonsIn
+) -> Response:
+    """Delete one; with `force=true` also the endpoint's default."""
+    with rooms.records.writing() as tx:
+        was_there = deployments.delete(
+            tx,
+            caller,
+            endpoint,
+            name,
+            now=rooms.clock(),
+            force=request.query_params.get("force", "").lower() == "true",
+            if_match=if_match,
+            reason=why.reason,
+            ticket=why.ticket,
+        )
+    return deleted(was_there=was_there)
+
+
+def _arm(tx: Transaction, caller: Caller, scope: Scope, stored: Stored[Deployment]) -> dict[str, object]:
+    deployment = stored.document
+    default = endpoints.get(tx, caller, deployment.endpoint).document.default_deployment
+    serving = deployments.serving(tx, deployment.endpoint, deployment.name)
+    return deployment_to_arm(
+        scope,
+        deployment,
+        meta_of(stored),
+        is_default=default == deployment.name,
+        serving_revision=None if serving is None else serving.revision,
+    )

@@ -1,0 +1,71 @@
+"""Batch endpoints: made, changed, shown, listed, deleted; the switch of the default is a PUT of the endpoint."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from batchyard.api.answers import deleted, meta_of, resource
+from batchyard.api.arm_paths import INVOKE
+from batchyard.api.bodies import Body
+from batchyard.api.paging import WantedPage, page_answer
+from batchyard.api.reasons import ReasonsIn
+from batchyard.api.rooms import BaseUrl, CallerIn, IfMatch, RoomsIn
+from batchyard.control import endpoints
+from batchyard.domain.endpoints import DefaultChange, Endpoint
+from batchyard.domain.resource_ids import Scope
+from batchyard.ports.records import Stored
+from batchyard.wire.endpoints import endpoint_from_arm, endpoint_to_arm
+
+router = APIRouter()
+
+
+@router.get("/batchEndpoints")
+def list_endpoints(
+    request: Request, rooms: RoomsIn, caller: CallerIn, wanted: WantedPage, base_url: BaseUrl
+) -> JSONResponse:
+    """List them by name, without the histories of their defaults."""
+    with rooms.records.reading() as tx:
+        page = endpoints.list_endpoints(tx, caller, limit=wanted.limit, token=wanted.token)
+    values = [_arm(rooms.scope, stored, base_url, None) for stored in page.items]
+    return page_answer(request, values, page.next_token)
+
+
+@router.get("/batchEndpoints/{name}")
+def show_endpoint(name: str, rooms: RoomsIn, caller: CallerIn, base_url: BaseUrl) -> JSONResponse:
+    """Show one, with the history of its default."""
+    with rooms.records.reading() as tx:
+        stored = endpoints.get(tx, caller, name)
+        history = endpoints.default_history(tx, caller, name)
+    return resource(_arm(rooms.scope, stored, base_url, history), stored)
+
+
+@router.put("/batchEndpoints/{name}")
+def put_endpoint(
+    name: str, body: Body, rooms: RoomsIn, caller: CallerIn, if_match: IfMatch, why: ReasonsIn, base_url: BaseUrl
+) -> JSONResponse:
+    """Make or change one."""
+    endpoint = endpoint_from_arm(name, body)
+    with rooms.records.writing() as tx:
+        stored = endpoints.create_or_update(
+            tx, caller, endpoint, now=rooms.clock(), if_match=if_match, reason=why.reason, ticket=why.ticket
+        )
+        history = endpoints.default_history(tx, caller, name)
+    return resource(_arm(rooms.scope, stored, base_url, history), stored, is_put=True)
+
+
+@router.delete("/batchEndpoints/{name}")
+def delete_endpoint(name: str, rooms: RoomsIn, caller: CallerIn, if_match: IfMatch, why: ReasonsIn) -> Response:
+    """Delete one with its deployments."""
+    with rooms.records.writing() as tx:
+        was_there = endpoints.delete(
+            tx, caller, name, now=rooms.clock(), if_match=if_match, reason=why.reason, ticket=why.ticket
+        )
+    return deleted(was_there=was_there)
+
+
+def _arm(
+    scope: Scope, stored: Stored[Endpoint], base_url: str, history: list[DefaultChange] | None
+) -> dict[str, object]:
+    scoring_uri = f"{base_url}{INVOKE}{scope.child('batchEndpoints', stored.key.name)}/jobs"
+    return endpoint_to_arm(scope, stored.document, meta_of(stored), scoring_uri=scoring_uri, default_history=history)

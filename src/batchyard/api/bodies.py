@@ -1,0 +1,69 @@
+"""JSON bodies: read with a limit, refused with a sentence when they are not what every handler may rely on."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+from fastapi import Depends, Request
+from starlette.exceptions import HTTPException
+
+from batchyard.domain.errors import InvalidInput, Mistake
+
+LONGEST_BODY_BYTES = 4 << 20
+
+
+async def _json_object(request: Request) -> dict[str, object]:
+    return parse_json_object(await _read(request))
+
+
+async def _json_object_or_nothing(request: Request) -> dict[str, object]:
+    content = await _read(request)
+    return parse_json_object(content) if content.strip() else {}
+
+
+Body = Annotated[dict[str, object], Depends(_json_object)]
+OptionalBody = Annotated[dict[str, object], Depends(_json_object_or_nothing)]
+
+
+def parse_json_object(content: bytes) -> dict[str, object]:
+    """Read a JSON object. Raises: InvalidInput for anything else, and for text that no database would keep."""
+    try:
+        found = json.loads(content, parse_constant=_refuse_constant)
+        # `\\ud800` alone is legal JSON and no legal text; it would fail only later, when it is stored.
+        is_storable = "\\u0000" not in json.dumps(found) and bool(json.dumps(found, ensure_ascii=False).encode())
+    except (ValueError, RecursionError) as exc:
+        raise _refused(f"{_where(exc)}") from exc
+    if not is_storable:
+        raise _refused("a text with a NUL")
+    if not isinstance(found, dict):
+        raise _refused(f"a JSON {_JSON_NAMES[type(found)]}")
+    return found
+
+
+_JSON_NAMES = {list: "array", str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _where(exc: Exception) -> str:
+    if isinstance(exc, json.JSONDecodeError):
+        return f"text that is not JSON ({exc.msg} in line {exc.lineno}, column {exc.colno})"
+    if isinstance(exc, UnicodeError):
+        return "text that is not UTF-8"
+    return "JSON that is nested too deeply" if isinstance(exc, RecursionError) else f"text that is not JSON ({exc})"
+
+
+def _refused(found: str) -> InvalidInput:
+    return InvalidInput("body", [Mistake("", found, "a JSON object in UTF-8")])
+
+
+async def _read(request: Request) -> bytes:
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > LONGEST_BODY_BYTES:
+            raise HTTPException(413, f"The body is longer than {LONGEST_BODY_BYTES} bytes.")
+    return bytes(content)

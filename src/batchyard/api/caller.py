@@ -1,0 +1,116 @@
+"""Who knocks: the Host allow-list and the token, checked before any route is looked at."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from urllib.parse import parse_qsl
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from batchyard.api.blob.paths import signed_path
+from batchyard.api.errors import error_answer, is_blob_path
+from batchyard.domain.access import Caller
+from batchyard.domain.errors import BatchyardError, CallerError, Unauthenticated, WrongHost
+from batchyard.ports.identity import Identity
+
+# Everything that is answered without a token; a test walks all routes and compares.
+OPEN_PATHS = frozenset({"/health", "/discovery"})
+
+_NO_TOKEN = "This needs a token: send the header 'Authorization: Bearer TOKEN'."
+
+
+class Doorkeeper:
+    """Lets a request in with `state.caller` set, or answers it.
+
+    A caller with a signed URL has no roles and `state.is_signed`; only the blob gateway knows what to do with one.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, identity: Identity, allowed_hosts: Collection[str], clock: Callable[[], float]
+    ) -> None:
+        self._app = app
+        self._identity = identity
+        self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer it; ASGI."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            # There are no web sockets here; closing one unanswered refuses it.
+            return
+        try:
+            self._let_in(scope)
+        except BatchyardError as error:
+            await error_answer(scope, error)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _let_in(self, scope: Scope) -> None:
+        headers = Headers(scope=scope)
+        self._check_host(headers)
+        if "\0" in scope["path"]:
+            raise CallerError("The path holds a NUL.")
+        state = scope.setdefault("state", {})
+        state["is_signed"] = False
+        if scope["path"] in OPEN_PATHS:
+            state["caller"] = Caller("anonymous", frozenset())
+            return
+        token = _bearer(headers)
+        if token is None and is_blob_path(scope["path"]) and b"sig=" in scope["query_string"]:
+            self._check_signature(scope)
+            state["is_signed"] = True
+            state["caller"] = Caller("signed-url", frozenset())
+            return
+        if token is None:
+            raise Unauthenticated(_NO_TOKEN)
+        state["caller"] = _as_seen_from(scope, self._identity.authenticate(token))
+
+    def _check_host(self, headers: Headers) -> None:
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or hosts[0].lower() not in self._allowed_hosts:
+            # A page of another site that had its name point at us ends here (DNS rebinding).
+            raise WrongHost(f"This server does not serve the host {', '.join(hosts)!r}.")
+
+    def _check_signature(self, scope: Scope) -> None:
+        permission = "r" if scope["method"] in ("GET", "HEAD") else "w"
+        query = scope["query_string"].decode("latin-1")
+        self._identity.check_url(_signed_place(scope, query), query, now=self._clock(), permission=permission)
+
+
+def _signed_place(scope: Scope, query: str) -> str:
+    """Give what must be signed: the blob, or for a list of blobs the folder that its prefix names."""
+    place = signed_path(scope["raw_path"])
+    # Of a field given twice the last one counts, blank or not, as it does for the gateway.
+    fields = dict(parse_qsl(query, keep_blank_values=True))
+    if fields.get("comp") == "list":
+        # The last part of a prefix may be the beginning of several names, so only whole folders count.
+        folder, _, _ = fields.get("prefix", "").rpartition("/")
+        return f"{place}/{folder}"
+    return place
+
+
+def _bearer(headers: Headers) -> str | None:
+    given = headers.getlist("authorization")
+    if len(given) != 1:
+        return None
+    scheme, _, token = given[0].partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+
+
+def _as_seen_from(scope: Scope, caller: Caller) -> Caller:
+    """Take the owner's local rights away from a caller that does not come over loopback."""
+    return caller if _is_loopback(scope) else replace(caller, is_owner=False)
+
+
+def _is_loopback(scope: Scope) -> bool:
+    client = scope.get("client")
+    try:
+        return client is not None and ipaddress.ip_address(client[0]).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,1 @@
+"""Where consumers invoke endpoints."""

@@ -1,0 +1,1 @@
+"""One module per process of the system: each builds its objects by plain calls and runs; no rules live here."""

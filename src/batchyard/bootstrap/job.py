@@ -1,0 +1,86 @@
+"""One job in a process of its own, forked by the engine: a crash or a leak stays inside one job."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from types import FrameType
+
+from batchyard.bootstrap.log_lines import JsonLines
+from batchyard.bootstrap.process_identity import this_process
+from batchyard.domain.errors import BatchyardError, LeaseLost
+from batchyard.domain.jobs import Job
+from batchyard.engine.job_run import run_job
+from batchyard.engine.provision import provision
+from batchyard.engine.rooms import Rooms
+from batchyard.ports.records import Operation
+
+log = logging.getLogger(__name__)
+
+DONE, LOST, BROKEN = 0, 3, 75
+
+
+def fork(rooms: Rooms, run: Callable[[Rooms], None], *, leave: Callable[[], None]) -> int:
+    """Fork a child that runs `run` with its own identity and connections, and give its pid.
+
+    leave: lets go of what only the parent may hold (its lock). The child exits DONE, LOST (somebody else owns the
+    work) or BROKEN (the platform failed; the engine has it taken over).
+    """
+    pid = os.fork()
+    if pid:
+        return pid
+    code = BROKEN
+    try:
+        leave()
+        os.setsid()
+        signal.signal(signal.SIGTERM, _exit)
+        rooms.records.after_fork()
+        run(replace(rooms, owner=this_process()))
+        code = DONE
+    except LeaseLost as exc:
+        log.warning("lease lost", extra={"reason": str(exc)})
+        code = LOST
+    except BatchyardError as exc:
+        log.error("work interrupted", extra={"reason": str(exc)})
+    except SystemExit:
+        log.info("work stopped")
+    except BaseException:
+        log.exception("work crashed")
+    finally:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def job_child(job: Job) -> Callable[[Rooms], None]:
+    """Give what the process of a job does."""
+
+    def run(rooms: Rooms) -> None:
+        path = rooms.logs_of(job.name) / "logs" / "sys" / "job.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(path)
+        handler.setFormatter(JsonLines("job"))
+        logging.getLogger().addHandler(handler)
+        run_job(rooms, job)
+
+    return run
+
+
+def operation_child(operation: Operation) -> Callable[[Rooms], None]:
+    """Give what the process of a provisioning operation does."""
+
+    def run(rooms: Rooms) -> None:
+        path = rooms.logs_of(f"operation-{operation.id}") / "build.txt"
+        with open(path, "a", buffering=1) as out:
+            provision(rooms, operation, out)
+
+    return run
+
+
+def _exit(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the shape of a signal handler
+    raise SystemExit(BROKEN)

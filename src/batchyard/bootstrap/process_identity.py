@@ -1,0 +1,39 @@
+"""Which process this is, and whether another one still runs: told by boot, id and start time, never by id alone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from batchyard.domain.jobs import Owner
+
+_START_TIME = 19  # Field 22 of /proc/<pid>/stat, counted from after the command's closing parenthesis.
+
+
+def this_process() -> Owner:
+    """Give the identity of the calling process."""
+    found = _stat(os.getpid())
+    return Owner(boot_id(), os.getpid(), found[1] if found else 0)
+
+
+def is_alive(owner: Owner) -> bool | None:
+    """Whether a process of this boot still runs; None when it is of another boot or host: that cannot be seen here."""
+    if owner.boot_id != boot_id():
+        return None
+    found = _stat(owner.pid)
+    return found is not None and found[0] != "Z" and found[1] == owner.start_ticks
+
+
+def boot_id() -> str:
+    """Give the id of this boot of this host."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _stat(pid: int) -> tuple[str, int] | None:
+    """Give a process's state letter and start time in clock ticks, or None when it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = text[text.rindex(")") + 2 :].split()
+    return fields[0], int(fields[_START_TIME])

@@ -1,0 +1,180 @@
+"""`batchyard batch-deployment`: what runs behind an endpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any  # JSON of the server's answers
+
+from batchyard.cli import output
+from batchyard.cli.grammar import Command
+
+if TYPE_CHECKING:
+    from batchyard.cli.rest import Server
+
+COMMANDS = (
+    Command("batch-deployment create", "create", output.deployments),
+    Command("batch-deployment show", "show", output.deployments),
+    Command("batch-deployment list", "list_", output.deployments),
+    Command("batch-deployment update", "update", output.deployments),
+    Command(
+        "batch-deployment delete",
+        "delete",
+        question="Delete batch deployment {name!r} of endpoint {endpoint_name!r}? Jobs and outputs stay.",
+    ),
+    Command("batch-deployment list-jobs", "list_jobs", output.jobs),
+)
+
+
+def create(
+    server: Server,
+    *,
+    file: str,
+    endpoint_name: str | None = None,
+    name: str | None = None,
+    sets: list[list[str]] | None = None,
+    set_default: bool = False,
+    skip_script_validation: bool = False,
+    reason: str = "",
+    ticket: str = "",
+    no_wait: bool = False,
+) -> Any:
+    """Create a batch deployment, or replace the one of the same name; local code and models are uploaded."""
+    from batchyard.cli import deployment_parts
+    from batchyard.cli.batch_endpoint import change_headers
+    from batchyard.cli.documents import document_from
+    from batchyard.cli.failures import UsageMistake
+    from batchyard.cli.operation import finish
+    from batchyard.wire.deployments import deployment_cli_from_arm, deployment_to_arm_body
+
+    if set_default and no_wait:
+        raise UsageMistake("--set-default waits until the deployment is ready; it cannot go with --no-wait.")
+    document = document_from(file, {"endpoint_name": endpoint_name, "name": name}, sets)
+    folder = Path(file).resolve().parent
+    parts = deployment_parts.check(server, document, folder, skip_script=skip_script_validation)
+    draft = deployment_parts.register(server, parts)
+    path = _path(server, draft.endpoint, draft.name)
+    answer = server.put(path, deployment_to_arm_body(server.scope, draft), headers=change_headers(reason, ticket))
+    if no_wait:
+        return deployment_cli_from_arm(answer.body)
+    done = finish(server, answer, path, what=f"Deployment {draft.name!r} of endpoint {draft.endpoint!r}")
+    if set_default:
+        _make_default(server, draft.endpoint, draft.name, reason=reason, ticket=ticket)
+        done = server.get(path).body
+    return deployment_cli_from_arm(done)
+
+
+def show(server: Server, *, endpoint_name: str, name: str) -> Any:
+    """Show a batch deployment."""
+    from batchyard.wire.deployments import deployment_cli_from_arm
+
+    return deployment_cli_from_arm(server.get(_path(server, endpoint_name, name)).body)
+
+
+def list_(server: Server, *, endpoint_name: str) -> Any:
+    """List the deployments of a batch endpoint."""
+    from batchyard.wire.deployments import deployment_cli_from_arm
+
+    found = server.list_all(server.path("batchEndpoints", endpoint_name, "deployments"))
+    if not found:
+        # An empty list and a missing endpoint are told apart.
+        server.get(server.path("batchEndpoints", endpoint_name))
+    return [deployment_cli_from_arm(arm) for arm in found]
+
+
+def update(
+    server: Server,
+    *,
+    endpoint_name: str | None = None,
+    name: str | None = None,
+    file: str | None = None,
+    sets: list[list[str]] | None = None,
+    skip_script_validation: bool = False,
+    reason: str = "",
+    ticket: str = "",
+    no_wait: bool = False,
+) -> Any:
+    """Change a batch deployment; what is not named stays. Consumers are not disturbed while it is provisioned."""
+    from batchyard.cli import deployment_parts, documents
+    from batchyard.cli.batch_endpoint import change_headers
+    from batchyard.cli.operation import finish
+    from batchyard.wire import deployments as wire
+
+    endpoint, deployment = _which(file, endpoint_name, name)
+    folder = Path(file).resolve().parent if file else Path.cwd()
+
+    def to_body(document: dict[str, object]) -> dict[str, object]:
+        parts = deployment_parts.check(server, document, folder, skip_script=skip_script_validation)
+        return wire.deployment_to_arm_body(server.scope, deployment_parts.register(server, parts))
+
+    path = _path(server, endpoint, deployment)
+    answer = documents.update(
+        server,
+        path,
+        to_document=wire.deployment_yaml_from_arm,
+        change=lambda document: documents.patch_from(document, file, {}, sets, read=_in_new_form),
+        to_body=to_body,
+        headers=change_headers(reason, ticket),
+    )
+    what = f"Deployment {deployment!r} of endpoint {endpoint!r}"
+    return wire.deployment_cli_from_arm(answer.body if no_wait else finish(server, answer, path, what=what))
+
+
+def delete(
+    server: Server,
+    *,
+    endpoint_name: str,
+    name: str,
+    force: bool = False,
+    reason: str = "",
+    ticket: str = "",
+    no_wait: bool = False,  # noqa: ARG001  # done at once anyway; accepted as Azure does
+) -> None:
+    """Delete a batch deployment; the endpoint's default only with --force. Jobs and outputs stay."""
+    from batchyard.cli.batch_endpoint import change_headers
+
+    options = {"force": "true"} if force else {}
+    server.delete(_path(server, endpoint_name, name), headers=change_headers(reason, ticket), **options)
+
+
+def list_jobs(server: Server, *, endpoint_name: str, name: str, max_results: int | None = None) -> Any:
+    """List the jobs that reached a batch deployment, newest first."""
+    from batchyard.cli.job import jobs_of
+
+    server.get(_path(server, endpoint_name, name))
+    return jobs_of(server, endpoint=endpoint_name, deployment=name, limit=max_results)
+
+
+def _path(server: Server, endpoint: str, name: str) -> str:
+    return server.path("batchEndpoints", endpoint, "deployments", name)
+
+
+def _which(file: str | None, endpoint_name: str | None, name: str | None) -> tuple[str, str]:
+    from batchyard.cli.failures import UsageMistake
+    from batchyard.cli.local_files import read_yaml
+
+    given = read_yaml(file) if file else {}
+    endpoint = endpoint_name or given.get("endpoint_name")
+    deployment = name or given.get("name")
+    if not isinstance(endpoint, str) or not isinstance(deployment, str):
+        raise UsageMistake("Give --endpoint-name and --name, or a --file that has both.")
+    return endpoint, deployment
+
+
+def _in_new_form(file: str) -> dict[str, object]:
+    """Read a deployment's file; settings that the legacy form has at the root go where the stored document has them."""
+    from batchyard.cli.local_files import read_yaml
+    from batchyard.wire.deployment_settings import SETTING_KEYS
+
+    given = read_yaml(file)
+    if "type" in given or "settings" in given:
+        return given
+    settings = {key: value for key, value in given.items() if key in SETTING_KEYS}
+    rest = {key: value for key, value in given.items() if key not in SETTING_KEYS}
+    return {**rest, "settings": settings} if settings else rest
+
+
+def _make_default(server: Server, endpoint: str, name: str, *, reason: str, ticket: str) -> None:
+    from batchyard.cli import batch_endpoint
+
+    assignments = [[f"defaults.deployment_name={name}"]]
+    batch_endpoint.update(server, name=endpoint, sets=assignments, reason=reason, ticket=ticket)

@@ -1,0 +1,181 @@
+"""Reading from datastores: whole folders, checked, and seen all at once.
+
+Everything of ours that reads a job's output refuses one without its manifest: the manifest is the commit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any  # JSON of jobs and manifests
+from urllib.parse import quote
+
+from batchyard.cli.failures import CommandFailed, Unreachable
+from batchyard.cli.upload import container_url
+
+if TYPE_CHECKING:
+    from batchyard.cli.rest import Server
+    from batchyard.domain.resource_ids import DatastorePath
+
+MANIFEST = "_manifest.json"
+_THREADS = 8
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """One file in a datastore. path: below its container."""
+
+    path: str
+    size_bytes: int
+
+
+def list_blobs(container: str, server: Server, prefix: str) -> Iterator[Blob]:
+    """Give every blob whose path starts with prefix, over all pages."""
+    from xml.etree import ElementTree
+
+    marker = ""
+    while True:
+        query = f"restype=container&comp=list&prefix={quote(prefix, safe='')}"
+        url = f"{container}?{query}" + (f"&marker={quote(marker, safe='')}" if marker else "")
+        page = ElementTree.fromstring(server.request("GET", url).body or "<none/>")
+        for entry in page.iter("Blob"):
+            size = entry.findtext("Properties/Content-Length") or "0"
+            yield Blob(entry.findtext("Name") or "", int(size))
+        marker = page.findtext("NextMarker") or ""
+        if not marker:
+            return
+
+
+def fetch_output(server: Server, job: Mapping[str, Any], target: Path) -> list[str]:
+    """Download a completed job's output into a new folder and give the files' names, sorted.
+
+    Raises: CommandFailed when the manifest is missing, when a file is not what it says, or when the folder exists.
+    """
+    found = job.get("output") or {}
+    datastore, folder = str(found.get("datastore") or ""), str(found.get("path") or "").strip("/")
+    if not datastore:
+        raise CommandFailed(f"Job {job.get('name')!r} names no output.")
+    container = container_url(server, datastore)
+    blobs = {b.path[len(folder) + 1 :]: b for b in list_blobs(container, server, f"{folder}/" if folder else "")}
+    file_name = str(found.get("file_name") or "")
+    # In a folder of its own a job's manifest has the plain name; beside other files it is named after its own file.
+    manifest_name = next((n for n in (f"{file_name}.manifest.json", MANIFEST) if n in blobs), None)
+    if manifest_name is None:
+        raise CommandFailed(
+            f"The output of job {job.get('name')!r} at azureml://datastores/{datastore}/paths/{folder} has no "
+            "manifest, so it is not whole. Somebody may have changed the folder; run the job again."
+        )
+    with _new_folder(target) as staging:
+        _fetch(server, container, [blobs[manifest_name]], staging, below=folder)
+        manifest = json.loads((staging / manifest_name).read_bytes())
+        _check_owner(manifest, job)
+        expected = {str(entry["name"]): entry for entry in manifest.get("outputs") or []}
+        missing = sorted(expected.keys() - blobs.keys())
+        if missing:
+            raise CommandFailed(f"The output of job {job.get('name')!r} lacks {', '.join(missing)}; it is not whole.")
+        _fetch(server, container, [blobs[name] for name in expected], staging, below=folder)
+        for name, entry in expected.items():
+            _check_file(staging / name, entry)
+    return sorted([manifest_name, *expected])
+
+
+def fetch_tree(server: Server, place: DatastorePath, target: Path) -> list[str]:
+    """Download a file or folder of a datastore into a new folder and give the files' names, sorted."""
+    container, path = container_url(server, place.datastore), place.path.strip("/")
+    blobs = [b for b in list_blobs(container, server, path) if b.path == path or b.path.startswith(f"{path}/")]
+    if not blobs:
+        raise CommandFailed(f"There is nothing at {place}.")
+    # The last part of the path stays the top, as it does for a job that uses the model.
+    parent = path.rpartition("/")[0]
+    with _new_folder(target) as staging:
+        _fetch(server, container, blobs, staging, below=parent)
+    return sorted(blob.path[len(parent) + 1 if parent else 0 :] for blob in blobs)
+
+
+def fetch_logs(server: Server, job: str, target: Path) -> list[str]:
+    """Download a job's logs into a folder, replacing what is there, and give their names, sorted."""
+    urls = server.get(f"/history/v1.0{server.scope.arm_id}/runs/{job}/details").body.get("logFiles") or {}
+    for name, url in urls.items():
+        path = _inside(target, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _stream_to(server, url, path, is_signed=True)
+    return sorted(urls)
+
+
+def _fetch(server: Server, container: str, blobs: Sequence[Blob], folder: Path, *, below: str) -> None:
+    def one(blob: Blob) -> None:
+        path = _inside(folder, blob.path[len(below) + 1 if below else 0 :])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _stream_to(server, f"{container}/{quote(blob.path)}", path)
+        if path.stat().st_size != blob.size_bytes:
+            raise CommandFailed(f"{blob.path!r} came with {path.stat().st_size} of {blob.size_bytes} bytes.")
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for _ in pool.map(one, blobs):
+            pass
+
+
+def _stream_to(server: Server, url: str, path: Path, *, is_signed: bool = False) -> None:
+    """Write a body to a file; when the connection breaks, go on from the byte it broke at."""
+    with open(path, "wb") as file:
+        for left in range(_TRIES - 1, -1, -1):
+            try:
+                for piece in server.read_bytes(url, offset=file.tell(), is_signed=is_signed):
+                    file.write(piece)
+                return
+            except Unreachable:
+                if not left:
+                    raise
+                server.sleep(0.5)
+
+
+def _check_owner(manifest: Mapping[str, Any], job: Mapping[str, Any]) -> None:
+    if manifest.get("job") != job.get("name"):
+        raise CommandFailed(
+            f"The output's manifest is of job {manifest.get('job')!r}, not of {job.get('name')!r}: "
+            "somebody has replaced it."
+        )
+
+
+def _check_file(path: Path, entry: Mapping[str, Any]) -> None:
+    with open(path, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if path.stat().st_size != entry.get("size_bytes") or found != entry.get("sha256"):
+        raise CommandFailed(f"{path.name!r} is not what the manifest says (size or sha256 differ); nothing was kept.")
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Give the path of a name below a folder. Raises: CommandFailed for a name that would leave it."""
+    parts = PurePosixPath(name).parts
+    if not parts or PurePosixPath(name).is_absolute() or ".." in parts:
+        raise CommandFailed(f"The server named a file {name!r}, which is outside the folder.")
+    return folder.joinpath(*parts)
+
+
+@contextlib.contextmanager
+def _new_folder(target: Path) -> Iterator[Path]:
+    """Give a folder that appears whole under its name when the block ends well, and not at all otherwise."""
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise CommandFailed(f"{str(target)!r} exists and is not empty. Name another --download-path.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        yield staging
+        # mkdtemp made it private; what is downloaded gets the user's usual mode.
+        mask = os.umask(0)
+        os.umask(mask)
+        staging.chmod(0o777 & ~mask)
+        # An empty folder of the name is replaced; one that was filled meanwhile is not.
+        os.rename(staging, target)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise

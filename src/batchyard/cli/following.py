@@ -1,0 +1,169 @@
+"""Following a job to its end: one live line on a terminal, plain lines elsewhere, the workers' logs when wanted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import IO, TYPE_CHECKING, Any  # jobs come as JSON
+
+from batchyard.cli.failures import CommandFailed, ServerError
+
+if TYPE_CHECKING:
+    from batchyard.cli.rest import Server
+
+FINAL = ("Completed", "Failed", "Canceled")
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S, _GROWTH = 0.2, 2.0, 1.3
+# Without a terminal a line is printed when something is worth a line: every tenth, or after this long.
+_QUIET_S = 10.0
+
+
+def follow(server: Server, name: str, *, out: IO[str], with_logs: bool) -> dict[str, Any]:
+    """Watch a job until it is final and give it as `job show` would. out: where progress and logs go.
+
+    Stopping to watch leaves the job alone. Raises: ServerError 404 for an unknown job.
+    """
+    from batchyard.wire.jobs import job_cli_from_arm
+
+    shown = _Shown(out)
+    logs = Logs(server, name) if with_logs else None
+    pause = _FIRST_PAUSE_S
+    try:
+        while True:
+            job = job_cli_from_arm(server.get(server.path("jobs", name)).body)
+            # The logs are read after the status: what a final job wrote is all there by then.
+            if logs is not None:
+                for line in logs.new_lines(is_last=job.get("status") in FINAL):
+                    shown.print(line)
+            shown.update(job)
+            if job.get("status") in FINAL:
+                return job
+            server.sleep(pause)
+            pause = min(_LONGEST_PAUSE_S, pause * _GROWTH)
+    except KeyboardInterrupt:
+        shown.clear()
+        raise CommandFailed(
+            f"Stopped watching; job {name!r} goes on. Watch it again with `batchyard job stream -n {name}`, "
+            f"end it with `batchyard job cancel -n {name}`."
+        ) from None
+    finally:
+        shown.clear()
+
+
+def progress(job: Mapping[str, Any]) -> str:
+    """Give a job's progress in one line: status, items, rate, time to go, failures, or why it waits."""
+    counts = job.get("counts") or {}
+    parts = [str(job.get("status"))]
+    total = counts.get("items") or 0
+    if total:
+        done = total - (counts.get("incomplete") or 0)
+        parts.append(f"{done:,}/{total:,} items ({100 * done // total} %)")
+    if job.get("status") not in FINAL:
+        rate, eta = job.get("rate_items_per_s"), job.get("eta_s")
+        parts += [f"{rate:,.1f} items/s"] if rate else []
+        parts += [f"{_clock(eta)} to go"] if eta is not None else []
+    parts += [f"{counts['failed']:,} failed"] if counts.get("failed") else []
+    parts += [str(job["queue_reason"])] if job.get("queue_reason") and job.get("status") == "Queued" else []
+    return "  ".join(parts)
+
+
+def story(job: Mapping[str, Any]) -> str:
+    """Say how a job that did not complete ended: the reason, the first failing item, the stack, the log to read."""
+    error = job.get("error") or {}
+    if not error:
+        return f"Job {job.get('name')!r} ended {job.get('status')}."
+    lines = [f"Job {job.get('name')!r} ended {job.get('status')}: ({error.get('code')}) {error.get('message')}"]
+    if error.get("item"):
+        lines.append(f"  first failing item: {error['item']}")
+    if error.get("exception"):
+        lines.append(f"  exception: {error['exception']}")
+    if error.get("log"):
+        lines.append(f"  log: {error['log']}")
+    if error.get("stack"):
+        lines.append(str(error["stack"]).rstrip())
+    return "\n".join(lines)
+
+
+class Logs:
+    """The workers' logs of one job, each read on from where it was left."""
+
+    def __init__(self, server: Server, job: str) -> None:
+        self._server = server
+        self._details = f"/history/v1.0{server.scope.arm_id}/runs/{job}/details"
+        self._read: dict[str, int] = {}
+        self._rest: dict[str, bytes] = {}
+
+    def new_lines(self, *, is_last: bool) -> list[str]:
+        """Give the whole lines written since the last call, file by file. is_last: unfinished lines too.
+
+        Logs that cannot be read now are read next time: they never end the watching.
+        """
+        try:
+            urls = worker_logs(self._server.get(self._details).body.get("logFiles") or {})
+        except ServerError:
+            return []
+        return [line for name, url in sorted(urls.items()) for line in self._lines_of(name, url, is_last=is_last)]
+
+    def _lines_of(self, name: str, url: str, *, is_last: bool) -> list[str]:
+        data = self._rest.pop(name, b"")
+        try:
+            for piece in self._server.read_bytes(url, offset=self._read.get(name, 0), is_signed=True):
+                data += piece
+                self._read[name] = self._read.get(name, 0) + len(piece)
+        except (ServerError, CommandFailed):
+            pass  # Read again from the same byte next time.
+        whole, newline, rest = data.rpartition(b"\n")
+        if is_last:
+            whole, rest = whole + newline + rest, b""
+        if rest:
+            self._rest[name] = rest
+        worker = name.rsplit("/", 1)[-1].removesuffix(".txt")
+        return [f"[{worker}] {line}" for line in whole.decode(errors="replace").splitlines()]
+
+
+def worker_logs(urls: Mapping[str, str]) -> dict[str, str]:
+    """Give the logs that workers write; `user_logs/std_log.txt` is only another name for the first of them."""
+    return {name: url for name, url in urls.items() if "/stdout/" in name or "/stderr/" in name}
+
+
+class _Shown:
+    """Where progress is shown: one line that changes in place, or a line for each change worth one."""
+
+    def __init__(self, out: IO[str]) -> None:
+        self._out = out
+        self._is_live = out.isatty()
+        self._status, self._tenth, self._printed_at = "", -1, time.monotonic()
+
+    def update(self, job: Mapping[str, Any]) -> None:
+        """Show a job's progress."""
+        if self._is_live:
+            self._write(f"\r{progress(job)}\x1b[K")
+            if job.get("status") in FINAL:
+                self._write("\n")
+                self._is_live = False
+            return
+        counts = job.get("counts") or {}
+        total = counts.get("items") or 0
+        tenth = 10 * (total - (counts.get("incomplete") or 0)) // total if total else -1
+        is_late = time.monotonic() - self._printed_at > _QUIET_S
+        if job.get("status") != self._status or tenth != self._tenth or is_late:
+            self._status, self._tenth, self._printed_at = str(job.get("status")), tenth, time.monotonic()
+            self._write(progress(job) + "\n")
+
+    def print(self, line: str) -> None:
+        """Print a line of a log above the progress."""
+        self._write(f"\r\x1b[K{line}\n" if self._is_live else f"{line}\n")
+
+    def clear(self) -> None:
+        """Take the live line away."""
+        if self._is_live:
+            self._write("\r\x1b[K")
+
+    def _write(self, text: str) -> None:
+        self._out.write(text)
+        self._out.flush()
+
+
+def _clock(seconds: float) -> str:
+    whole = max(0, round(seconds))
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"

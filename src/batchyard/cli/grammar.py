@@ -1,0 +1,162 @@
+"""The grammar: groups, commands and flags, as tables that cost next to nothing to read.
+
+Only the group named on the command line is registered, and only the command's own module is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any  # knack hands over untyped tables
+
+from knack.commands import CLICommandsLoader
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command. name: as typed, `batch-endpoint show`; handler: function in the group's module.
+
+    table: what `-o table` shows of the result. question: asked before it runs, answered by `--yes`; "" asks nothing.
+    """
+
+    name: str
+    handler: str
+    table: Callable[[Any], Any] | None = None  # a JSON value in, rows out
+    question: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The commands of one noun and where they live. handler: for a group that is itself the one command."""
+
+    module: str
+    summary: str
+    handler: str = ""
+
+
+_ROOM = "batchyard.cli."
+
+GROUPS: Mapping[str, Group] = {
+    "batch-endpoint": Group(_ROOM + "batch_endpoint", "Stable names and URLs in front of batch deployments."),
+    "batch-deployment": Group(_ROOM + "batch_deployment", "What runs behind an endpoint: model, code, settings."),
+    "model": Group(_ROOM + "model", "Registered models and their versions."),
+    "environment": Group(_ROOM + "environment", "Registered environments and their versions."),
+    "compute": Group(_ROOM + "compute", "Named shares of instances that jobs run on."),
+    "job": Group(_ROOM + "job", "Scoring jobs: follow, read, download, cancel."),
+    "server": Group(_ROOM + "server", "The embedded server of this home."),
+    "configure": Group(_ROOM + "configure", "Keep defaults for group, workspace and output.", "configure"),
+    "doctor": Group(_ROOM + "doctor", "Check this machine, the home and the server.", "doctor"),
+    "version": Group(_ROOM + "doctor", "Show the version.", "version"),
+}
+
+_MANY = {"nargs": "+", "action": "append"}
+
+# One flag, one meaning, whatever the command: the parameter's name in the handler -> how it is typed.
+FLAGS: Mapping[str, Mapping[str, Any]] = {  # argparse's own keywords
+    "name": {"options_list": ["--name", "-n"], "help": "Its name."},
+    "endpoint_name": {"options_list": ["--endpoint-name", "-e"], "help": "Name of the batch endpoint."},
+    "deployment_name": {"options_list": ["--deployment-name", "-d"], "help": "The deployment; else the default."},
+    "file": {"options_list": ["--file", "-f"], "help": "YAML file. Paths in it are relative to its folder."},
+    "sets": {
+        "options_list": ["--set"],
+        "metavar": "KEY=VALUE",
+        "help": "Change values by their path: a.b=c d=e. null removes.",
+        **_MANY,
+    },
+    "defaults": {
+        "options_list": ["--defaults"],
+        "metavar": "KEY:VALUE",
+        "help": "Defaults: deployment_name:x for an endpoint, group=x workspace=y for `configure`.",
+        **_MANY,
+    },
+    "set_default": {"help": "Make it the endpoint's default once it is ready.", "action": "store_true"},
+    "skip_script_validation": {"help": "Do not parse the scoring script first.", "action": "store_true"},
+    "no_wait": {"help": "Return once the request is accepted.", "action": "store_true"},
+    "force": {"help": "Delete it even if it is the endpoint's default.", "action": "store_true"},
+    "reason": {"help": "Why; kept with the change."},
+    "ticket": {"help": "Ticket of the change; kept with it."},
+    "version": {"options_list": ["--version", "-v"], "help": "The version."},
+    "label": {"options_list": ["--label", "-l"], "help": "The label; only `latest`."},
+    "path": {"options_list": ["--path", "-p"], "help": "Local path or azureml:// URI."},
+    "type": {"options_list": ["--type", "-t"], "help": "The type."},
+    "description": {"help": "What it is for."},
+    "image": {"help": "Container image; kept and shown, not run by this version."},
+    "conda_file": {"help": "conda file with the packages."},
+    "tags": {"options_list": ["--tags"], "metavar": "KEY=VALUE", "help": "Tags: a=b c=d.", **_MANY},
+    "size": {"help": "Size of an instance; kept and shown, without effect on this machine."},
+    "tier": {"help": "dedicated or low_priority."},
+    "min_instances": {"type": int, "help": "Instances kept ready."},
+    "max_instances": {"type": int, "help": "Instances to share among jobs."},
+    "idle_time_before_scale_down": {"type": int, "help": "Seconds."},
+    "input": {"help": "Local path, azureml:// URI or https:// URL of the data to score."},
+    "input_type": {"help": "uri_folder or uri_file; guessed from a local path.", "choices": ["uri_folder", "uri_file"]},
+    "inputs": {"metavar": "KEY=VALUE", "help": "Inputs by name: NAME.path=… NAME.type=…", **_MANY},
+    "outputs": {"metavar": "KEY=VALUE", "help": "Outputs by name: NAME.path=… NAME.type=uri_file", **_MANY},
+    "output_path": {"help": "Where to publish: azureml://datastores/NAME/paths/PATH."},
+    "instance_count": {"options_list": ["--instance-count", "-c"], "help": "Instances for this job."},
+    "mini_batch_size": {"options_list": ["--mini-batch-size", "-m"], "help": "Items for one run()."},
+    "job_name": {"help": "Name of the job; else a made one."},
+    "experiment_name": {"help": "Experiment to show the job under."},
+    "request_id": {"help": "The same id again gives the same job; else a made one."},
+    "upload": {"help": "Upload a local input instead of reading it in place.", "action": "store_true"},
+    "wait": {"help": "Wait for the job's end; exit 1 unless it completed.", "action": "store_true"},
+    "stream": {"help": "Like --wait, and print the workers' logs.", "action": "store_true"},
+    "status": {"help": "Only jobs in this status."},
+    "endpoint": {"help": "Only jobs of this endpoint."},
+    "deployment": {"help": "Only jobs of this deployment."},
+    "max_results": {"options_list": ["--max-results", "-r"], "type": int, "help": "At most so many, newest first."},
+    "all_results": {"help": "All of them.", "action": "store_true"},
+    "include_archived": {"help": "Archived ones too.", "action": "store_true"},
+    "archived_only": {"help": "Only archived ones.", "action": "store_true"},
+    "download_path": {"options_list": ["--download-path", "-p"], "help": "Folder to download into; else here."},
+    "output_name": {"help": "The output; a batch job's is called score."},
+    "all_": {"options_list": ["--all"], "help": "The output and the logs.", "action": "store_true"},
+    "follow": {"options_list": ["--follow", "-f"], "help": "Go on printing.", "action": "store_true"},
+    "process": {"options_list": ["--name"], "help": "doors or engine; else both.", "choices": ["doors", "engine"]},
+    "lines": {"type": int, "help": "Lines from the end."},
+}
+
+
+def group_of(args: Sequence[str]) -> str | None:
+    """Give the group that the command line names, or None for help, a typing mistake or nothing."""
+    return args[0].lower() if args and args[0].lower() in GROUPS else None
+
+
+def commands_of(group: str) -> Sequence[Command]:
+    """Import the group's module, which is cheap, and give its commands."""
+    found: Sequence[Command] = import_module(GROUPS[group].module).COMMANDS
+    return [command for command in found if command.name.split()[0] == group]
+
+
+class Commands(CLICommandsLoader):  # type: ignore[misc]  # knack is untyped
+    """knack's command table, filled from the tables above."""
+
+    def __init__(self, cli_ctx: Any = None) -> None:
+        super().__init__(cli_ctx=cli_ctx, excluded_command_handler_args=["server"])
+
+    def load_command_table(self, args: list[str]) -> Any:
+        """Register the named group's commands; without one, a single entry for each group's name."""
+        group = group_of(args)
+        for name, place in GROUPS.items():
+            if name == group:
+                for command in commands_of(name):
+                    self._register(place.module, command)
+            else:
+                # Enough for help and suggestions: the group's name, with one entry that is never run.
+                self._register(place.module, Command(name if place.handler else f"{name} show", place.handler))
+        return super().load_command_table(args)
+
+    def load_arguments(self, command: str) -> None:
+        """Describe the flags of the one command that will run."""
+        for dest, how in FLAGS.items():
+            self.argument_registry.register_cli_argument("", dest, None, **how)
+        super().load_arguments(command)
+
+    def _register(self, module: str, command: Command) -> None:
+        options: dict[str, Any] = {"client_factory": self.cli_ctx.server_for}
+        if command.table is not None:
+            options["table_transformer"] = command.table
+        if command.question:
+            options["confirmation"] = lambda args: self.cli_ctx.is_confirmed(command.question, args)
+        self.command_table[command.name] = self.create_command(command.name, f"{module}#{command.handler}", **options)

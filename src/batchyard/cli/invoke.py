@@ -1,0 +1,234 @@
+"""`batchyard batch-endpoint invoke`: make a job, and follow it when asked to."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any  # JSON of the server's answers
+
+from batchyard.cli.failures import EXIT_ERROR, UsageMistake
+from batchyard.domain.errors import InvalidInput, Mistake
+
+if TYPE_CHECKING:
+    from batchyard.cli.rest import Server
+    from batchyard.domain.deployments import Overrides
+    from batchyard.domain.jobs import InputSource, Invocation
+    from batchyard.domain.resource_ids import DatastorePath
+    from batchyard.wire.invocations import InvokeExtras, InvokeFile
+
+
+def invoke(
+    server: Server,
+    *,
+    name: str,
+    deployment_name: str | None = None,
+    input: str | None = None,
+    input_type: str | None = None,
+    inputs: list[list[str]] | None = None,
+    outputs: list[list[str]] | None = None,
+    file: str | None = None,
+    output_path: str | None = None,
+    instance_count: str | None = None,
+    mini_batch_size: str | None = None,
+    job_name: str | None = None,
+    experiment_name: str | None = None,
+    sets: list[list[str]] | None = None,
+    request_id: str | None = None,
+    upload: bool = False,
+    wait: bool = False,
+    stream: bool = False,
+) -> Any:
+    """Score data: make a job of this endpoint and give its name at once, or follow it with --wait or --stream."""
+    from batchyard.domain.jobs import Invocation
+
+    asked = _asked(file, inputs, outputs, input, input_type, output_path)
+    flags = {"instance_count": instance_count, "mini_batch_size": mini_batch_size}
+    overrides, extras, target, path = _checked(asked, flags, sets)
+    in_file = asked.file
+    named = deployment_name or (in_file.deployment_name if in_file else None)
+    uri = _scoring_uri(server, name, named, in_file.notes if in_file else ())
+    invocation = Invocation(
+        endpoint=name,
+        source=_source(server, asked, path, upload=upload),
+        deployment=named,
+        overrides=overrides,
+        job_name=job_name or extras.job_name or (in_file.job_name if in_file else None),
+        request_id=request_id or str(uuid.uuid4()),
+        output_path=target,
+        output_is_file=asked.output_is_file and target is not None,
+        experiment_name=experiment_name or extras.experiment_name or (in_file.experiment_name if in_file else None),
+        tags={**(in_file.tags if in_file else {}), **extras.tags},
+    )
+    job = _send(server, uri, invocation)
+    return _followed(server, job, with_logs=stream) if wait or stream else job
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Input and output as typed, before anything is looked up."""
+
+    input: str
+    input_type: str | None
+    output: str | None
+    output_is_file: bool
+    file: InvokeFile | None
+
+
+def _asked(
+    file: str | None,
+    inputs: list[list[str]] | None,
+    outputs: list[list[str]] | None,
+    input: str | None,
+    input_type: str | None,
+    output_path: str | None,
+) -> _Asked:
+    from batchyard.cli.local_files import read_yaml
+    from batchyard.wire.invocations import invoke_file_from_yaml
+
+    given = invoke_file_from_yaml(read_yaml(file)) if file else None
+    named_in = _only_one(inputs, "--inputs")
+    named_out = _only_one(outputs, "--outputs")
+    where = input or named_in.get("path") or (given.input_path if given else None)
+    if not where:
+        raise UsageMistake("Give the data to score with --input: a local path, an azureml:// URI or an https:// URL.")
+    is_from_file = given is not None and not input and not named_in
+    from_file = given.input_kind.value if given and is_from_file else None
+    out = output_path or named_out.get("path") or (given.output_path if given else None)
+    is_file = named_out.get("type") == "uri_file" or bool(
+        given and given.output_is_file and not output_path and not named_out
+    )
+    return _Asked(where, input_type or named_in.get("type") or from_file, out, is_file, given)
+
+
+def _only_one(many: list[list[str]] | None, flag: str) -> dict[str, str]:
+    """Read `NAME.path=… NAME.type=…`; a model deployment has one input and one output, whatever its name."""
+    from batchyard.cli.documents import key_values
+
+    given = key_values(many, flag=flag)
+    names = {key.partition(".")[0] for key in given}
+    wrong = [key for key in given if key.partition(".")[2] not in ("path", "type")]
+    if len(names) > 1 or wrong:
+        raise UsageMistake(f"{flag} takes NAME.path=… and NAME.type=… of one name; found {', '.join(sorted(given))}.")
+    return {key.partition(".")[2]: value for key, value in given.items()}
+
+
+def _checked(
+    asked: _Asked, flags: Mapping[str, str | None], sets: list[list[str]] | None
+) -> tuple[Overrides, InvokeExtras, DatastorePath | None, Path | None]:
+    """Look at everything that can be seen here before anything is sent. Last: the local input, None for a remote one.
+
+    Raises: InvalidInput with all mistakes of overrides, output and input together.
+    """
+    from batchyard.wire.invocations import InvokeExtras
+
+    mistakes: list[Mistake] = []
+    overrides, extras = asked.file.overrides if asked.file else None, InvokeExtras()
+    try:
+        overrides, extras = _overrides(asked.file, flags, sets)
+    except InvalidInput as exc:
+        mistakes += exc.mistakes
+    target = _target(asked.output or extras.output_uri, mistakes)
+    path = _local_input(asked, mistakes)
+    if mistakes or overrides is None:
+        raise InvalidInput("Invocation", mistakes)
+    return overrides, extras, target, path
+
+
+def _overrides(
+    file: InvokeFile | None, flags: Mapping[str, str | None], sets: list[list[str]] | None
+) -> tuple[Overrides, InvokeExtras]:
+    """Give what the invocation changes: the file's overrides, then flags, then `--set`."""
+    from dataclasses import fields
+
+    from batchyard.domain.deployments import Overrides
+    from batchyard.wire.invocations import overrides_from_set
+
+    typed = [f"{key}={value}" for key, value in flags.items() if value is not None]
+    found, extras = overrides_from_set([*typed, *(text for group in sets or () for text in group)])
+    base = file.overrides if file else Overrides()
+    given = {f.name: getattr(found, f.name) for f in fields(found) if getattr(found, f.name) is not None}
+    return replace(base, **given), extras
+
+
+def _target(text: str | None, mistakes: list[Mistake]) -> DatastorePath | None:
+    from batchyard.domain.resource_ids import parse_datastore_uri
+
+    place = parse_datastore_uri(text) if text is not None else None
+    if text is not None and place is None:
+        allowed = "azureml://datastores/<name>/paths/<path>"
+        mistakes.append(Mistake("output_path", repr(text), allowed, "Outputs go to a datastore."))
+    return place
+
+
+def _local_input(asked: _Asked, mistakes: list[Mistake]) -> Path | None:
+    from batchyard.cli.local_files import first_file, is_local, resolve
+
+    if not is_local(asked.input):
+        return None
+    path = resolve(asked.input, Path.cwd())
+    if not path.exists():
+        found, allowed = f"the local path {str(path)!r}, which does not exist", "an existing file or folder"
+    elif asked.input_type not in (None, kind := "uri_file" if path.is_file() else "uri_folder"):
+        found, allowed = f"{str(path)!r}, which is a {kind}", f"a {asked.input_type}"
+    elif path.is_dir() and first_file(path) is None:
+        found, allowed = f"the empty folder {str(path)!r}", "a folder with at least one file"
+    else:
+        return path
+    mistakes.append(Mistake("input", found, allowed))
+    return None
+
+
+def _scoring_uri(server: Server, endpoint: str, deployment: str | None, notes: Sequence[str]) -> str:
+    """Give where to send the invocation; a missing endpoint or deployment is told before anything is uploaded."""
+    for note in notes:
+        server.say(note)
+    uri = str(server.get(server.path("batchEndpoints", endpoint)).body["properties"]["scoringUri"])
+    if deployment:
+        server.get(server.path("batchEndpoints", endpoint, "deployments", deployment))
+    return uri
+
+
+def _source(server: Server, asked: _Asked, path: Path | None, *, upload: bool) -> InputSource:
+    """Give the input as the server will read it: in place where it may, uploaded where it must."""
+    from batchyard.cli.local_files import tree_of
+    from batchyard.cli.upload import upload_tree
+    from batchyard.domain.jobs import InputKind, InputSource
+
+    if path is None:
+        return InputSource(InputKind(asked.input_type or "uri_folder"), asked.input)
+    kind = InputKind.FILE if path.is_file() else InputKind.FOLDER
+    if server.connection.reads_in_place and not upload:
+        return InputSource(kind, path.resolve().as_uri())
+    tree, mistakes = tree_of(path, field="input")
+    if tree is None or mistakes:
+        raise InvalidInput("Invocation", mistakes)
+    return InputSource(kind, upload_tree(server, tree))
+
+
+def _send(server: Server, uri: str, invocation: Invocation) -> dict[str, object]:
+    from batchyard.wire.invocations import invocation_to_body
+    from batchyard.wire.jobs import invoke_cli_from_arm
+
+    headers = {"repeatability_request-id": invocation.request_id or ""}
+    if invocation.deployment:
+        headers["azureml-model-deployment"] = invocation.deployment
+    body = invocation_to_body(invocation)
+    # The request id makes it one job however often the request arrives.
+    return invoke_cli_from_arm(server.request("POST", uri, body=body, headers=headers, is_repeatable=True).body)
+
+
+def _followed(server: Server, job: dict[str, object], *, with_logs: bool) -> dict[str, object]:
+    from batchyard.cli.following import follow, story
+
+    server.say(
+        f"Job {job['name']} is {job['status']}. Follow it elsewhere with `batchyard job stream -n {job['name']}`."
+    )
+    done = follow(server, str(job["name"]), out=sys.stderr, with_logs=with_logs)
+    if done.get("status") != "Completed":
+        # The job is named on stdout all the same; scripts go on with it.
+        print(f"ERROR: {story(done)}", file=sys.stderr)
+        server.exit_code = EXIT_ERROR
+    return {**job, "status": done.get("status")}

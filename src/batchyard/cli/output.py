@@ -1,0 +1,112 @@
+"""What `-o table` shows: for each kind of result the few columns that answer the usual question."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any  # results are JSON values
+
+Row = OrderedDict[str, Any]
+
+
+def deployments(result: Any) -> Any:
+    """Show deployments: what runs, where, and which is the default."""
+    return _rows(result, _deployment)
+
+
+def endpoints(result: Any) -> Any:
+    """Show endpoints with their default."""
+    return _rows(result, _endpoint)
+
+
+def jobs(result: Any) -> Any:
+    """Show jobs with their progress."""
+    return _rows(result, _job)
+
+
+def assets(result: Any) -> Any:
+    """Show models and environments, versions or containers."""
+    return _rows(result, _asset)
+
+
+def computes(result: Any) -> Any:
+    """Show computes."""
+    return _rows(result, _compute)
+
+
+def short_reference(reference: object) -> str:
+    """Give `name:version` of an asset's ARM id or `azureml:` reference; anything else as it is."""
+    text = str(reference or "")
+    parts = text.strip("/").split("/")
+    if "versions" in parts:
+        return f"{parts[-3]}:{parts[-1]}"
+    return parts[-1].removeprefix("azureml:") if "/" in text else text.removeprefix("azureml:")
+
+
+def _rows(result: Any, row: Callable[[Mapping[str, Any]], Row]) -> Any:
+    return [row(entry) for entry in result] if isinstance(result, list) else row(result)
+
+
+def _deployment(found: Mapping[str, Any]) -> Row:
+    settings = found.get("settings") or {}
+    resources = found.get("resources") or {}
+    return Row(
+        Name=found.get("name"),
+        Default="*" if found.get("is_default") else "",
+        State=found.get("provisioning_state"),
+        Model=short_reference(found.get("model")),
+        Environment=(found.get("environment_hash") or "")[:12] or short_reference(found.get("environment")),
+        Compute=short_reference(found.get("compute")),
+        Revision=found.get("revision"),
+        MiniBatchSize=settings.get("mini_batch_size"),
+        Instances=resources.get("instance_count", settings.get("instance_count")),
+        Concurrency=settings.get("max_concurrency_per_instance"),
+        ErrorThreshold=settings.get("error_threshold"),
+    )
+
+
+def _endpoint(found: Mapping[str, Any]) -> Row:
+    return Row(
+        Name=found.get("name"),
+        Default=(found.get("defaults") or {}).get("deployment_name") or "",
+        State=found.get("provisioning_state"),
+        ScoringUri=found.get("scoring_uri"),
+        Description=found.get("description") or "",
+    )
+
+
+def _job(found: Mapping[str, Any]) -> Row:
+    counts = found.get("counts") or {}
+    return Row(
+        Name=found.get("name"),
+        Status=found.get("status"),
+        Endpoint=found.get("endpoint_name") or "",
+        Deployment=found.get("deployment_name") or "",
+        RoutedBy=found.get("routed_by") or "",
+        Items=counts.get("items"),
+        Succeeded=counts.get("succeeded"),
+        Failed=counts.get("failed"),
+        Skipped=counts.get("skipped"),
+        Incomplete=counts.get("incomplete"),
+        CreatedBy=found.get("created_by") or "",
+    )
+
+
+def _asset(found: Mapping[str, Any]) -> Row:
+    return Row(
+        Name=found.get("name"),
+        Version=found.get("version") or found.get("latest_version"),
+        Type=found.get("type") or found.get("image") or "",
+        Description=found.get("description") or "",
+    )
+
+
+def _compute(found: Mapping[str, Any]) -> Row:
+    return Row(
+        Name=found.get("name"),
+        State=found.get("provisioning_state"),
+        MinInstances=found.get("min_instances"),
+        MaxInstances=found.get("max_instances"),
+        Tier=found.get("tier"),
+        Size=found.get("size"),
+    )

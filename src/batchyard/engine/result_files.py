@@ -1,0 +1,52 @@
+"""`job_result.txt` and `job_error.txt`: how a job ended, for people who read files (C.9)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from batchyard.domain.errors import PlatformError
+from batchyard.domain.jobs import Counts, JobError
+from batchyard.ports.records import JobChange
+
+
+def write_result(logs: Path, ended: JobChange) -> None:
+    """Write how the job ended, and for a failed one why, where to read on first. Raises: PlatformError."""
+    try:
+        logs.mkdir(parents=True, exist_ok=True)
+        (logs / "job_result.txt").write_text(_result(ended))
+        if ended.error is not None:
+            (logs / "job_error.txt").write_text(_error(ended.error))
+    except OSError as exc:
+        raise PlatformError(f"Could not write the result of the job: {exc}.") from exc
+
+
+def _result(ended: JobChange) -> str:
+    counts = ended.counts or Counts()
+    lines = [
+        f"{ended.status.value}",
+        (
+            f"Items: {counts.items} in all, {counts.succeeded} succeeded, {counts.failed} failed, "
+            f"{counts.skipped} skipped, {counts.incomplete} incomplete."
+        ),
+        (
+            f"Mini-batches: {counts.mini_batches} in all, {counts.mini_batches_succeeded} succeeded, "
+            f"{counts.mini_batches_failed} failed, {counts.attempts} attempts."
+        ),
+        f"Rows: {counts.rows}.",
+    ]
+    if ended.error is not None:
+        lines.append(f"Reason: {ended.error.message}")
+    return "\n".join(lines) + "\n"
+
+
+def _error(error: JobError) -> str:
+    lines = [f"{error.code} ({error.error_class.value}): {error.message}"]
+    if error.item is not None:
+        lines.append(f"First failing item: {error.item} (position {error.position}, mini-batch {error.mini_batch}).")
+    if error.exception:
+        lines.append(f"Exception: {error.exception}")
+    if error.log:
+        lines.append(f"Log: {error.log}")
+    if error.stack:
+        lines += ["", error.stack.rstrip()]
+    return "\n".join(lines) + "\n"

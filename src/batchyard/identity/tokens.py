@@ -1,0 +1,88 @@
+"""The one token of an embedded server, and URLs that let their bearer use one path for a while."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import pwd
+import secrets
+from pathlib import Path
+from urllib.parse import parse_qs, urlencode
+
+from batchyard.domain.access import Caller
+from batchyard.domain.errors import Unauthenticated
+from batchyard.identity.owner_files import create_once
+
+TOKEN_FILE = "token"
+URL_KEY_FILE = "url.key"
+
+_PERMISSIONS = ("r", "w")
+_REFUSED_URL = "The signed URL is not valid for this path, has been changed, or has expired. Ask for a new one."
+
+
+class HomeIdentity:
+    """Knows one caller: the owner of the home, by the token that only the owner can read.
+
+    Both secrets are made once, at the first use of the home, and kept in it.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._token = create_once(home / TOKEN_FILE, lambda: secrets.token_urlsafe(32).encode()).strip()
+        self._url_key = create_once(home / URL_KEY_FILE, lambda: secrets.token_hex(32).encode()).strip()
+        self._owner = Caller(_user_name(), frozenset({"Owner"}), is_owner=True)
+
+    def authenticate(self, token: str) -> Caller:
+        """Give the owner for the home's token. Compares in constant time. Raises: Unauthenticated."""
+        if not hmac.compare_digest(token.encode(errors="surrogateescape"), self._token):
+            raise Unauthenticated("The token is not one of this server. It stands in the file 'token' of its home.")
+        return self._owner
+
+    def sign_url(self, path: str, *, expires_at: float, permission: str) -> str:
+        """Give the query string that lets its bearer use one path, or all below it, until then.
+
+        path: decoded, '/'-separated. permission: "r" reads; "w" writes, and reads back what was written.
+        """
+        if permission not in _PERMISSIONS:
+            raise ValueError(f"permission is {permission!r}, must be one of {_PERMISSIONS}")
+        parts = _parts(path)
+        expiry = str(int(expires_at))
+        signature = self._signature(parts, expiry, permission)
+        return urlencode({"sp": permission, "se": expiry, "sd": str(len(parts)), "sig": signature})
+
+    def check_url(self, path: str, query: str, *, now: float, permission: str) -> None:
+        """Let a signed path (or anything below a signed folder path) pass. Raises: Unauthenticated."""
+        fields = parse_qs(query, keep_blank_values=True)
+        granted, expiry, depth, signature = (_single(fields, name) for name in ("sp", "se", "sd", "sig"))
+        parts = _parts(path)
+        if not depth.isdecimal() or not expiry.isdecimal() or len(depth) > 4 or len(expiry) > 12:
+            raise Unauthenticated(_REFUSED_URL)
+        # `..` below a signed folder would leave it; the datastore refuses it too, but nothing may rest on that.
+        is_below = 0 < int(depth) <= len(parts) and not {".", ".."} & set(parts)
+        expected = self._signature(parts[: int(depth)], expiry, granted)
+        is_ours = hmac.compare_digest(signature.encode(errors="surrogateescape"), expected.encode())
+        is_granted = granted in _PERMISSIONS and permission in (granted, "r")
+        if not (is_ours and is_below and is_granted and now < int(expiry)):
+            raise Unauthenticated(_REFUSED_URL)
+
+    def _signature(self, parts: list[str], expiry: str, permission: str) -> str:
+        # A path part never holds a NUL, so no two different grants give the same text.
+        text = "\0".join((permission, expiry, *parts))
+        return hmac.new(self._url_key, text.encode(errors="surrogateescape"), hashlib.sha256).hexdigest()
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part]
+
+
+def _single(fields: dict[str, list[str]], name: str) -> str:
+    values = fields.get(name, [])
+    return values[0] if len(values) == 1 else ""
+
+
+def _user_name() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        # Containers often run under a number that has no entry.
+        return f"uid-{os.getuid()}"

@@ -1,0 +1,204 @@
+"""A node's agent: owns the worker processes of one node, enforces their limits, tells what happened to them.
+
+One thread. It waits for nothing: whoever runs it waits on its descriptors, then calls `hear` and `tick`.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+
+from batchyard.domain.jobs import ErrorClass
+from batchyard.domain.scoring_events import (
+    Failure,
+    InstanceEvent,
+    Lease,
+    Worker,
+    WorkerEnded,
+    WorkerReady,
+    WritesFailed,
+)
+from batchyard.instances.reports import read_ready, read_start_failure
+from batchyard.instances.seats import Seat
+from batchyard.instances.workers import Frame, WorkerProcess, part_name
+from batchyard.ports.instance import WorkerPlan
+from batchyard_runtime.frames import PROTOCOL, BadFrame
+
+# A worker that owes a report, runs nothing and says nothing is stopped or stuck in writing: it has its time limit for
+# that too, but not less than this.
+_LEAST_SILENCE_S = 5.0
+_LOGS_EVERY_NS = 1_000_000_000
+_LAST_BREATH_S = 1.0
+
+
+class Agent:
+    """The workers of one node. Events go to `tell` in the order in which they happened."""
+
+    def __init__(self, plan: WorkerPlan, tell: Callable[[InstanceEvent], None]) -> None:
+        self._plan = plan
+        self._tell = tell
+        self._seats: dict[Worker, Seat] = {}
+        self._logs_due_ns = 0
+
+    def start(self, worker: Worker) -> WorkerProcess:
+        """Start a worker; its report_fd and pidfd are to be watched from now on. Raises: PlatformError."""
+        process = WorkerProcess(worker, self._plan)
+        self._seats[worker] = Seat(worker, process, part=part_name(self._plan, worker), tell=self._tell)
+        return process
+
+    def assign(self, worker: Worker, lease: Lease) -> None:
+        """Hand a lease to a worker; nothing if it is gone."""
+        if worker in self._seats:
+            self._seats[worker].assign(lease)
+
+    def take_back(self, worker: Worker) -> None:
+        """Take back what the worker has not started; `tick` tells what, a millisecond later."""
+        if worker in self._seats:
+            self._seats[worker].take_back()
+
+    def hear(self, worker: Worker) -> bool:
+        """Take in what a worker has reported; False when nothing can come any more.
+
+        Fails closed: a malformed report ends the worker.
+        """
+        seat = self._seats[worker]
+        is_open = seat.process.receive()
+        try:
+            self._take_all(seat)
+        except BadFrame as exc:
+            self._kill(seat, f"its report was malformed: {exc}")
+            return False
+        # A dying process closes its channel a moment before its end shows; one that lives on is of no use any more.
+        if not is_open and not seat.process.has_ended(within_s=_LAST_BREATH_S):
+            self._kill(seat, "it closed its report channel")
+        return is_open
+
+    def tick(self, now_ns: int) -> None:
+        """Settle what is being taken back, enforce limits, trim logs. Called at least every 50 ms."""
+        for seat in self._seats.values():
+            seat.settle(now_ns)
+            if not seat.is_killed:
+                self._enforce(seat, now_ns)
+        if now_ns >= self._logs_due_ns:
+            self._logs_due_ns = now_ns + _LOGS_EVERY_NS
+            for seat in self._seats.values():
+                seat.process.trim_logs()
+
+    def bury(self, worker: Worker) -> None:
+        """Drain a worker whose process has ended, kill its session, and tell. Raises: PlatformError."""
+        seat = self._seats[worker]
+        code = seat.process.finish()
+        try:
+            seat.process.drain()
+            self._take_all(seat)
+        except BadFrame as exc:
+            seat.reason = seat.reason or f"its report was malformed: {exc}"
+        del self._seats[worker]
+        failure = self._failure(seat, _how(code, seat.reason))
+        seat.process.close()
+        if seat.is_ready:
+            self._tell(WorkerEnded(worker, running=failure))
+        else:
+            self._tell(WorkerEnded(worker, start_failure=failure))
+
+    def end(self) -> None:
+        """Let every worker run `shutdown()` and exit by itself."""
+        for seat in self._seats.values():
+            seat.process.send({"kind": "end"})
+
+    @property
+    def workers(self) -> tuple[Worker, ...]:
+        """The workers that are not buried."""
+        return tuple(self._seats)
+
+    @property
+    def is_settling(self) -> bool:
+        """Whether `tick` is wanted in a millisecond."""
+        return any(seat.is_settling for seat in self._seats.values())
+
+    def process(self, worker: Worker) -> WorkerProcess:
+        """Give the process of a worker that is not buried."""
+        return self._seats[worker].process
+
+    def _take_all(self, seat: Seat) -> None:
+        while (frame := seat.process.take()) is not None:
+            self._take(seat, frame)
+
+    def _take(self, seat: Seat, frame: Frame) -> None:
+        header, body = frame
+        kind = header["kind"]
+        if kind == "done" and seat.is_ready:
+            seat.report(header, body)
+        elif kind == "ready" and not seat.is_ready and header.get("protocol") == PROTOCOL:
+            init_s = read_ready(header)
+            seat.is_ready = True
+            seat.sign_ns = time.monotonic_ns()
+            self._tell(WorkerReady(seat.worker, init_s))
+        elif kind == "start_failed" and not seat.is_ready:
+            seat.start_failure = read_start_failure(header)
+            self._kill(seat, "its start failed")
+        elif kind == "writes_failed":
+            seat.is_out_of_space = True
+            self._tell(WritesFailed(seat.worker, str(header.get("message"))))
+            self._kill(seat, "it could not write")
+        else:
+            raise BadFrame(f"a frame {kind!r} is unknown, of another protocol, or came at a wrong time")
+
+    def _enforce(self, seat: Seat, now_ns: int) -> None:
+        if not seat.is_ready:
+            took_s = (now_ns - seat.began_ns) / 1e9
+            if took_s > self._plan.start_timeout_s:
+                seat.start_failure = _timeout(-1, "Import and init()", self._plan.start_timeout_s, took_s)
+                self._kill(seat, "its start took too long")
+            return
+        stamp = seat.process.stamp
+        if stamp is None or not stamp[2]:
+            silent_s = (now_ns - seat.sign_ns) / 1e9
+            if seat.is_busy and silent_s > max(self._plan.timeout_s, _LEAST_SILENCE_S):
+                self._kill(seat, f"it gave no sign of life for {silent_s:.1f} s")
+            return
+        seat.sign_ns = now_ns
+        took_s = (now_ns - stamp[2]) / 1e9
+        # The stamp is read again before anything is done to the worker: it may have gone on meanwhile.
+        if took_s > self._plan.timeout_s and seat.process.stamp == stamp:
+            seat.over_ticket = stamp[0]
+            seat.over = _timeout(stamp[1], "run() on one mini-batch", self._plan.timeout_s, took_s)
+            self._kill(seat, "run() took too long")
+
+    def _kill(self, seat: Seat, reason: str) -> None:
+        if not seat.is_killed:
+            seat.is_killed = True
+            seat.reason = reason
+            seat.process.kill()
+
+    def _failure(self, seat: Seat, how: str) -> Failure | None:
+        """Give what the worker's end is charged to: its start, the attempt it was killed for, or the one that ran."""
+        log = f"logs/user/stderr/{seat.worker.node}/{seat.worker.name}.stderr.txt"
+        if not seat.is_ready:
+            message = f"The worker {how} before the script was imported and init() had returned; see {log}."
+            kind = ErrorClass.PLATFORM if seat.is_out_of_space else ErrorClass.SCRIPT
+            return seat.start_failure or Failure(-1, kind, "WorkerDied", message)
+        if seat.over is not None:
+            return seat.over if seat.holds(seat.over_ticket) else None
+        stamp = seat.process.stamp
+        if stamp is None or not stamp[2] or not seat.holds(stamp[0]):
+            return None
+        message = f"The worker {how} during run(); see {log}."
+        return Failure(stamp[1], ErrorClass.SCRIPT, "WorkerDied", message)
+
+
+def _how(code: int, reason: str) -> str:
+    """Say in words how a process ended. code: exit code, negative for a signal. reason: why we killed it, or ""."""
+    if reason:
+        return f"was ended by its agent because {reason}"
+    if code >= 0:
+        return f"exited with code {code}"
+    name = signal.Signals(-code).name if -code in signal.valid_signals() else "unknown"
+    guess = ", perhaps by the kernel for lack of memory," if -code == signal.SIGKILL else ""
+    return f"was killed by signal {-code} ({name}){guess}"
+
+
+def _timeout(mini_batch: int, what: str, limit_s: float, took_s: float) -> Failure:
+    message = f"{what} exceeded the time limit of {limit_s:g} s (measured {took_s:.2f} s)."
+    return Failure(mini_batch, ErrorClass.TIMEOUT, "TimeoutError", message)

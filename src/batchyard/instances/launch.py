@@ -1,0 +1,69 @@
+"""How a child that runs user code is started: its made-up environment, its own session, nothing inherited."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+import batchyard_runtime
+
+_RUNTIME = Path(batchyard_runtime.__file__).parent / "__main__.py"
+_THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def make_environment(
+    python: Path, *, scratch: Path, chosen: Mapping[str, str], fixed: Mapping[str, str]
+) -> dict[str, str]:
+    """Give the environment of a child, built from nothing.
+
+    python: its folder leads PATH. scratch: gets `home` and `tmp`. chosen: the deployment's own variables, which win
+    over everything but `fixed`, on which the contract with the script rests.
+    """
+    home, temporary = scratch / "home", scratch / "tmp"
+    home.mkdir(parents=True, exist_ok=True)
+    temporary.mkdir(parents=True, exist_ok=True)
+    return {
+        "PATH": f"{python.parent}:/usr/bin:/bin",
+        "HOME": str(home),
+        "TMPDIR": str(temporary),
+        "LANG": "C.UTF-8",
+        **chosen,
+        **fixed,
+    }
+
+
+def thread_counts(workers: int) -> dict[str, str]:
+    """Give the variables that keep numeric libraries of several workers from fighting for the same cores."""
+    cores = len(os.sched_getaffinity(0))
+    return dict.fromkeys(_THREAD_COUNTS, str(max(1, cores // workers)))
+
+
+def launch(
+    python: Path,
+    arguments: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    folder: Path,
+    output: IO[bytes] | int,
+    errors: IO[bytes] | int,
+    keep: Sequence[int],
+) -> subprocess.Popen[bytes]:
+    """Start the runtime under an interpreter, as leader of a new session, in `folder`.
+
+    output, errors: where it prints. keep: descriptors it gets under the same numbers, beside 0 (/dev/null), 1 and 2.
+    Raises: OSError.
+    """
+    return subprocess.Popen(
+        [os.fspath(python), os.fspath(_RUNTIME), *arguments],
+        env=dict(environment),
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=errors,
+        close_fds=True,
+        pass_fds=tuple(keep),
+        start_new_session=True,
+    )

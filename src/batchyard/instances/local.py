@@ -1,0 +1,140 @@
+"""Instances on this machine: agents in the process of the job, one for each node, behind one selector."""
+
+from __future__ import annotations
+
+import selectors
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from batchyard.domain.errors import PlatformError
+from batchyard.domain.scoring_events import InstanceEvent, Lease, LeaseReported, Worker
+from batchyard.instances.agent import Agent
+from batchyard.instances.durable import Durability
+from batchyard.ports.instance import WorkerPlan
+
+_TICK_S = 0.05
+_SETTLE_S = 0.001
+_LAST_WORDS_S = 10.0
+
+
+class LocalInstances:
+    """Nodes n0, n1, … of one job run; see the port. Its workers die with the thread that started them."""
+
+    def __init__(self, plan: WorkerPlan) -> None:
+        """Make the job's folders; nothing is started. Raises: PlatformError."""
+        self._plan = plan
+        self._events: deque[InstanceEvent] = deque()
+        self._agents = {f"n{number}": Agent(plan, self._tell) for number in range(plan.nodes)}
+        self._selector = selectors.DefaultSelector()
+        self._durability = Durability(parts_dir=plan.parts_dir, files_dir=plan.files_dir)
+        self._starts = 0
+        self._ticked_ns = 0
+        self._is_closed = False
+        try:
+            for folder in (plan.parts_dir, plan.files_dir, plan.logs_dir, plan.scratch_dir):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise PlatformError(f"The folders of job {plan.job!r} cannot be made: {exc}") from exc
+
+    def start(self) -> None:
+        """Start one worker in each slot of each node. Raises: PlatformError."""
+        for node in self._agents:
+            for slot in range(self._plan.slots):
+                self.restart(node, slot)
+
+    def restart(self, node: str, slot: int) -> None:
+        """Start a new worker in a slot. Raises: PlatformError."""
+        worker = Worker(node, slot, self._starts)
+        self._starts += 1
+        process = self._agents[node].start(worker)
+        self._selector.register(process.report_fd, selectors.EVENT_READ, (worker, False))
+        self._selector.register(process.pidfd, selectors.EVENT_READ, (worker, True))
+
+    def assign(self, worker: Worker, lease: Lease) -> None:
+        """Send a lease to a worker; nothing if the worker is gone."""
+        self._agents[worker.node].assign(worker, lease)
+
+    def take_back(self, worker: Worker) -> None:
+        """Keep a worker from starting more of its leases; TakenBack tells."""
+        self._agents[worker.node].take_back(worker)
+
+    def poll(self, timeout_s: float) -> Sequence[InstanceEvent]:
+        """Wait up to timeout_s for events, enforcing limits meanwhile. Raises: PlatformError."""
+        deadline = time.monotonic() + timeout_s
+        while not self._is_closed:
+            # What is here already must not keep the limits from being looked at, nor the channels from being read.
+            left_s = 0.0 if self._events else deadline - time.monotonic()
+            self._look(max(0.0, min(left_s, self._longest_wait_s())))
+            if self._events or left_s <= 0:
+                break
+        events = tuple(self._events)
+        self._events.clear()
+        return events
+
+    def sync_parts(self, parts: Sequence[str]) -> None:
+        """Make what was reported so far of these part files durable. Raises: PlatformError."""
+        self._durability.sync(parts)
+
+    def close(self, *, is_early: bool) -> None:
+        """End all workers; returns when no process of any of their sessions is left. Raises: PlatformError."""
+        if self._is_closed:
+            return
+        if not is_early:
+            self._let_end()
+        left = [(agent, worker) for agent in self._agents.values() for worker in agent.workers]
+        for agent, worker in left:
+            agent.process(worker).kill()
+        failed: PlatformError | None = None
+        for _, worker in left:
+            try:
+                self._bury(worker)
+            except PlatformError as exc:
+                failed = exc
+        self._is_closed = True
+        self._selector.close()
+        self._durability.close()
+        self._events.clear()
+        if failed is not None:
+            raise failed
+
+    def _let_end(self) -> None:
+        for agent in self._agents.values():
+            agent.end()
+        deadline = time.monotonic() + _LAST_WORDS_S
+        while any(agent.workers for agent in self._agents.values()) and time.monotonic() < deadline:
+            self.poll(_TICK_S)
+
+    def _look(self, wait_s: float) -> None:
+        """Wait once, and take in what is there: reports before ends, so that ends find less to drain."""
+        ready = [key.data for key, _ in self._selector.select(wait_s)]
+        for worker, is_end in sorted(ready, key=lambda found: found[1]):
+            if is_end:
+                self._bury(worker)
+            elif not self._agents[worker.node].hear(worker):
+                self._selector.unregister(self._agents[worker.node].process(worker).report_fd)
+        now_ns = time.monotonic_ns()
+        if now_ns - self._ticked_ns >= _TICK_S * 5e8 or self._is_settling:
+            self._ticked_ns = now_ns
+            for agent in self._agents.values():
+                agent.tick(now_ns)
+
+    def _bury(self, worker: Worker) -> None:
+        agent = self._agents[worker.node]
+        process = agent.process(worker)
+        for fd in (process.report_fd, process.pidfd):
+            if fd in self._selector.get_map():
+                self._selector.unregister(fd)
+        agent.bury(worker)
+
+    def _tell(self, event: InstanceEvent) -> None:
+        if isinstance(event, LeaseReported) and any(segment.files for segment in event.segments):
+            self._durability.note_files()
+        self._events.append(event)
+
+    def _longest_wait_s(self) -> float:
+        return _SETTLE_S if self._is_settling else _TICK_S
+
+    @property
+    def _is_settling(self) -> bool:
+        return any(agent.is_settling for agent in self._agents.values())

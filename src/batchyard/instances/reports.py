@@ -1,0 +1,103 @@
+"""What a worker's frames say, checked: anything that cannot be true of the lease is a bad frame, never a result."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+from batchyard.domain.jobs import ErrorClass
+from batchyard.domain.scoring_events import Failure, Lease, LeaseReported, Segment, Worker
+from batchyard_runtime.frames import BadFrame
+
+
+def read_done(header: dict[str, Any], body: bytes, *, worker: Worker, lease: Lease, part: str) -> LeaseReported:
+    """Give the event for a `done` frame. lease: the worker's oldest that is not reported yet. Raises: BadFrame.
+
+    The mini-batches of segments and failures together are the first ones of the lease, each once.
+    """
+    try:
+        if header["lease"] != lease.id:
+            raise BadFrame(f"lease {header['lease']!r} is reported, lease {lease.id} was due")
+        segments = _segments(header["segments"], body, part)
+        failures = tuple(_failure(values) for values in header["failures"])
+        event = LeaseReported(worker, lease.id, segments, failures, float(header["seconds"]))
+        _check_coverage(event, lease)
+    except (KeyError, TypeError, ValueError, IndexError) as exc:
+        raise BadFrame(f"the report of lease {lease.id} cannot be read: {exc!r}") from exc
+    return event
+
+
+def read_ready(header: dict[str, Any]) -> float:  # Any: JSON
+    """Give the seconds that import and `init()` took, from a `ready` frame. Raises: BadFrame."""
+    try:
+        return float(header["init_s"])
+    except (KeyError, TypeError, ValueError) as exc:
+        raise BadFrame(f"a ready worker's report cannot be read: {exc!r}") from exc
+
+
+def read_start_failure(header: dict[str, Any]) -> Failure:
+    """Give the failure that a `start_failed` frame tells. Raises: BadFrame."""
+    try:
+        stage = str(header["stage"])
+        message = str(header["message"])
+        return Failure(
+            mini_batch=-1,
+            error_class=ErrorClass(header["class"]),
+            error=str(header["error"]),
+            message=f"init() failed: {message}" if stage == "init" else f"The script's {stage} failed: {message}",
+            stack=str(header["stack"]),
+        )
+    except (KeyError, ValueError) as exc:
+        raise BadFrame(f"a failed start cannot be read: {exc!r}") from exc
+
+
+def reported(event: LeaseReported) -> int:
+    """How many mini-batches of the lease were tried."""
+    return sum(segment.count for segment in event.segments) + len(event.failures)
+
+
+def _segments(values: list[Any], body: bytes, part: str) -> tuple[Segment, ...]:  # Any: JSON
+    lengths = array("Q")
+    lengths.frombytes(body)
+    segments = []
+    at = 0
+    end = 0
+    for first, count, offset, crc, rows, succeeded, short, files in values:
+        own = tuple(lengths[at : at + count])
+        if len(own) != count or min(count - 1, offset - end, rows, succeeded) < 0:
+            raise ValueError("segments and row lengths do not fit together")
+        at += count
+        end = offset + sum(own)
+        segments.append(
+            Segment(
+                first=int(first),
+                part=part,
+                offset=int(offset),
+                lengths=own,
+                crc=int(crc),
+                rows=int(rows),
+                succeeded=int(succeeded),
+                short=tuple((int(m), int(n)) for m, n in short),
+                files=tuple((int(m), str(f)) for m, f in files),
+            )
+        )
+    if at != len(lengths):
+        raise ValueError("there are more row lengths than mini-batches")
+    return tuple(segments)
+
+
+def _failure(values: list[Any]) -> Failure:  # Any: JSON
+    mini_batch, kind, error, message, stack = values
+    return Failure(int(mini_batch), ErrorClass(kind), str(error), str(message), str(stack))
+
+
+def _check_coverage(event: LeaseReported, lease: Lease) -> None:
+    spans = [(s.first, s.first + s.count) for s in event.segments]
+    spans += [(f.mini_batch, f.mini_batch + 1) for f in event.failures]
+    due = lease.first
+    for start, stop in sorted(spans):
+        if start != due:
+            raise BadFrame(f"lease {lease.id} is reported with mini-batch {start} where {due} was due")
+        due = stop
+    if due > lease.first + lease.count:
+        raise BadFrame(f"lease {lease.id} is reported with mini-batches it does not have")

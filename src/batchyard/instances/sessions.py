@@ -1,0 +1,139 @@
+"""Sessions of processes: a worker and everything its script started, found in /proc and killed together.
+
+A worker is a session leader; its children stay in its session unless they leave it on purpose. The number of a session
+is not given away again while a process is in it, so killing looks at the leader before it is reaped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchyard.domain.errors import PlatformError
+
+_LONGEST_KILL_S = 30.0
+_GONE_STATES = "ZX"
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """One line of /proc: state letter, session, start in clock ticks since boot."""
+
+    pid: int
+    state: str
+    session: int
+    started: int
+
+
+def record_session(path: Path, *, name: str, pid: int) -> None:
+    """Add a worker to the file of sessions, durably: whoever takes over kills what is left of it.
+
+    The line is JSON: worker, session, pid, started (clock ticks since boot), boot (the boot's id).
+    Raises: OSError; PlatformError when the process is gone already.
+    """
+    process = _read(pid)
+    if process is None:
+        raise PlatformError(f"The worker {name!r} (pid {pid}) ended before it could be recorded.")
+    line = {"worker": name, "session": pid, "pid": pid, "started": process.started, "boot": _boot_id()}
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(fd, json.dumps(line).encode() + b"\n")
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def kill_recorded_sessions(path: Path) -> int:
+    """Kill what is left of the sessions that an earlier owner recorded; give how many there were. Safe to repeat.
+
+    A session counts when it is of this boot and its leader is the recorded process, or is gone while others of the
+    session live. Lines torn by a crash are passed over. Raises: PlatformError when a process does not die.
+    """
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return 0
+    recorded = dict(_recorded(lines))
+    live: set[int] = set()
+    for process in _all():
+        if process.session in recorded and process.session not in live and process.state not in _GONE_STATES:
+            leader = _read(process.session)
+            if leader is None or leader.started == recorded[process.session]:
+                live.add(process.session)
+    kill_sessions(live)
+    return len(live)
+
+
+def kill_sessions(sessions: Collection[int]) -> None:
+    """Kill every process of these sessions, and look again until none is left.
+
+    Raises: PlatformError when one does not die within 30 s (stuck in the kernel, on a dead network drive).
+    """
+    wanted = set(sessions) - {os.getsid(0)}
+    deadline = time.monotonic() + _LONGEST_KILL_S
+    pause_s = 0.0005
+    while wanted:
+        left = [p for p in _all() if p.session in wanted and p.state not in _GONE_STATES]
+        if not left:
+            return
+        if time.monotonic() > deadline:
+            raise PlatformError(f"Processes {sorted(p.pid for p in left)} of a worker do not die when killed.")
+        for process in left:
+            _kill(process)
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 2, 0.05)
+
+
+def _kill(process: _Process) -> None:
+    """Kill this process and not one that got its number since it was looked at."""
+    try:
+        fd = os.pidfd_open(process.pid)
+    except OSError:
+        return
+    try:
+        now = _read(process.pid)
+        if now is not None and (now.session, now.started) == (process.session, process.started):
+            signal.pidfd_send_signal(fd, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(fd)
+
+
+def _recorded(lines: list[bytes]) -> Iterator[tuple[int, int]]:
+    boot = _boot_id()
+    for line in lines:
+        try:
+            values = json.loads(line)
+            if values["boot"] == boot:
+                yield int(values["session"]), int(values["started"])
+        except (ValueError, KeyError, TypeError):
+            continue
+
+
+def _all() -> Iterator[_Process]:
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            process = _read(int(name))
+            if process is not None:
+                yield process
+
+
+def _read(pid: int) -> _Process | None:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            text = file.read()
+    except OSError:
+        return None
+    # The second field is the program's name in parentheses, which may hold anything, parentheses and spaces too.
+    fields = text[text.rindex(b")") + 2 :].split()
+    return _Process(pid, fields[0].decode(), int(fields[3]), int(fields[19]))
+
+
+def _boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()

@@ -1,0 +1,225 @@
+"""One worker process as its agent holds it: started, spoken to in frames, its stamp read, ended with all it started.
+
+Decides nothing. The only module that knows how a worker is started and what it is told first.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+from batchyard.domain.errors import PlatformError
+from batchyard.domain.scoring_events import Worker
+from batchyard.instances.launch import launch, make_environment, thread_counts
+from batchyard.instances.sessions import kill_recorded_sessions as kill_recorded_sessions
+from batchyard.instances.sessions import kill_sessions, record_session
+from batchyard.ports.instance import WorkerPlan
+from batchyard_runtime import stamp
+from batchyard_runtime.frames import PROTOCOL, Decoder, encode
+
+_READ_BYTES = 1 << 18
+_LONGEST_DEATH_MS = 30_000
+
+Frame = tuple[dict[str, Any], bytes]  # Any: JSON of a frame's header
+Stamp = tuple[int, int, int]
+
+
+class WorkerProcess:
+    """A worker's process. report_fd is readable when it has reported something, pidfd when it has ended."""
+
+    def __init__(self, worker: Worker, plan: WorkerPlan) -> None:
+        """Start the process, record its session, tell it what to do. Raises: PlatformError."""
+        self._scratch = plan.scratch_dir / f"{plan.fence}-{worker.name}"
+        self._decoder = Decoder()
+        self._cap_bytes = plan.log_cap_bytes
+        self._logs: list[int] = []
+        self._page, stamp_fd = stamp.create_page()
+        child_command, self._command_fd = os.pipe2(os.O_CLOEXEC)
+        self.report_fd, child_report = os.pipe2(os.O_CLOEXEC)
+        self.pidfd = -1
+        os.set_blocking(self._command_fd, False)
+        os.set_blocking(self.report_fd, False)
+        try:
+            self._start(plan, worker, (child_command, child_report, stamp_fd))
+        except OSError as exc:
+            self.close()
+            raise PlatformError(f"The worker {worker.name!r} cannot be started: {exc}") from exc
+        finally:
+            for fd in (child_command, child_report, stamp_fd):
+                os.close(fd)
+        self.send(_start_command(plan, worker, scratch=self._scratch, stamp_fd=stamp_fd))
+
+    def send(self, command: dict[str, Any]) -> None:  # Any: JSON of a frame's header
+        """Send a command; nothing if the worker is gone. One that has not read 64 KiB of commands is killed."""
+        frame = encode(command)
+        try:
+            is_whole = os.write(self._command_fd, frame) == len(frame)
+        except BrokenPipeError:
+            return
+        except BlockingIOError:
+            is_whole = False
+        if not is_whole:
+            self.kill()
+
+    def receive(self) -> bool:
+        """Read what has come, a quarter of a MiB at most; False when nothing more can come."""
+        try:
+            chunk = os.read(self.report_fd, _READ_BYTES)
+        except BlockingIOError:
+            return True
+        self._decoder.feed(chunk)
+        return bool(chunk)
+
+    def drain(self) -> None:
+        """Read all that is left, after the process has ended. A report that it did not finish is never taken."""
+        try:
+            while chunk := os.read(self.report_fd, _READ_BYTES):
+                self._decoder.feed(chunk)
+        except BlockingIOError:
+            return
+
+    def take(self) -> Frame | None:
+        """Give the next whole report that was read, or None. Raises: BadFrame."""
+        return self._decoder.take()
+
+    @property
+    def stamp(self) -> Stamp | None:
+        """(ticket, mini-batch, CLOCK_MONOTONIC ns or 0), or None while it is being written, or was when it died."""
+        return stamp.read_stamp(self._page)
+
+    def stop_before(self, ticket: int | None) -> None:
+        """Keep the worker from starting this ticket and later ones; None lets it start all again."""
+        self._page[stamp.STOP_BEFORE] = stamp.NEVER if ticket is None else ticket
+
+    def kill(self) -> None:
+        """Begin the worker's end; pidfd tells when it has come."""
+        try:
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+
+    def has_ended(self, *, within_s: float) -> bool:
+        """Wait so long for the process to end by itself."""
+        poll = select.poll()
+        poll.register(self.pidfd, select.POLLIN)
+        return bool(poll.poll(within_s * 1000))
+
+    def finish(self) -> int:
+        """Kill the process and everything of its session, and reap it; give its exit code, negative for a signal.
+
+        The session is killed before the leader is reaped, so that its number cannot mean another one. Reports can
+        still be read. Raises: PlatformError when something does not die.
+        """
+        self.kill()
+        if not self.has_ended(within_s=_LONGEST_DEATH_MS / 1000):
+            raise PlatformError(f"The process {self._process.pid} of a worker does not die when killed.")
+        kill_sessions({self._process.pid})
+        return self._process.wait()
+
+    def close(self) -> None:
+        """Let go of descriptors and of the worker's own folder; after `finish`."""
+        for fd in (*self._logs, self._command_fd, self.report_fd, self.pidfd):
+            if fd >= 0:
+                os.close(fd)
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def trim_logs(self) -> None:
+        """Cut a log that native code has filled to more than twice the cap back to the cap."""
+        for fd in self._logs:
+            if os.fstat(fd).st_size > 2 * self._cap_bytes:
+                os.ftruncate(fd, self._cap_bytes)
+
+    def _start(self, plan: WorkerPlan, worker: Worker, child_fds: tuple[int, int, int]) -> None:
+        """Start the process and record it, or leave no process. Raises: OSError."""
+        for path in _stream_logs(plan, worker):
+            self._logs.append(_open_log(path))
+        self._process = launch(
+            plan.python,
+            [str(child_fds[0]), str(child_fds[1]), str(os.getpid())],
+            environment=_environment(plan, self._scratch),
+            folder=self._scratch,
+            output=self._logs[0],
+            errors=self._logs[1],
+            keep=child_fds,
+        )
+        self.pidfd = os.pidfd_open(self._process.pid)
+        try:
+            record_session(sessions_file(plan), name=worker.name, pid=self._process.pid)
+        except OSError:
+            self.finish()
+            raise
+
+
+def part_name(plan: WorkerPlan, worker: Worker) -> str:
+    """Give the name of the part file that this worker alone writes."""
+    return f"{plan.fence}-{worker.name}.part"
+
+
+def sessions_file(plan: WorkerPlan) -> Path:
+    """Give the file in the job home that lists every worker's session, for `kill_recorded_sessions`."""
+    return plan.parts_dir.parent / "workers.jsonl"
+
+
+def error_log(plan: WorkerPlan, worker: Worker) -> Path:
+    """Give the file with the script's exceptions in this worker."""
+    return plan.logs_dir / "user" / "error" / worker.node / f"{worker.name}.txt"
+
+
+def _stream_logs(plan: WorkerPlan, worker: Worker) -> list[Path]:
+    user = plan.logs_dir / "user"
+    return [user / stream / worker.node / f"{worker.name}.{stream}.txt" for stream in ("stdout", "stderr")]
+
+
+def _open_log(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _environment(plan: WorkerPlan, scratch: Path) -> dict[str, str]:
+    return make_environment(
+        plan.python,
+        scratch=scratch,
+        chosen={**thread_counts(plan.nodes * plan.slots), **plan.environment_variables},
+        fixed={
+            "AZUREML_MODEL_DIR": str(plan.model_dir),
+            "AZUREML_BI_OUTPUT_PATH": str(_files_link(scratch)),
+            "AZUREML_RUN_ID": plan.job,
+        },
+    )
+
+
+def _files_link(scratch: Path) -> Path:
+    return scratch / "output"
+
+
+def _start_command(plan: WorkerPlan, worker: Worker, *, scratch: Path, stamp_fd: int) -> dict[str, Any]:
+    # A fault is meant to happen once in a job run: a worker that replaces the faulty one must not have it again.
+    has_fault = plan.fence == 1 and worker.start == 0
+    return {
+        "kind": "start",
+        "protocol": PROTOCOL,
+        "worker": worker.name,
+        "code_dir": os.fspath(plan.code_dir),
+        "script": plan.script,
+        "input_root": os.fsdecode(plan.input_root),
+        "listing": os.fspath(plan.listing),
+        "listing_index": os.fspath(plan.listing_index),
+        "items": plan.items,
+        "mini_batch_size": plan.mini_batch_size,
+        "part": os.fspath(plan.parts_dir / part_name(plan, worker)),
+        "writes_rows": plan.writes_rows,
+        "files_dir": os.fspath(plan.files_dir),
+        "files_link": os.fspath(_files_link(scratch)),
+        "files_prefix": f"{plan.fence}-{worker.name}",
+        "stamp_fd": stamp_fd,
+        "error_log": os.fspath(error_log(plan, worker)),
+        "own_log": os.fspath(plan.logs_dir / "sys" / "node" / worker.node / f"{worker.name}.txt"),
+        "log_cap_bytes": plan.log_cap_bytes,
+        "logging_level": plan.logging_level,
+        "fault": plan.fault if has_fault else "",
+        "fault_log": plan.fault_log,
+    }

@@ -1,0 +1,129 @@
+"""Reading the execution settings of a deployment (A.3) in both dialects; `settings_rendering` writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+from batchyard.domain.deployments import ExecutionSettings, LoggingLevel, OutputAction, RetrySettings, SameName
+from batchyard.wire.shapes import (
+    ArmShape,
+    Duration,
+    NoEffect,
+    Seconds,
+    Text,
+    TextMap,
+    WholeNumber,
+    YamlShape,
+    given,
+    keys_of,
+    one_of,
+)
+
+_Action = Annotated[OutputAction, BeforeValidator(one_of(OutputAction))]
+_Level = Annotated[LoggingLevel, BeforeValidator(one_of(LoggingLevel))]
+_SameName = Annotated[SameName, BeforeValidator(one_of(SameName))]
+# Fields that both dialects share by name and type.
+_PLAIN = (
+    "mini_batch_size",
+    "max_concurrency_per_instance",
+    "error_threshold",
+    "output_action",
+    "output_file_name",
+    "logging_level",
+    "same_name",
+    "environment_variables",
+)
+
+
+class RetryYaml(YamlShape):
+    """`retry_settings` in YAML; timeout in seconds."""
+
+    max_retries: WholeNumber | None = None
+    timeout: Seconds | None = None
+
+
+class SettingsYaml(YamlShape):
+    """`settings` in YAML; in the legacy form the same keys stand at the root."""
+
+    mini_batch_size: WholeNumber | None = None
+    max_concurrency_per_instance: WholeNumber | None = None
+    instance_count: WholeNumber | None = None
+    retry_settings: RetryYaml | None = None
+    error_threshold: WholeNumber | None = None
+    output_action: _Action | None = None
+    output_file_name: Text | None = None
+    logging_level: _Level | None = None
+    same_name: _SameName | None = None
+    environment_variables: TextMap | None = None
+
+
+class ResourcesYaml(YamlShape):
+    """`resources` in YAML."""
+
+    instance_count: WholeNumber | None = None
+    instance_type: NoEffect = None
+    properties: NoEffect = None
+    shm_size: NoEffect = None
+    docker_args: NoEffect = None
+    locations: NoEffect = None
+    max_instance_count: NoEffect = None
+
+
+class RetryArm(ArmShape):
+    """`retrySettings` in a body; timeout as an ISO-8601 duration, read as seconds."""
+
+    max_retries: WholeNumber | None = None
+    timeout: Duration | None = None
+
+
+class ResourcesArm(ArmShape):
+    """`resources` in a body."""
+
+    instance_count: WholeNumber | None = None
+
+
+class SettingsArm(ArmShape):
+    """The settings among the properties of a deployment's body; sameName is ours."""
+
+    mini_batch_size: WholeNumber | None = None
+    max_concurrency_per_instance: WholeNumber | None = None
+    resources: ResourcesArm | None = None
+    retry_settings: RetryArm | None = None
+    error_threshold: WholeNumber | None = None
+    output_action: _Action | None = None
+    output_file_name: Text | None = None
+    logging_level: _Level | None = None
+    same_name: _SameName | None = None
+    environment_variables: TextMap | None = None
+
+
+SETTING_KEYS = frozenset(keys_of(SettingsYaml))
+
+ARM_NAMES: Mapping[str, str] = {
+    "settings.mini_batch_size": "properties.miniBatchSize",
+    "settings.max_concurrency_per_instance": "properties.maxConcurrencyPerInstance",
+    "settings.instance_count": "properties.resources.instanceCount",
+    "settings.retry_settings.max_retries": "properties.retrySettings.maxRetries",
+    "settings.retry_settings.timeout": "properties.retrySettings.timeout",
+    "settings.error_threshold": "properties.errorThreshold",
+    "settings.output_file_name": "properties.outputFileName",
+    "settings.environment_variables": "properties.environmentVariables",
+}
+
+
+def settings_of(shape: SettingsYaml | SettingsArm, *, instance_count: int | None) -> ExecutionSettings:
+    """Make the settings; what is not given has its default. 0 and -1 are values (Azure's SDK drops a 0)."""
+    values = given(shape, *_PLAIN)
+    if instance_count is not None:
+        values["instance_count"] = instance_count
+    if shape.retry_settings is not None:
+        default = RetrySettings()
+        retries, timeout_s = shape.retry_settings.max_retries, shape.retry_settings.timeout
+        values["retry"] = RetrySettings(
+            default.max_retries if retries is None else retries,
+            default.timeout_s if timeout_s is None else timeout_s,
+        )
+    return ExecutionSettings(**values)

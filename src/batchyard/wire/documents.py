@@ -1,0 +1,247 @@
+"""YAML text and `--set` assignments as plain documents (dicts of JSON values), and patches of such documents.
+
+No noun is known here: what a key means is told by the noun's file.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Mapping, Sequence
+
+import yaml
+
+from batchyard.domain.errors import InvalidInput, Mistake
+
+Document = dict[str, object]
+
+_LARGEST_CHARS = 1 << 20
+# Aliases share one node, so a few lines can mean billions of values; what is counted here is the expanded document.
+_MOST_VALUES = 200_000
+_PATH_PART = re.compile(r"[^.\[\]]+|\[\d+\]")
+
+
+def load_yaml(text: str, *, subject: str) -> Document:
+    """Read one YAML document that is a mapping. subject: how messages call it, such as the file's name.
+
+    Scalars are read narrowly: `on`, `1:30`, dates, `1.10`, `007` and `True` stay text, see `_Loader`. Anchors and
+    merge keys work.
+    Raises: InvalidInput telling line and column: broken YAML, a key given twice, no mapping, more than 1 MiB.
+    """
+    if len(text) > _LARGEST_CHARS:
+        raise InvalidInput(subject, [Mistake("", f"{len(text)} characters", f"at most {_LARGEST_CHARS}")])
+    try:
+        loaded = _load(text)
+    except yaml.YAMLError as exc:
+        raise InvalidInput(subject, [_yaml_mistake(exc)]) from exc
+    if not isinstance(loaded, dict):
+        found = "nothing" if loaded is None else f"a {_kind_of(loaded)}"
+        raise InvalidInput(subject, [Mistake("", found, "a mapping of keys to values, such as `name: my-endpoint`")])
+    return loaded
+
+
+def apply_set(document: Mapping[str, object], assignments: Sequence[str]) -> Document:
+    """Give a copy of the document with `a.b=c` assignments made, left to right.
+
+    A value is read as a YAML scalar or a JSON container, else taken as text; `null` removes. Lists by index: `a.0=x`
+    or `a[0]=x`, the index after the last appends. Missing mappings on the way are made.
+    Raises: InvalidInput with the mistakes of all assignments.
+    """
+    changed = copy.deepcopy(dict(document))
+    found = (_assign(changed, assignment) for assignment in assignments)
+    mistakes = [mistake for mistake in found if mistake is not None]
+    if mistakes:
+        raise InvalidInput("--set", mistakes)
+    return changed
+
+
+def merge_patch(old: Mapping[str, object], patch: Mapping[str, object]) -> Document:
+    """Merge a patch into a copy of a document: null removes, mappings merge, all else replaces (RFC 7386)."""
+    merged = copy.deepcopy(dict(old))
+    for key, value in patch.items():
+        before = merged.get(key)
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, Mapping):
+            merged[key] = merge_patch(before if isinstance(before, Mapping) else {}, value)
+        else:
+            merged[key] = copy.deepcopy(value)
+    return merged
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader that takes a scalar for a number or truth only where nothing of its text is lost.
+
+    `1.10`, `007`, `1e3` and `True` stay text, so that a version or a variable arrives as written; numeric fields
+    read numbers given as text. `on`, `1:30` and dates are text in YAML 1.2 anyway.
+    """
+
+
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("null", r"~|null|Null|NULL|", [*"~nN", ""]),
+    ("bool", r"true|false", list("tf")),
+    ("int", r"0|-?[1-9][0-9]*", list("-0123456789")),
+    ("float", r"(?=.{3,16}\Z)-?(?:0|[1-9][0-9]*)\.(?:0|[0-9]*[1-9])", list("-0123456789")),
+    ("merge", r"<<", ["<"]),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})\\Z"), _first)
+
+
+def _load(text: str) -> object:
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _check(node, {}, ())
+        return loader.construct_document(node)
+    except (ValueError, RecursionError) as exc:
+        raise yaml.YAMLError(f"a value that cannot be read ({exc})") from exc
+    finally:
+        loader.dispose()
+
+
+def _check(node: yaml.Node, counted: dict[int, int], path: tuple[int, ...]) -> int:
+    """Count the values a node expands to, visiting each node once; refuse keys given twice and endless aliases."""
+    if id(node) in path:
+        raise _refused("an alias that contains itself", node)
+    if id(node) not in counted:
+        below = (*path, id(node))
+        counted[id(node)] = 1 + sum(_check(child, counted, below) for child in _children(node))
+        if counted[id(node)] > _MOST_VALUES:
+            raise _refused(f"more than {_MOST_VALUES} values", node)
+    return counted[id(node)]
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.SequenceNode):
+        return list(node.value)
+    if isinstance(node, yaml.MappingNode):
+        _check_keys(node)
+        return [value for _key, value in node.value]
+    return []
+
+
+def _check_keys(node: yaml.MappingNode) -> None:
+    """See that all keys are scalars and different, and make them text."""
+    seen: set[str] = set()
+    for key, _value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise _refused("a key that is itself a list or mapping", key)
+        if key.tag == "tag:yaml.org,2002:merge":
+            continue
+        if key.value in seen:
+            raise _refused(f"the key {key.value!r} a second time", key)
+        seen.add(key.value)
+        key.tag = "tag:yaml.org,2002:str"
+
+
+def _refused(what: str, node: yaml.Node) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=what, problem_mark=node.start_mark)
+
+
+def _yaml_mistake(exc: yaml.YAMLError) -> Mistake:
+    if isinstance(exc, yaml.MarkedYAMLError):
+        mark = exc.problem_mark or exc.context_mark
+        problem = (exc.problem or exc.context or "something unreadable").removeprefix("found ")
+        place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        return Mistake("", problem + place, "valid YAML with each key once", "Correct that line and repeat.")
+    return Mistake("", str(exc).replace("\n", " "), "valid YAML", "Save the file as UTF-8 text and repeat.")
+
+
+def _kind_of(value: object) -> str:
+    return "list" if isinstance(value, list) else f"single value ({str(value)[:60]!r})"
+
+
+def _assign(document: Document, assignment: str) -> Mistake | None:
+    path, equals, text = assignment.partition("=")
+    parts = _PATH_PART.findall(path.strip())
+    if not equals or not parts or _joined(parts) != path.strip().replace("[", ".["):
+        return Mistake("--set", repr(assignment[:80]), "KEY=VALUE, such as settings.mini_batch_size=5")
+    keys = [part.strip("[]") for part in parts]
+    value = _value_of(text)
+    at: object = document
+    for i, key in enumerate(keys[:-1]):
+        at, mistake = _step(at, key, keys[: i + 1], removing=value is None)
+        if mistake is not None or at is None:
+            return mistake
+    return _put(at, keys, value)
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return ".".join(parts)
+
+
+def _step(
+    at: object, key: str, path: Sequence[str], *, removing: bool
+) -> tuple[dict[str, object] | list[object] | None, Mistake | None]:
+    """Go one key down, making a mapping where there is none; (None, None) when there is nothing to remove from."""
+    found: object
+    if isinstance(at, list):
+        if not key.isdecimal() or int(key) >= len(at):
+            return None, _no_index(path, at)
+        found = at[int(key)]
+    elif isinstance(at, dict):
+        if at.get(key) is None:
+            if removing:
+                return None, None
+            at[key] = {}
+        found = at[key]
+    else:
+        found = at
+    if isinstance(found, dict | list):
+        return found, None
+    return None, Mistake(".".join(path), repr(found)[:80], "a mapping or a list, since a key below it is set")
+
+
+def _put(at: object, keys: Sequence[str], value: object) -> Mistake | None:
+    key = keys[-1]
+    if isinstance(at, dict):
+        if value is None:
+            at.pop(key, None)
+        else:
+            at[key] = value
+        return None
+    if not isinstance(at, list) or not key.isdecimal() or int(key) > len(at):
+        return _no_index(keys, at)
+    if value is None:
+        del at[int(key) : int(key) + 1]
+    else:
+        at[int(key) : int(key) + 1] = [value]
+    return None
+
+
+def _no_index(path: Sequence[str], at: object) -> Mistake:
+    length = len(at) if isinstance(at, list) else 0
+    allowed = f"an index from 0 to {length}" if length else "0, the list is empty"
+    return Mistake(".".join(path), repr(path[-1]), allowed)
+
+
+def _value_of(text: str) -> object:
+    """Read a value as JSON or YAML where it is a plain scalar, quoted, or a container; else it is the text itself."""
+    stripped = text.strip()
+    if not stripped:
+        return text
+    if stripped[0] in "[{\"'":
+        return _container_of(stripped, text)
+    if any(sign in stripped for sign in ": #&*!|>%@`"):
+        return text
+    try:
+        value = _load(stripped)
+    except yaml.YAMLError:
+        return text
+    return text if isinstance(value, str) else value
+
+
+def _container_of(stripped: str, text: str) -> object:
+    """Read JSON first: YAML takes the two halves of a \\u pair for two characters."""
+    try:
+        value: object = json.loads(stripped)
+    except (ValueError, RecursionError):
+        try:
+            value = _load(stripped)
+        except yaml.YAMLError:
+            return text
+    return value

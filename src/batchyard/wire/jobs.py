@@ -1,0 +1,230 @@
+"""Jobs: ARM's pipeline-job shape with ours under `properties.batchyard`, and what `job show` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+from batchyard.domain.jobs import Counts, Job, JobError, JobSpec
+from batchyard.domain.resource_ids import Scope
+from batchyard.wire.envelopes import arm_envelope, iso
+from batchyard.wire.settings_rendering import settings_cli_from_arm, settings_to_arm
+from batchyard.wire.trees import at, mapping_at, rows_at, sorted_keys, text_at
+
+_CHILD_SUFFIX = "-batchscoring"
+_COUNTS = {
+    "items": "items",
+    "succeeded": "succeeded",
+    "failed": "failed",
+    "skipped": "skipped",
+    "incomplete": "incomplete",
+    "rows": "rows",
+    "mini_batches": "miniBatches",
+    "mini_batches_succeeded": "miniBatchesSucceeded",
+    "mini_batches_failed": "miniBatchesFailed",
+    "attempts": "attempts",
+}
+_ERROR = {
+    "code": "code",
+    "message": "message",
+    "error_class": "errorClass",
+    "item": "item",
+    "position": "position",
+    "mini_batch": "miniBatch",
+    "exception": "exception",
+    "stack": "stack",
+    "log": "log",
+}
+_OURS = {
+    "endpoint_name": "endpoint",
+    "deployment_name": "deployment",
+    "deployment_revision": "deploymentRevision",
+    "routed_by": "routedBy",
+    "compute": "compute",
+    "rate_items_per_s": "rateItemsPerS",
+    "eta_s": "etaS",
+    "run": "run",
+    "queue_reason": "queueReason",
+    "ledger_sha256": "ledgerSha256",
+    "created_by": "createdBy",
+    "request_id": "requestId",
+}
+
+
+def child_job_name(job: str) -> str:
+    """Give the name of the one step that a batch job shows as its child (C.1)."""
+    return job + _CHILD_SUFFIX
+
+
+def parent_job_name(name: str) -> str | None:
+    """Give the job that a child's name belongs to, or None when it is no child's name."""
+    return name.removesuffix(_CHILD_SUFFIX) if name.endswith(_CHILD_SUFFIX) and name != _CHILD_SUFFIX else None
+
+
+def job_to_arm(scope: Scope, job: Job, *, studio_url: str = "", child: bool = False) -> dict[str, object]:
+    """Give a job as GET answers it; child: its one step instead, which the SDK wants with null properties."""
+    if child:
+        return arm_envelope(scope, "jobs", child_job_name(job.name), properties=None)
+    spec = job.spec
+    properties = {
+        "jobType": "Pipeline",
+        "status": job.status.value,
+        "displayName": job.display_name or job.name,
+        "description": job.description,
+        "experimentName": spec.experiment_name,
+        "isArchived": False,
+        "computeId": scope.child("computes", spec.compute),
+        "services": {"Studio": {"jobServiceType": "Studio", "endpoint": studio_url or None}},
+        "tags": _tags(job),
+        "properties": dict(job.properties),
+        "inputs": {"data": {"jobInputType": spec.source.kind.value, "uri": spec.source.uri, "mode": "ReadOnlyMount"}},
+        # Azure: an output called `default` of type uri_folder would make the SDK ignore the log files (pitfall 9).
+        "outputs": {"score": {"jobOutputType": "uri_folder", "uri": str(spec.output.place), "mode": "ReadWriteMount"}},
+        "jobs": {},
+        "settings": {},
+        "batchyard": _ours(job),
+    }
+    answer = arm_envelope(scope, "jobs", job.name, properties=properties)
+    answer["systemData"] = {"createdAt": iso(job.created_at), "createdBy": job.created_by, "createdByType": "User"}
+    return answer
+
+
+def job_cli_from_arm(arm: Mapping[str, object]) -> dict[str, object]:
+    """Give what `job show` prints: snake_case, sorted, the same keys always."""
+    properties = mapping_at(arm, "properties")
+    ours = mapping_at(properties, "batchyard")
+    counts = mapping_at(ours, "counts")
+    error = mapping_at(ours, "error")
+    settings = mapping_at(ours, "settings")
+    shown_settings = {**settings_cli_from_arm(settings), "instance_count": at(settings, "resources", "instanceCount")}
+    return sorted_keys(
+        {
+            **{name: ours.get(key) for name, key in _OURS.items()},
+            "id": at(arm, "id"),
+            "name": at(arm, "name"),
+            "type": text_at(properties, "jobType").lower(),
+            "status": at(properties, "status"),
+            "display_name": at(properties, "displayName"),
+            "description": at(properties, "description"),
+            "experiment_name": at(properties, "experimentName"),
+            "services": mapping_at(properties, "services"),
+            "tags": mapping_at(properties, "tags"),
+            "properties": mapping_at(properties, "properties"),
+            "created_at": at(arm, "systemData", "createdAt"),
+            "progress": _progress(counts),
+            "counts": {name: counts.get(key) for name, key in _COUNTS.items()},
+            "error": {name: error.get(key) for name, key in _ERROR.items()} if error else None,
+            "settings": shown_settings if settings else {},
+            "input": mapping_at(ours, "input"),
+            "output": _output_cli(mapping_at(ours, "output")),
+            "model": at(ours, "model", "id"),
+            "code": at(ours, "code", "id"),
+            "environment": at(ours, "environment", "id"),
+            "hashes": {name: at(ours, name, "sha256") for name in ("model", "code", "environment")},
+            "phases": mapping_at(ours, "phases"),
+            "durations": mapping_at(ours, "durations"),
+        }
+    )
+
+
+def invoke_answer(scope: Scope, job: Job) -> dict[str, object]:
+    """Give what an invocation, and each row of a list of an endpoint's jobs, answers: id, name, type, status."""
+    return arm_envelope(scope, "jobs", job.name, properties={"status": job.status.value})
+
+
+def invoke_cli_from_arm(answer: Mapping[str, object]) -> dict[str, object]:
+    """Give what `batch-endpoint invoke` prints (Azure: id, name, type and status alone)."""
+    plain = {key: answer.get(key) for key in ("id", "name", "type")}
+    return sorted_keys({**plain, "status": at(answer, "properties", "status")})
+
+
+def jobs_cli_from_arm(page: Mapping[str, object]) -> list[dict[str, object]]:
+    """Give the rows of one page of jobs as `job list` prints them."""
+    return [job_cli_from_arm(row) for row in rows_at(page, "value")]
+
+
+def _tags(job: Job) -> dict[str, str]:
+    """Give the job's tags with those that make the SDK look for the child's `score` output (pitfall 10)."""
+    return {
+        **job.tags,
+        "azureml.batchrun": "true",
+        "azureml.jobtype": "azureml.batchjob",
+        "azureml.endpointname": job.spec.endpoint,
+        "azureml.deploymentname": job.spec.deployment,
+    }
+
+
+def _ours(job: Job) -> dict[str, object]:
+    spec = job.spec
+    return {
+        "endpoint": spec.endpoint,
+        "deployment": spec.deployment,
+        "deploymentRevision": spec.deployment_revision,
+        "routedBy": spec.routed_by,
+        "counts": _counts(job.counts),
+        "settings": settings_to_arm(spec.settings),
+        **_pinned(spec),
+        "compute": spec.compute,
+        "input": {"type": spec.source.kind.value, "uri": spec.source.uri},
+        "output": {
+            "datastore": spec.output.place.datastore,
+            "path": spec.output.place.path,
+            "fileName": spec.output.file_name,
+            "uri": str(spec.output.place),
+        },
+        "phases": {name: iso(time) for name, time in job.phases.items()},
+        "durations": _durations(job.phases),
+        "rateItemsPerS": job.rate_items_s,
+        "etaS": job.eta_s,
+        "error": _error(job.error),
+        "run": job.run,
+        "queueReason": job.queue_reason,
+        "ledgerSha256": job.ledger_sha256,
+        "listedAt": None if job.listed_at is None else iso(job.listed_at),
+        "createdBy": job.created_by,
+        "requestId": job.request_id,
+    }
+
+
+def _pinned(spec: JobSpec) -> dict[str, object]:
+    return {
+        "model": {"id": f"azureml:{spec.model}", "sha256": spec.model_seal.sha256},
+        "code": {"id": f"azureml:{spec.code}", "sha256": spec.code_seal.sha256, "scoringScript": spec.scoring_script},
+        "environment": {
+            "id": f"azureml:{spec.environment}",
+            "sha256": spec.build.sha256,
+            "pythonVersion": spec.build.python_version,
+        },
+    }
+
+
+def _counts(counts: Counts) -> dict[str, int]:
+    return {key: getattr(counts, name) for name, key in _COUNTS.items()}
+
+
+def _error(error: JobError | None) -> dict[str, object] | None:
+    if error is None:
+        return None
+    return {**{key: getattr(error, name) for name, key in _ERROR.items()}, "errorClass": error.error_class.value}
+
+
+def _durations(phases: Mapping[str, float]) -> dict[str, float]:
+    """Give how long each ended phase took, `queued_s` and so on, and `total_s` once the job has ended."""
+    entered = sorted(phases.items(), key=lambda phase: phase[1])
+    durations = {f"{name}_s": round(after - start, 6) for (name, start), (_, after) in pairwise(entered)}
+    if "ended" in phases:
+        durations["total_s"] = round(phases["ended"] - entered[0][1], 6)
+    return durations
+
+
+def _progress(counts: Mapping[str, object]) -> str:
+    """Give one short cell for tables: `1500 of 1797 items, 3 failed`."""
+    total, succeeded, failed, skipped = (counts.get(key) for key in ("items", "succeeded", "failed", "skipped"))
+    if not isinstance(total, int) or not total:
+        return ""
+    done = sum(count for count in (succeeded, failed, skipped) if isinstance(count, int))
+    return f"{done} of {total} items" + (f", {failed} failed" if failed else "")
+
+
+def _output_cli(output: Mapping[str, object]) -> dict[str, object]:
+    return {"file_name" if key == "fileName" else key: value for key, value in output.items()}

@@ -1,0 +1,58 @@
+"""Writing the execution settings of a deployment (A.3) in both dialects; reading is in `deployment_settings`.
+
+Apart from it so that showing a job needs no pydantic, whose import is most of what a command waits for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from batchyard.domain.deployments import ExecutionSettings, OutputAction
+from batchyard.wire.durations import iso_from_seconds, seconds_from_iso
+from batchyard.wire.trees import at, mapping_at, text_at
+
+_ACTIONS = {OutputAction.APPEND_ROW: "AppendRow", OutputAction.SUMMARY_ONLY: "SummaryOnly"}
+
+
+def settings_to_arm(settings: ExecutionSettings) -> dict[str, object]:
+    """Give the settings as properties of a deployment's body."""
+    return {
+        "resources": {"instanceCount": settings.instance_count, "properties": {}},
+        "miniBatchSize": settings.mini_batch_size,
+        "maxConcurrencyPerInstance": settings.max_concurrency_per_instance,
+        "outputAction": _ACTIONS[settings.output_action],
+        "outputFileName": settings.output_file_name,
+        "errorThreshold": settings.error_threshold,
+        "retrySettings": {
+            "maxRetries": settings.retry.max_retries,
+            "timeout": iso_from_seconds(settings.retry.timeout_s),
+        },
+        "loggingLevel": settings.logging_level.value,
+        "environmentVariables": dict(settings.environment_variables),
+        "sameName": settings.same_name.value,
+    }
+
+
+def settings_cli_from_arm(properties: Mapping[str, object]) -> dict[str, object]:
+    """Give the settings as YAML writes them under `settings`, without instance_count: it stands in `resources`."""
+    action = text_at(properties, "outputAction")
+    return {
+        "mini_batch_size": at(properties, "miniBatchSize"),
+        "max_concurrency_per_instance": at(properties, "maxConcurrencyPerInstance"),
+        "error_threshold": at(properties, "errorThreshold"),
+        "retry_settings": {
+            "max_retries": at(properties, "retrySettings", "maxRetries"),
+            "timeout": timeout_cli(text_at(properties, "retrySettings", "timeout")),
+        },
+        "output_action": next((key.value for key, arm in _ACTIONS.items() if arm == action), None),
+        "output_file_name": at(properties, "outputFileName"),
+        "logging_level": text_at(properties, "loggingLevel").lower(),
+        "same_name": at(properties, "sameName"),
+        "environment_variables": mapping_at(properties, "environmentVariables"),
+    }
+
+
+def timeout_cli(duration: str) -> int | float | None:
+    """Give a duration in seconds as people write it: 30, not 30.0; None for none."""
+    seconds = seconds_from_iso(duration)
+    return int(seconds) if seconds is not None and seconds.is_integer() else seconds

@@ -1,0 +1,25 @@
+"""The workspace as ARM shows it."""
+
+from __future__ import annotations
+
+from batchyard.domain.resource_ids import Scope
+from batchyard.wire.envelopes import arm_envelope
+
+
+def workspace_to_arm(scope: Scope, *, base_url: str) -> dict[str, object]:
+    """Give the workspace. base_url: `https://host:port` as the caller reached it."""
+    properties = {
+        "friendlyName": scope.workspace,
+        "description": "",
+        "discoveryUrl": f"{base_url}/discovery",
+        "mlFlowTrackingUri": None,
+        "provisioningState": "Succeeded",
+        "publicNetworkAccess": "Enabled",
+        "workspaceId": scope.workspace,
+    }
+    return arm_envelope(scope, properties=properties, tags={}, location="local")
+
+
+def discovery_to_arm(*, base_url: str) -> dict[str, str]:
+    """Give the answer at `discoveryUrl`; the SDK reads only `api`."""
+    return {"api": base_url}

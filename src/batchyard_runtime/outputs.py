@@ -1,0 +1,106 @@
+"""Files that a script writes itself: each attempt has a folder of its own, behind one symlink for the worker's life.
+
+`AZUREML_BI_OUTPUT_PATH` is the symlink. Before each `run()` it points at an empty folder, which is kept while it stays
+empty, so a script that writes no files costs one `fstat` a mini-batch. What an attempt that failed has written is left
+where it is and adopted by nobody. During import, `init()` and `shutdown()` the link points at `_workers/<prefix>`.
+Directories that `init()` made are made in each attempt's folder too, for scripts that write to `<output>/<folder>/…`.
+"""
+
+from __future__ import annotations
+
+import os
+
+WORKERS = "_workers"
+# A folder's time of change is set to this, long ago, when it is empty: any later change of its entries shows, whatever
+# the grain of the file system's clock is.
+_UNTOUCHED_NS = 10**18
+_LARGEST_TREE_FOLDERS = 64
+
+
+class Outputs:
+    """Points the link, tells whether an attempt wrote files, and where."""
+
+    def __init__(self, *, link: str, root: str, prefix: str) -> None:
+        """root: the job's `files`; prefix: names what is this worker's alone. Raises: OSError."""
+        self._link = link
+        self._root = root
+        self._prefix = prefix
+        self._fd = -1
+        self._below: list[int] = []
+        self._tree: list[str] = []
+        self._number = 0
+        self._name = ""
+        os.makedirs(os.path.join(root, WORKERS, prefix), exist_ok=True)
+        self._point_at(os.path.join(WORKERS, prefix))
+
+    def begin_runs(self) -> None:
+        """Leave the folder of `init()`; it goes away when nothing is in it. Raises: OSError."""
+        own = os.path.join(self._root, WORKERS, self._prefix)
+        self._tree = _folders(own)
+        os.makedirs(os.path.join(self._root, self._prefix))
+        self.renew()
+        if not any(True for _ in os.scandir(own)):
+            os.rmdir(own)
+
+    def end_runs(self) -> None:
+        """Point at the worker's own folder again, for `shutdown()`. Raises: OSError."""
+        own = os.path.join(WORKERS, self._prefix)
+        os.makedirs(os.path.join(self._root, own), exist_ok=True)
+        self._point_at(own)
+
+    def is_touched(self) -> bool:
+        """Tell whether anything was made, renamed or removed in the current folder since it was empty."""
+        found = os.fstat(self._fd)
+        if found.st_mtime_ns != _UNTOUCHED_NS or not found.st_nlink:
+            return True
+        return bool(self._below) and any(os.fstat(fd).st_mtime_ns != _UNTOUCHED_NS for fd in self._below)
+
+    def take(self) -> str | None:
+        """Give the name of the current folder, relative to the root, if files are in it, and go on with a new one.
+
+        None when it holds nothing after all (a file was made and removed). Raises: OSError.
+        """
+        name = self._name
+        holds_files = any(files for _, _, files in os.walk(os.path.join(self._root, name)))
+        self.renew()
+        return name if holds_files else None
+
+    def renew(self) -> None:
+        """Point at a new, empty folder, whatever is in the current one. Raises: OSError."""
+        self._number += 1
+        self._name = os.path.join(self._prefix, "%d" % self._number)
+        folder = os.path.join(self._root, self._name)
+        os.mkdir(folder)
+        for below in self._tree:
+            os.mkdir(os.path.join(folder, below))
+        self.close()
+        fds = []
+        for below in ["", *self._tree]:
+            path = os.path.join(folder, below)
+            os.utime(path, ns=(_UNTOUCHED_NS, _UNTOUCHED_NS))
+            fds.append(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        self._fd, *self._below = fds
+        self._point_at(self._name)
+
+    def close(self) -> None:
+        """Let go of the current folder's descriptors."""
+        if self._fd >= 0:
+            for fd in (self._fd, *self._below):
+                os.close(fd)
+        self._fd = -1
+        self._below = []
+
+    def _point_at(self, name: str) -> None:
+        beside = self._link + ".new"
+        os.symlink(os.path.join(self._root, name), beside)
+        os.replace(beside, self._link)
+
+
+def _folders(root: str) -> list[str]:
+    """Give the folders below root, parents first. A tree of many is left out: it would cost more than it helps."""
+    found = [
+        os.path.relpath(os.path.join(folder, name), root)
+        for folder, names, _ in os.walk(root)
+        for name in sorted(names)
+    ]
+    return found if len(found) <= _LARGEST_TREE_FOLDERS else []

@@ -1,0 +1,175 @@
+"""The only loop in which user code runs: one lease, mini-batch by mini-batch."""
+
+from __future__ import annotations
+
+import time
+
+from batchyard_runtime import logs, results, stamp
+from batchyard_runtime.parts import WritesFailed
+from batchyard_runtime.script import MiniBatchContext, describe
+from batchyard_runtime.tally import Tally
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import logging
+    from typing import Any, Callable
+
+    from batchyard_runtime.listing import Listing
+    from batchyard_runtime.outputs import Outputs
+    from batchyard_runtime.parts import PartFile
+    from batchyard_runtime.script import Script
+
+    Reach = Callable[[str], None]
+    Attempt = Callable[[list[str], int], int]
+
+_DEBUG = 10
+
+
+class Scorer:
+    """Everything the loop needs, opened once for the worker's life."""
+
+    def __init__(
+        self,
+        *,
+        page: memoryview,
+        part: PartFile,
+        listing: Listing,
+        outputs: Outputs,
+        log: logging.Logger,
+        start: dict[str, Any],
+        reach: Reach | None,
+    ) -> None:
+        """start: the start command. reach: told of fault points, or None."""
+        self._page = page
+        self._part = part
+        self._listing = listing
+        self._outputs = outputs
+        self._log = log
+        self._start = start
+        self._reach = reach
+        self._sequence = 0
+        # After a MemoryError: what the script still holds may fail everything that follows, so this process ends.
+        self.is_spent = False
+
+    def score(self, script: Script, lease: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """Score a lease, write its rows, give the frame that reports it. Raises: WritesFailed."""
+        part = self._part
+        part.crc = 0
+        tally = Tally(lease["first"], part.end)
+        try:
+            run_ns = self._score_each(self._attempt_with(script, lease["attempt"]), lease, tally)
+        finally:
+            # From here on nothing of the script's runs: writing rows is not on its time.
+            self._page[stamp.STARTED_NS] = 0
+        part.flush()
+        self._at("worker.before_report")
+        frame = tally.report(lease["id"], crc=part.crc, seconds=run_ns / 1e9)
+        self._log.info("lease %d: first %d, finished %d, failed %d", lease["id"], lease["first"], *tally.outcome)
+        return frame
+
+    def _score_each(self, attempt: Attempt, lease: dict[str, Any], tally: Tally) -> int:
+        """Try each mini-batch once, until the end of the lease or `stop_before`; give the nanoseconds spent in them.
+
+        All of this is paid for every mini-batch, about 2 µs of it: names are local, the page's words are written by
+        number (sequence, ticket, mini-batch, started; 4 is stop_before), and `stamp` tells why in this order.
+        """
+        page, part, clock = self._page, self._part, time.monotonic_ns
+        is_touched, is_debug = self._outputs.is_touched, self._log.isEnabledFor(_DEBUG)
+        ticket, first, sequence, run_ns = lease["ticket"], lease["first"], self._sequence, 0
+        if ticket >= page[4]:
+            return 0
+        for mini_batch, names in enumerate(self._listing.mini_batches(first, lease["count"]), first):
+            items, end, crc = len(names), part.end, part.crc
+            page[0] = sequence + 1
+            page[1] = ticket
+            page[2] = mini_batch
+            page[3] = started_ns = clock()
+            self._sequence = page[0] = sequence = sequence + 2
+            if ticket >= page[4]:
+                break
+            ticket += 1
+            try:
+                rows = attempt(names, mini_batch)
+            except WritesFailed:
+                raise
+            except BaseException as exc:  # noqa: BLE001 - whatever run() raises fails this attempt, SystemExit too
+                run_ns += clock() - started_ns
+                part.cut(end, crc)
+                self._fail(exc, mini_batch, lease, tally)
+                self.is_spent = isinstance(exc, MemoryError)
+                if self.is_spent:
+                    break
+                continue
+            took_ns = clock() - started_ns
+            run_ns += took_ns
+            tally.finished(mini_batch, items=items, rows=rows, length=part.end - end)
+            if is_touched():
+                self._adopt(mini_batch, tally)
+            if is_debug:
+                self._describe(mini_batch, items, rows, took_ns)
+        return run_ns
+
+    def _attempt_with(self, script: Script, number: int) -> Attempt:
+        """Give the function that runs one mini-batch, writes its rows and tells how many they are."""
+        run, append, reach = script.run, self._part.append, self._at
+        is_written = self._start["writes_rows"]
+
+        def call(names: list[str], mini_batch: int) -> Any:  # Any: whatever a script returns
+            return run(names, MiniBatchContext(mini_batch, number)) if script.takes_context else run(names)
+
+        def attempt(names: list[str], mini_batch: int) -> int:
+            result = call(names, mini_batch)
+            return results.write(result, append) if is_written else results.count(result)
+
+        def attempt_under_test(names: list[str], mini_batch: int) -> int:
+            reach("worker.before_run")
+            rows = attempt(names, mini_batch)
+            reach("worker.after_run")
+            return rows
+
+        if self._reach is not None:
+            return attempt_under_test
+        if is_written and not script.takes_context:
+            write = results.write
+            return lambda names, _: write(run(names), append)
+        return attempt
+
+    def _fail(self, exc: BaseException, mini_batch: int, lease: dict[str, Any], tally: Tally) -> None:
+        failure = describe(exc)
+        tally.failed(mini_batch, failure, crc=self._part.crc, offset=self._part.end)
+        self._part.crc = 0
+        headline = "mini-batch %d, attempt %d" % (mini_batch, lease["attempt"])
+        logs.append_error(self._start["error_log"], headline, failure[3], cap_bytes=self._start["log_cap_bytes"])
+        self._log.warning("%s failed: %s: %s", headline, failure[1], failure[2])
+        try:
+            if self._outputs.is_touched():
+                self._outputs.renew()
+        except OSError as exc:
+            raise WritesFailed("no folder can be made for the script's files: %s" % exc) from exc
+
+    def _adopt(self, mini_batch: int, tally: Tally) -> None:
+        """Report the files that a finished mini-batch has written, and give the next one a new folder."""
+        try:
+            folder = self._outputs.take()
+        except OSError as exc:
+            raise WritesFailed("no folder can be made for the script's files: %s" % exc) from exc
+        if folder is not None:
+            tally.wrote_files(mini_batch, folder)
+
+    def _describe(self, mini_batch: int, items: int, rows: int, took_ns: int) -> None:
+        self._log.debug(
+            "mini-batch %d: items %d, succeeded %d, failed %d, %.6f s",
+            mini_batch,
+            items,
+            min(rows, items),
+            max(0, items - rows),
+            took_ns / 1e9,
+        )
+
+    def _at(self, point: str) -> None:
+        if self._reach is None:
+            return
+        try:
+            self._reach(point)
+        except OSError as exc:
+            raise WritesFailed("fault at %s: %s" % (point, exc)) from exc

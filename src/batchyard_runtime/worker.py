@@ -1,0 +1,154 @@
+"""A worker's life: it starts the script, scores lease after lease as it is told, reports, and ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from batchyard_runtime import faults, frames, logs, script, stamp
+from batchyard_runtime.listing import Listing
+from batchyard_runtime.outputs import Outputs
+from batchyard_runtime.parts import PartFile, WritesFailed
+from batchyard_runtime.scoring import Scorer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import logging
+    from typing import Any, Callable, NoReturn
+
+    Values = dict[str, Any]  # Any: JSON of a frame's header
+
+_EXIT_REPORTED = 1
+_EXIT_ALONE = 3
+_EXIT_SPENT = 4
+
+
+def work(command_fd: int, report_fd: int) -> None:
+    """Read the start command, import the script and call its `init()`, then score leases until told to end.
+
+    The start command's keys: protocol, worker, code_dir, script; input_root, listing, listing_index, items,
+    mini_batch_size; part (the file to create), writes_rows; files_dir, files_link, files_prefix (see `outputs`);
+    stamp_fd; error_log, own_log, log_cap_bytes, logging_level; fault, fault_log.
+    Returns only after an `end` command, so that the script's own exit handlers run; leaves the process otherwise.
+    """
+    channel = frames.Channel(command_fd, report_fd)
+    try:
+        start = channel.read()
+        if start is None:
+            os._exit(_EXIT_ALONE)
+        _refuse_other_protocol(start, channel)
+        logs.capture(start["log_cap_bytes"])
+        _serve(start, channel)
+    except WritesFailed as exc:
+        _leave(channel, {"kind": "writes_failed", "message": str(exc)})
+    except BrokenPipeError:
+        os._exit(_EXIT_ALONE)
+
+
+def _serve(start: Values, channel: frames.Channel) -> None:
+    """Live from the start command to the end command. Raises: WritesFailed, BrokenPipeError."""
+    log = logs.own_logger(start["own_log"], level=start["logging_level"], cap_bytes=start["log_cap_bytes"])
+    try:
+        outputs = Outputs(link=start["files_link"], root=start["files_dir"], prefix=start["files_prefix"])
+        scorer = _scorer(start, channel, outputs, log)
+    except (OSError, ValueError) as exc:
+        raise WritesFailed("the worker %s cannot open its files: %s" % (start["worker"], exc)) from exc
+    began = time.monotonic()
+    scored = _load(start, channel)
+    init_s = time.monotonic() - began
+    _change(outputs.begin_runs)
+    log.info("worker %s is ready: Python %s, import and init %.3f s", start["worker"], sys.version, init_s)
+    channel.write({"kind": "ready", "protocol": frames.PROTOCOL, "init_s": init_s})
+    while True:
+        command = channel.read()
+        if command is None:
+            os._exit(_EXIT_ALONE)
+        if command["kind"] == "end":
+            break
+        if command["kind"] != "lease":
+            raise frames.BadFrame("the command %r is unknown" % command["kind"])
+        channel.write(*scorer.score(scored, command))
+        if scorer.is_spent:
+            logs.flush()
+            os._exit(_EXIT_SPENT)
+    _change(outputs.end_runs)
+    _shut_down(scored, start)
+    log.info("worker %s ends", start["worker"])
+
+
+def _scorer(start: Values, channel: frames.Channel, outputs: Outputs, log: logging.Logger) -> Scorer:
+    """Open what scoring needs. Raises: WritesFailed, OSError, ValueError."""
+    reach = faults.from_plan(start["fault"], start["fault_log"])
+    part = PartFile(start["part"], reach=reach)
+    listing = Listing(
+        root=start["input_root"],
+        listing=start["listing"],
+        index=start["listing_index"],
+        items=start["items"],
+        mini_batch_size=start["mini_batch_size"],
+    )
+
+    def fall_silent() -> None:
+        # A process that the script forked must not speak, nor write rows, in this worker's name.
+        channel.close()
+        part.close()
+        outputs.close()
+
+    os.register_at_fork(after_in_child=fall_silent)
+    page = stamp.open_page(start["stamp_fd"])
+    return Scorer(page=page, part=part, listing=listing, outputs=outputs, log=log, start=start, reach=reach)
+
+
+def _load(start: Values, channel: frames.Channel) -> script.Script:
+    """Import the script and call `init()`; a failure is reported and ends the process."""
+    stage = "import"
+    try:
+        scored = script.load(start["code_dir"], start["script"])
+        stage = "init"
+        if scored.init is not None:
+            scored.init()
+    except BaseException as exc:  # noqa: BLE001 - whatever the script raises ends its start, SystemExit too
+        failure = script.describe(exc)
+        logs.append_error(start["error_log"], stage, failure[3], cap_bytes=start["log_cap_bytes"])
+        _leave(channel, _start_failed(stage, failure))
+    return scored
+
+
+def _shut_down(scored: script.Script, start: Values) -> None:
+    """Call `shutdown()`; what it raises is written down and harms nothing: all rows are reported already."""
+    if scored.shutdown is not None:
+        try:
+            scored.shutdown()
+        except BaseException as exc:  # noqa: BLE001 - see above
+            stack = script.describe(exc)[3]
+            logs.append_error(start["error_log"], "shutdown", stack, cap_bytes=start["log_cap_bytes"])
+    logs.flush()
+
+
+def _refuse_other_protocol(start: Values, channel: frames.Channel) -> None:
+    if start["kind"] == "start" and start.get("protocol") == frames.PROTOCOL:
+        return
+    message = "the runtime speaks protocol %d, the agent %r" % (frames.PROTOCOL, start.get("protocol"))
+    _leave(channel, _start_failed("protocol", ("platform", "ProtocolError", message, "")))
+
+
+def _start_failed(stage: str, failure: tuple[str, str, str, str]) -> Values:
+    kind, error, message, stack = failure
+    return {"kind": "start_failed", "stage": stage, "class": kind, "error": error, "message": message, "stack": stack}
+
+
+def _change(step: Callable[[], None]) -> None:
+    try:
+        step()
+    except OSError as exc:
+        raise WritesFailed("no folder can be made for the script's files: %s" % exc) from exc
+
+
+def _leave(channel: frames.Channel, report: Values) -> NoReturn:
+    """Report and end at once: the script's threads and exit handlers have no say any more."""
+    try:
+        channel.write(report)
+        logs.flush()
+    finally:
+        os._exit(_EXIT_REPORTED)

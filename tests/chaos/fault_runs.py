@@ -1,0 +1,132 @@
+"""One job under one fault, from invoke to the end, restarted as the doors would; and what must be true afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchyard.domain.deployments import ExecutionSettings, OutputAction, RetrySettings
+from batchyard.domain.job_states import FINAL, JobStatus
+from tests.support.direct import DirectHome
+from tests.support.processes import kill, processes_of, wait_for_none
+
+ROOT = Path(__file__).parents[2]
+ITEMS = 60
+_MIGRATING = threading.Lock()  # Alembic keeps its context in globals: one migration at a time in one process.
+
+ROWS_SCRIPT = """
+import os, time
+def run(mini_batch, context):
+    time.sleep(0.02)
+    for path in mini_batch:
+        with open(path) as stream:
+            yield f"{os.path.basename(path)} {stream.read()}"
+"""
+FILES_SCRIPT = """
+import os, time
+def run(mini_batch):
+    time.sleep(0.02)
+    for path in mini_batch:
+        target = os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], os.path.basename(path))
+        with open(path) as stream, open(target, "w") as out:
+            out.write(stream.read())
+    return list(mini_batch)
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run: the files of its output (without the manifest) and the points that were reached."""
+
+    status: JobStatus
+    files: dict[str, bytes]
+    reached: frozenset[str]
+    owners: int
+
+
+def run_under_fault(folder: Path, fault: str, *, writes_files: bool = False, within_s: float = 90.0) -> Outcome:
+    """Run one job in a fresh home with BATCHYARD_FAULT set, and check what must always be true.
+
+    A process that stopped itself is woken 15 s later, as a machine that slept would be.
+    """
+    source, home, fault_log = folder / "input", folder / "home", folder / "reached"
+    source.mkdir(parents=True)
+    for k in range(ITEMS):
+        (source / f"item-{k:03d}.txt").write_text(f"content of {k}")
+    with _MIGRATING:
+        direct = DirectHome(home)
+    action = OutputAction.SUMMARY_ONLY if writes_files else OutputAction.APPEND_ROW
+    settings = ExecutionSettings(
+        mini_batch_size=2,
+        max_concurrency_per_instance=2,
+        retry=RetrySettings(max_retries=5, timeout_s=3.0),
+        output_action=action,
+        error_threshold=0,
+    )
+    direct.submit("job", source, FILES_SCRIPT if writes_files else ROWS_SCRIPT, settings)
+    fault_log.touch()
+    try:
+        _drive(direct, fault, fault_log, within_s)
+        left = wait_for_none(home, within_s=12.0)
+        assert not left, f"left running: {left}"
+    finally:
+        for pid in processes_of(home):
+            kill(pid)
+    return _outcome(direct, fault_log)
+
+
+def _drive(direct: DirectHome, fault: str, fault_log: Path, within_s: float) -> None:
+    """Keep an engine running until the job is final and every process that stopped was woken."""
+    environment = {
+        **{k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
+        "BATCHYARD_HOME": str(direct.home),
+        "BATCHYARD_FAULT": fault,
+        "BATCHYARD_FAULT_LOG": str(fault_log),
+    }
+    command = [sys.executable, "-m", "tests.support.engine_process", str(direct.home), "job"]
+    deadline, engine, asleep = time.monotonic() + within_s, None, dict[int, float]()
+    with open(direct.home / "engine.log", "ab") as log:
+        while direct.job("job").status not in FINAL or asleep:
+            assert time.monotonic() < deadline, f"not final: {direct.job('job')}"
+            if engine is None or engine.poll() is not None:
+                engine = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+            _wake_late(direct.home, asleep)
+            time.sleep(0.1)
+        assert engine is not None
+        engine.wait(timeout=20)
+
+
+def _wake_late(home: Path, asleep: dict[int, float]) -> None:
+    for pid in processes_of(home):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if state == "T":
+            asleep.setdefault(pid, time.monotonic())
+    for pid, since in list(asleep.items()):
+        if not Path(f"/proc/{pid}").exists():
+            del asleep[pid]
+        elif time.monotonic() - since > 15.0:
+            kill(pid, signal.SIGCONT)
+            del asleep[pid]
+
+
+def _outcome(direct: DirectHome, fault_log: Path) -> Outcome:
+    job, folder = direct.job("job"), direct.output("job")
+    files = {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    counts = job.counts
+    assert counts.succeeded + counts.failed + counts.skipped + counts.incomplete == counts.items == ITEMS
+    if job.status is JobStatus.COMPLETED:
+        manifest = json.loads(files.pop("_manifest.json"))
+        assert manifest["counts"]["succeeded"] == counts.succeeded
+    unfinished = list((direct.home / "datastores").rglob(".*"))
+    assert unfinished == [], "temporary files were left"
+    return Outcome(job.status, files, frozenset(fault_log.read_text().split()), job.fence)

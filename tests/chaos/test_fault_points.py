@@ -1,0 +1,54 @@
+"""Every named fault point once with kill, stop and a full disk: the output equals the undisturbed one byte for byte."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from batchyard.domain.job_states import JobStatus
+from batchyard.ports.faults import FAULT_POINTS
+from tests.chaos.fault_runs import Outcome, run_under_fault
+
+EXPECTED = b"".join(b"item-%03d.txt content of %d\n" % (k, k) for k in range(60))
+
+
+def check(outcome: Outcome, fault: str) -> None:
+    assert outcome.status is JobStatus.COMPLETED, fault
+    assert outcome.files == {"predictions.csv": EXPECTED, "_failed_items.jsonl": b""}, fault
+
+
+def test_an_undisturbed_run_reaches_every_named_point(tmp_path: Path) -> None:
+    outcome = run_under_fault(tmp_path, "")
+    check(outcome, "undisturbed")
+    assert outcome.reached == set(FAULT_POINTS)
+    assert outcome.owners == 1
+
+
+@pytest.mark.parametrize("point", FAULT_POINTS)
+@pytest.mark.parametrize("action", ["kill", "enospc"])
+def test_a_fault_loses_and_doubles_nothing(tmp_path: Path, point: str, action: str) -> None:
+    nth = 3 if point in ("score.reported", "ledger.synced", "ledger.appended", "ledger.parts_synced") else 1
+    outcome = run_under_fault(tmp_path, f"{point}:{nth}:{action}")
+    check(outcome, f"{point} {action}")
+    assert (tmp_path / "reached.done").exists() or point.startswith("worker."), "the fault did not happen"
+
+
+def test_a_process_that_sleeps_at_any_point_and_wakes_late_changes_nothing(tmp_path: Path) -> None:
+    """All at once: they sleep most of the time."""
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        runs = {
+            point: pool.submit(run_under_fault, tmp_path / point, f"{point}:1:stop", within_s=150.0)
+            for point in FAULT_POINTS
+        }
+    for point, run in runs.items():
+        check(run.result(), f"{point} stop")
+
+
+@pytest.mark.parametrize("point", ["worker.after_run", "worker.before_report", "score.reported", "publish.before"])
+def test_files_that_a_script_writes_are_published_once(tmp_path: Path, point: str) -> None:
+    outcome = run_under_fault(tmp_path, f"{point}:1:kill", writes_files=True)
+    assert outcome.status is JobStatus.COMPLETED
+    expected = {f"item-{k:03d}.txt": f"content of {k}".encode() for k in range(60)}
+    assert outcome.files == {**expected, "_failed_items.jsonl": b""}

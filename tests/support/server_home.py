@@ -1,0 +1,134 @@
+"""A home used as people use it: the installed command in a process of its own, and the server that it starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.support.processes import end_all, processes_of
+
+BATCHYARD = Path(sys.executable).with_name("batchyard")
+FINAL = ("Completed", "Failed", "Canceled")
+
+
+class CommandFailed(Exception):
+    """The command ended with another exit code than expected; carries what it printed."""
+
+
+class ServerHome:
+    """One BATCHYARD_HOME below a test's folder."""
+
+    def __init__(self, folder: Path, *, variables: dict[str, str] | None = None) -> None:
+        self.folder = folder
+        self.home = folder / "home"
+        self.variables = variables or {}
+
+    def run(
+        self, *arguments: str, exit_code: int | None = 0, timeout_s: float = 120
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command and give what it printed. exit_code: the one expected, None for any."""
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            **{k: v for k, v in os.environ.items() if k.startswith(("UV_", "PIP_", "SSL_CERT"))},
+            "BATCHYARD_HOME": str(self.home),
+            **self.variables,
+        }
+        done = subprocess.run(
+            [BATCHYARD, *arguments],
+            env=environment,
+            cwd=self.folder,
+            text=True,
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        if exit_code is not None and done.returncode != exit_code:
+            raise CommandFailed(f"{arguments} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def json(self, *arguments: str) -> Any:
+        """Run a command and give its result."""
+        return json.loads(self.run(*arguments).stdout)
+
+    def file(self, name: str, content: str | dict[str, Any]) -> Path:
+        """Write a file below the test's folder; a dict becomes YAML."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(content) if isinstance(content, str) else yaml.safe_dump(content))
+        return path
+
+    def files(self, name: str, count: int) -> Path:
+        """Make a folder of numbered small files."""
+        for k in range(count):
+            self.file(f"{name}/item-{k:04d}.txt", f"{k}")
+        return self.folder / name
+
+    def deploy(self, endpoint: str, name: str, script: str, **settings: Any) -> None:
+        """Create compute, endpoint and deployment as needed; the deployment becomes the default."""
+        self.file("compute.yml", {"name": "cpu", "type": "amlcompute", "max_instances": 4})
+        self.file("model/model.txt", "weights")
+        self.file(f"{name}/code/score.py", script)
+        compute = settings.pop("compute", "cpu")
+        extra = settings.pop("document", {})
+        self.file(
+            f"{name}/deployment.yml",
+            {
+                "name": name,
+                "endpoint_name": endpoint,
+                "type": "model",
+                "model": {"name": f"{endpoint}-model", "version": "1", "path": "../model", "type": "custom_model"},
+                "code_configuration": {"code": "code", "scoring_script": "score.py"},
+                "environment": {"conda_file": {"dependencies": []}},
+                "compute": f"azureml:{compute}",
+                "settings": settings,
+                **extra,
+            },
+        )
+        self.run("compute", "create", "--file", "compute.yml")
+        if self.run("batch-endpoint", "show", "--name", endpoint, exit_code=None).returncode:
+            self.run("batch-endpoint", "create", "--name", endpoint)
+        self.run("batch-deployment", "create", "--file", f"{name}/deployment.yml", "--set-default")
+
+    def invoke(self, endpoint: str, source: Path, *more: str) -> str:
+        """Invoke and give the job's name."""
+        answer = self.json("batch-endpoint", "invoke", "--name", endpoint, "--input", str(source), *more)
+        return str(answer["name"])
+
+    def finish(self, job: str, *, within_s: float = 60.0) -> dict[str, Any]:
+        """Wait until a job is final and give its record."""
+        deadline = time.monotonic() + within_s
+        while True:
+            found = self.json("job", "show", "--name", job)
+            if found["status"] in FINAL:
+                return dict(found)
+            assert time.monotonic() < deadline, f"not final after {within_s} s: {found}"
+            time.sleep(0.1)
+
+    def output(self, job: str) -> Path:
+        """The folder in which a job publishes by default."""
+        return self.home / "datastores" / "workspaceblobstore" / "azureml" / job / "score"
+
+    def logs(self, job: str) -> Path:
+        """The folder of a job's logs."""
+        return self.home / "datastores" / "workspaceartifactstore" / "ExperimentRun" / f"dcid.{job}"
+
+    def processes(self) -> dict[int, str]:
+        """Everything that runs for this home."""
+        return processes_of(self.home)
+
+    def end(self) -> None:
+        """Stop the server and kill whatever is left."""
+        try:
+            if self.home.exists():
+                self.run("server", "stop", exit_code=None, timeout_s=30)
+        finally:
+            end_all(self.home)

@@ -1,0 +1,207 @@
+"""A workspace behind an application, and short ways to what most tests need first."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from pathlib import Path
+from typing import Any, TextIO
+from urllib.parse import unquote
+
+from fastapi.testclient import TestClient
+
+from batchyard.api.app import make_app
+from batchyard.control import provisioning
+from batchyard.datastores.blob_metadata import LocalBlobMetadata
+from batchyard.datastores.local import LocalDatastores
+from batchyard.datastores.sealed import LocalSealedStore
+from batchyard.domain.assets import Environment, EnvironmentBuild
+from batchyard.domain.errors import Mistake, PlatformError
+from batchyard.domain.jobs import Owner
+from batchyard.domain.resource_ids import DEFAULT_SCOPE
+from batchyard.identity.tokens import HomeIdentity
+from batchyard.records.database import open_records
+
+HOST = "localhost:8443"
+BASE = f"https://{HOST}"
+WS = DEFAULT_SCOPE.arm_id
+BLOBS = "/blob/workspaceblobstore.blob.core.windows.net/azureml-blobstore"
+LOGS = "/blob/workspaceartifactstore.blob.core.windows.net/azureml"
+INPUT = "azureml://datastores/workspaceblobstore/paths/in"
+SCRIPT = "def run(mini_batch):\n    return mini_batch\n"
+BUILD = EnvironmentBuild("b" * 64, "3.11.7")
+START = 1_800_000_000.0
+
+
+class FakeEnvironments:
+    """Environments that can all be built, except those whose image is `impossible`."""
+
+    def mistakes(self, environment: Environment) -> list[Mistake]:
+        """Name the impossible image."""
+        bad = environment.image == "impossible"
+        return [Mistake("image", "'impossible'", "a possible one")] if bad else []
+
+    def build(self, environment: Environment, log: TextIO) -> EnvironmentBuild:
+        """Give the same build always."""
+        return BUILD
+
+    def python(self, build: EnvironmentBuild) -> Path:
+        """Never needed here."""
+        raise PlatformError("no interpreter")
+
+
+class Bench:
+    """One application and a client that comes over loopback with the owner's token."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._ticks = itertools.count()
+        self._ids = itertools.count(1)
+        self.records = open_records(f"sqlite:///{home / 'batchyard.db'}", DEFAULT_SCOPE)
+        self.identity = HomeIdentity(home)
+        self.datastores = LocalDatastores(home)
+        self.app = make_app(
+            self.records,
+            self.identity,
+            self.datastores,
+            LocalSealedStore(home / "sealed", self.datastores),
+            FakeEnvironments(),
+            DEFAULT_SCOPE,
+            blob_metadata=LocalBlobMetadata(home / "blob-metadata"),
+            allowed_hosts=[HOST],
+            clock=self.clock,
+            new_id=lambda: f"id-{next(self._ids)}",
+        )
+        self.token = (home / "token").read_text()
+        self.client = self.client_from("127.0.0.1", {"Authorization": f"Bearer {self.token}"})
+        self.stranger = self.client_from("127.0.0.1", {})
+
+    def clock(self) -> float:
+        """Give a time that goes on by a second with each look."""
+        return START + next(self._ticks)
+
+    def client_from(self, address: str, headers: dict[str, str]) -> TestClient:
+        """Give a client of another peer address or with other headers."""
+        return TestClient(
+            self.app, base_url=BASE, headers=headers, client=(address, 50000), raise_server_exceptions=False
+        )
+
+    def raw(self, method: str, raw_path: bytes, body: bytes = b"", *, breaks_off: bool = False) -> int:
+        """Send a path as it stands, which no client would, and give the status of the answer.
+
+        breaks_off: the connection ends after the body, which was to be longer.
+        """
+        sent: list[Any] = []
+        pieces = [{"type": "http.request", "body": body, "more_body": breaks_off}]
+
+        async def receive() -> dict[str, Any]:
+            return pieces.pop(0) if pieces else {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        headers = [(b"host", HOST.encode()), (b"authorization", f"Bearer {self.token}".encode())]
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "https",
+            "path": unquote(raw_path.decode("ascii")),
+            "raw_path": raw_path,
+            "query_string": b"",
+            "root_path": "",
+            "headers": headers,
+            "client": ("127.0.0.1", 50000),
+            "server": ("127.0.0.1", 8443),
+            "state": {},
+        }
+        asyncio.run(self.app(scope, receive, send))
+        return int(sent[0]["status"])
+
+    def upload(self, path: str, text: str) -> None:
+        """Put a file into the default datastore."""
+        assert self.client.put(f"{BLOBS}/{path}", content=text.encode()).status_code == 201
+
+    def put(self, path: str, properties: dict[str, Any], **named: Any) -> Any:
+        """PUT below the workspace; the answer must be a success."""
+        answer = self.client.put(WS + path, json={"location": "local", "properties": properties}, **named)
+        assert answer.status_code in (200, 201), answer.text
+        return answer
+
+    def compute(self, name: str = "cpu", most: int = 2) -> Any:
+        """Make a compute."""
+        scale = {"minNodeCount": 0, "maxNodeCount": most, "nodeIdleTimeBeforeScaleDown": "PT2M"}
+        inner = {"vmSize": "Standard_DS3_v2", "scaleSettings": scale}
+        return self.put(f"/computes/{name}", {"computeType": "AmlCompute", "properties": inner})
+
+    def model(self, name: str = "net", version: str = "1", text: str = "weights") -> Any:
+        """Upload and register a model of one file."""
+        self.upload(f"models/{name}/{version}/net.bin", text)
+        uri = f"azureml://datastores/workspaceblobstore/paths/models/{name}/{version}/net.bin"
+        return self.put(f"/models/{name}/versions/{version}", {"modelType": "custom_model", "modelUri": uri})
+
+    def code(self, name: str = "src", version: str = "1", script: str = SCRIPT) -> Any:
+        """Upload and register a folder with `score.py`, the way the SDK does it."""
+        pending = self.client.post(f"{WS}/codes/{name}/versions/{version}/startPendingUpload", json={}).json()
+        reference = pending["blobReferenceForConsumption"]
+        place, _, query = reference["credential"]["sasUri"].partition("?")
+        sent = self.stranger.put(f"{place}/code/score.py?{query}", content=script.encode())
+        assert sent.status_code == 201, sent.text
+        return self.put(f"/codes/{name}/versions/{version}", {"codeUri": f"{reference['blobUri']}/code"})
+
+    def environment(self, name: str = "env", version: str = "1", conda: str = "dependencies: []\n") -> Any:
+        """Register an environment."""
+        return self.put(f"/environments/{name}/versions/{version}", {"condaFile": conda})
+
+    def endpoint(self, name: str = "digits", default: str | None = None, **named: Any) -> Any:
+        """Make an endpoint, or switch its default."""
+        properties = {"authMode": "aadToken", "defaults": {"deploymentName": default}}
+        return self.put(f"/batchEndpoints/{name}", properties, **named)
+
+    def deployment_body(self, **changed: Any) -> dict[str, Any]:
+        """Give the properties of a deployment of what `prerequisites` makes."""
+        return {
+            "compute": f"{WS}/computes/cpu",
+            "environmentId": f"{WS}/environments/env/versions/1",
+            "model": {"referenceType": "Id", "assetId": f"{WS}/models/net/versions/1"},
+            "codeConfiguration": {"codeId": f"{WS}/codes/src/versions/1", "scoringScript": "score.py"},
+            "resources": {"instanceCount": 1},
+            "miniBatchSize": 10,
+            **changed,
+        }
+
+    def prerequisites(self) -> None:
+        """Make everything a deployment needs."""
+        self.compute()
+        self.model()
+        self.code()
+        self.environment()
+        self.endpoint()
+
+    def deployment(self, name: str = "blue", **changed: Any) -> Any:
+        """Make a deployment of endpoint `digits`, not yet provisioned."""
+        return self.put(f"/batchEndpoints/digits/deployments/{name}", self.deployment_body(**changed))
+
+    def provision(self) -> None:
+        """End every operation that waits, as the engine would."""
+        me = Owner("boot", 1, 1)
+        with self.records.writing() as tx:
+            while (operation := tx.operations.claim_next(me, lease_s=60)) is not None:
+                provisioning.complete(tx, operation, build=BUILD, now=self.clock())
+
+    def ready(self) -> None:
+        """Make endpoint `digits` with the default deployment `blue`, and input at `INPUT`."""
+        self.prerequisites()
+        self.deployment()
+        self.provision()
+        self.endpoint(default="blue")
+        self.upload("in/a.txt", "a")
+
+    def invoke(self, uri: str = INPUT, headers: dict[str, str] | None = None, **properties: Any) -> Any:
+        """POST to the scoring URI of `digits`; any answer is given back."""
+        scoring_uri = self.client.get(f"{WS}/batchEndpoints/digits").json()["properties"]["scoringUri"]
+        inputs = {"UriFolder": {"jobInputType": "UriFolder", "uri": uri}}
+        return self.client.post(
+            scoring_uri, json={"properties": {"inputData": inputs, **properties}}, headers=headers or {}
+        )

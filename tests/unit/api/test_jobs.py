@@ -1,0 +1,141 @@
+"""Invoking, and what is shown of jobs."""
+
+from __future__ import annotations
+
+import pytest
+
+from .bench import BASE, WS, Bench
+
+
+def test_an_invocation_is_answered_with_the_job_at_once(bench: Bench) -> None:
+    bench.ready()
+
+    answer = bench.invoke()
+
+    assert answer.status_code == 201, answer.text
+    job = answer.json()
+    assert job["id"] == f"{WS}/jobs/{job['name']}"
+    shown = bench.client.get(job["id"]).json()["properties"]
+    assert (shown["jobType"], shown["status"]) == ("Pipeline", "Queued")
+    assert shown["batchyard"]["deployment"] == "blue"
+
+
+def test_the_same_request_id_gives_the_same_job(bench: Bench) -> None:
+    bench.ready()
+
+    first, second = (bench.invoke(headers={"repeatability_request-id": "r1"}).json() for _ in range(2))
+
+    assert first["name"] == second["name"]
+
+
+def test_a_header_names_the_deployment(bench: Bench) -> None:
+    bench.ready()
+    bench.deployment("green")
+    bench.provision()
+
+    job = bench.invoke(headers={"azureml-model-deployment": "green"}).json()
+    missing = bench.invoke(headers={"azureml-model-deployment": "gren"})
+
+    assert bench.client.get(job["id"]).json()["properties"]["batchyard"]["deployment"] == "green"
+    assert missing.status_code == 404
+    assert "'green'" in missing.json()["error"]["message"]
+
+
+def test_an_empty_input_is_refused_and_makes_no_job(bench: Bench) -> None:
+    bench.ready()
+
+    answer = bench.invoke("azureml://datastores/workspaceblobstore/paths/nothing")
+
+    assert answer.status_code == 400
+    assert bench.client.get(f"{WS}/jobs").json()["value"] == []
+
+
+def test_a_deployment_that_is_not_provisioned_takes_no_job(bench: Bench) -> None:
+    bench.prerequisites()
+    bench.deployment()
+    bench.upload("in/a.txt", "a")
+
+    answer = bench.invoke(headers={"azureml-model-deployment": "blue"})
+
+    assert answer.status_code == 409
+
+
+def test_jobs_are_listed_by_status_endpoint_and_deployment(bench: Bench) -> None:
+    bench.ready()
+    first, second = bench.invoke().json()["name"], bench.invoke().json()["name"]
+    bench.client.post(f"{WS}/jobs/{first}/cancel")
+
+    def listed(query: str) -> list[str]:
+        return [job["name"] for job in bench.client.get(f"{WS}/jobs?{query}").json()["value"]]
+
+    assert listed("listViewType=ActiveOnly") == [second, first]
+    assert listed("status=queued") == [second]
+    assert listed("status=Queued,Canceled&endpoint=digits&deployment=blue") == [second, first]
+    assert listed("status=Queued&status=Canceled&deployment=green") == []
+
+
+def test_an_unknown_status_is_told_with_the_known_ones(bench: Bench) -> None:
+    answer = bench.client.get(f"{WS}/jobs?status=Done")
+
+    assert answer.status_code == 400
+    assert "CancelRequested" in answer.json()["error"]["message"]
+
+
+def test_a_queued_job_is_cancelled_at_once_and_again_without_effect(bench: Bench) -> None:
+    bench.ready()
+    job = bench.invoke().json()["id"]
+
+    answers = [bench.client.post(f"{job}/cancel") for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert bench.client.get(job).json()["properties"]["status"] == "Canceled"
+
+
+def test_the_child_of_a_job_is_shown_with_null_properties(bench: Bench) -> None:
+    bench.ready()
+    job = bench.invoke().json()
+
+    child = bench.client.get(f"{job['id']}-batchscoring")
+
+    assert child.status_code == 200
+    assert child.json()["properties"] is None
+    assert bench.client.get(f"{WS}/jobs/none-batchscoring").status_code == 404
+
+
+@pytest.mark.parametrize("deployment", ["", "/deployments/blue"])
+def test_the_sdk_lists_the_jobs_of_an_endpoint_at_the_management_front_end(bench: Bench, deployment: str) -> None:
+    bench.ready()
+    job = bench.invoke().json()
+
+    listed = bench.client.get(f"/mferp/managementfrontend{WS}/batchEndpoints/digits{deployment}/jobs").json()
+
+    assert [one["name"] for one in listed["value"]] == [job["name"]]
+    assert listed["nextLink"] is None
+
+
+def test_logs_of_a_run_have_urls_that_work_without_a_token(bench: Bench) -> None:
+    bench.ready()
+    name = bench.invoke().json()["name"]
+    folder = bench.home / "datastores/workspaceartifactstore/ExperimentRun" / f"dcid.{name}"
+    (folder / "logs/user").mkdir(parents=True)
+    (folder / "logs/user/a b#.txt").write_text("hello")
+
+    details = bench.client.get(f"/history/v1.0{WS}/runs/{name}/details").json()
+
+    assert set(details["logFiles"]) == {"logs/user/a b#.txt", "user_logs/std_log.txt"}
+    assert details["status"] == "Queued"
+    for url in details["logFiles"].values():
+        assert url.startswith(BASE)
+        assert bench.stranger.get(url).text == "hello"
+
+
+def test_a_run_is_shown_for_a_job_and_for_its_child(bench: Bench) -> None:
+    bench.ready()
+    name = bench.invoke().json()["name"]
+
+    run = bench.client.get(f"/history/v1.0{WS}/runs/{name}").json()
+    child = bench.client.get(f"/history/v1.0{WS}/runs/{name}-batchscoring").json()
+
+    assert (run["runId"], run["parentRunId"]) == (name, None)
+    assert (child["runId"], child["parentRunId"]) == (f"{name}-batchscoring", name)
+    assert run["createdUtc"] and run["lastModifiedUtc"]

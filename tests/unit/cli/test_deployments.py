@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from .bench import WS
+
+YAML = """\
+$schema: https://azuremlschemas.azureedge.net/latest/modelBatchDeployment.schema.json
+name: stable
+endpoint_name: digits
+type: model
+model: azureml:digits:1
+code_configuration:
+  code: code
+  scoring_script: score.py
+environment:
+  conda_file: conda.yml
+compute: azureml:cpu-cluster
+resources:
+  instance_count: 1
+settings:
+  mini_batch_size: 20
+"""
+
+
+@pytest.fixture
+def folder(azure, tmp_path) -> Path:
+    """A deployment's files, and everything it names at the server."""
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "score.py").write_text("def run(mini_batch):\n    return mini_batch\n")
+    (tmp_path / "conda.yml").write_text("dependencies:\n  - python=3.11\n")
+    (tmp_path / "deployment.yml").write_text(YAML)
+    azure.put("batchEndpoints/digits", {"defaults": {"deploymentName": None}, "authMode": "AADToken"})
+    azure.put("computes/cpu-cluster", {"properties": {"scaleSettings": {"maxNodeCount": 2}}})
+    azure.put("models/digits/versions/1", {"modelUri": "azureml://datastores/workspaceblobstore/paths/m"})
+    azure.rules.append(lambda request, path: pending(request) if path.endswith("/startPendingUpload") else None)
+    return tmp_path
+
+
+def pending(_: httpx2.Request) -> httpx2.Response:
+    uri = "https://localhost:8443/blob/code.blob.core.windows.net/code-1"
+    reference = {"blobUri": uri, "credential": {"credentialType": "SAS", "sasUri": f"{uri}?sig=s"}}
+    return httpx2.Response(200, json={"blobReferenceForConsumption": reference})
+
+
+def create(terminal, folder, *args):
+    return terminal.run("batch-deployment", "create", "--file", str(folder / "deployment.yml"), *args)
+
+
+def test_create_registers_what_is_local_and_then_the_deployment(terminal, folder):
+    assert create(terminal, folder) == 0, terminal.err
+
+    puts = terminal.azure.sent("PUT")
+    body = terminal.azure.body("PUT", "batchEndpoints/digits/deployments/stable")["properties"]
+    assert puts[0] == "/blob/code.blob.core.windows.net/code-1/code/score.py"
+    assert puts[-1] == "batchEndpoints/digits/deployments/stable"
+    assert "/codes/" in body["codeConfiguration"]["codeId"]
+    assert "/environments/digits-stable/versions/sha-" in body["environmentId"]
+    assert (body["miniBatchSize"], json.loads(terminal.out)["name"]) == (20, "stable")
+    assert "Registered environment digits-stable" in terminal.err
+
+
+def test_code_that_is_registered_already_is_not_sent_again(terminal, folder):
+    known = httpx2.Response(200, json={"value": [{"id": f"{WS}/codes/known/versions/1"}]})
+    terminal.azure.rules.append(lambda request, _: known if "hash" in request.url.params else None)
+
+    assert create(terminal, folder) == 0, terminal.err
+
+    body = terminal.azure.body("PUT", "batchEndpoints/digits/deployments/stable")["properties"]
+    assert body["codeConfiguration"]["codeId"].endswith("/codes/known/versions/1")
+    assert not [path for path in terminal.azure.sent("PUT") if path.startswith("/blob/")]
+
+
+def test_every_mistake_is_told_at_once_and_nothing_is_sent(terminal, folder):
+    (folder / "code" / "score.py").write_text("def init():\n    pass\n")
+    (folder / "conda.yml").unlink()
+    sets = ["--set", "settings.mini_batch_size=0", "model=azureml:digitz:1", "compute=azureml:nowhere", "colour=red"]
+
+    assert create(terminal, folder, *sets) == 1
+
+    expected = ["mini_batch_size", "colour", "without `run`", "conda.yml", "digitz", "nowhere"]
+    assert [word for word in expected if word not in terminal.err] == []
+    assert terminal.azure.sent("PUT") == []
+    assert terminal.azure.sent("POST") == []
+
+
+def test_a_script_that_does_not_parse_is_told_with_its_line(terminal, folder):
+    (folder / "code" / "score.py").write_text("def run(mini_batch)\n    return []\n")
+
+    assert create(terminal, folder) == 1
+    assert "line 1" in terminal.err
+
+
+def test_a_missing_script_names_those_that_are_there(terminal, folder):
+    assert create(terminal, folder, "--set", "code_configuration.scoring_script=skore.py") == 1
+    assert "score.py" in terminal.err
+
+
+def test_more_instances_than_the_compute_has_are_refused(terminal, folder):
+    assert create(terminal, folder, "--set", "resources.instance_count=3") == 1
+    assert "max_instances" in terminal.err
+
+
+def test_a_missing_endpoint_alone_ends_with_3(terminal, folder):
+    assert create(terminal, folder, "--endpoint-name", "letters") == 3
+    assert terminal.azure.sent("PUT") == []
+
+
+def test_script_validation_can_be_skipped(terminal, folder):
+    (folder / "code" / "score.py").write_text("not python at all")
+
+    assert create(terminal, folder, "--skip-script-validation") == 0, terminal.err
+
+
+def test_set_default_cannot_go_with_no_wait(terminal, folder):
+    assert create(terminal, folder, "--set-default", "--no-wait") == 2
+
+
+def provisioning(azure, *states, error=None):
+    def accepted(request):
+        azure.put("batchEndpoints/digits/deployments/stable", {"provisioningState": "Creating"})
+        link = "https://localhost:8443/operations/1"
+        return httpx2.Response(
+            201,
+            json=azure.documents["batchEndpoints/digits/deployments/stable"],
+            headers={"Azure-AsyncOperation": link, "Retry-After": "1"},
+        )
+
+    azure.answer_with("PUT", "batchEndpoints/digits/deployments/stable", accepted)
+    for state in states:
+        body = {"status": state, **({"error": error} if error and state == "Failed" else {})}
+        azure.answer_with("GET", "/operations/1", lambda _, body=body: httpx2.Response(200, json=body))
+
+
+def test_create_waits_for_the_operation_and_shows_the_end(terminal, folder):
+    provisioning(terminal.azure, "InProgress", "InProgress", "Succeeded")
+
+    assert create(terminal, folder) == 0, terminal.err
+    assert terminal.azure.sent("GET").count("/operations/1") == 3
+
+
+def test_no_wait_returns_at_once(terminal, folder):
+    provisioning(terminal.azure, "InProgress")
+
+    assert create(terminal, folder, "--no-wait") == 0
+    assert json.loads(terminal.out)["provisioning_state"] == "Creating"
+    assert "/operations/1" not in terminal.azure.sent("GET")
+
+
+def test_a_failed_operation_ends_with_1_and_its_log(terminal, folder):
+    error = {"code": "EnvironmentFailed", "message": "No solution found.\nlog:\n  numpyy was not found"}
+    provisioning(terminal.azure, "InProgress", "Failed", error=error)
+
+    assert create(terminal, folder) == 1
+    assert "EnvironmentFailed" in terminal.err
+    assert "numpyy was not found" in terminal.err
+    assert terminal.out == ""
+
+
+def test_set_default_switches_after_the_deployment_is_ready(terminal, folder):
+    provisioning(terminal.azure, "InProgress", "Succeeded")
+
+    assert create(terminal, folder, "--set-default", "--reason", "first") == 0, terminal.err
+
+    sent = terminal.azure.body("PUT", "batchEndpoints/digits")["properties"]
+    assert sent["defaults"] == {"deploymentName": "stable"}
+
+
+def test_an_inline_model_is_uploaded_and_registered_once_for_its_content(terminal, folder):
+    (folder / "model").mkdir()
+    (folder / "model" / "weights.bin").write_bytes(b"12345")
+    args = ["--set", "model={path: model, type: custom_model}"]
+
+    assert create(terminal, folder, *args) == 0, terminal.err
+    first = [path for path in terminal.azure.sent("PUT") if path.startswith("models/")]
+    assert create(terminal, folder, *args) == 0, terminal.err
+
+    models = [path for path in terminal.azure.sent("PUT") if path.startswith("models/")]
+    uploads = [path for path in terminal.azure.sent("PUT") if path.endswith("/model/weights.bin")]
+    assert set(models) == set(first)
+    # The bytes, then the mark that all of them are there.
+    assert len(uploads) == 2
+
+
+def test_update_keeps_every_setting_that_is_not_named(terminal, folder):
+    assert create(terminal, folder) == 0
+    before = terminal.azure.body("PUT", "batchEndpoints/digits/deployments/stable")["properties"]
+
+    args = ["batch-deployment", "update", "-e", "digits", "-n", "stable", "--set", "settings.error_threshold=0"]
+    assert terminal.run(*args) == 0, terminal.err
+
+    after = terminal.azure.body("PUT", "batchEndpoints/digits/deployments/stable")["properties"]
+    assert after == {**before, "errorThreshold": 0}
+    assert "settings.error_threshold: -1 → 0" in terminal.err
+
+
+def test_force_is_asked_of_the_server(terminal, folder):
+    create(terminal, folder)
+
+    terminal.run("batch-deployment", "delete", "-e", "digits", "-n", "stable", "-y", "--force")
+
+    assert terminal.azure.requests[-1].url.params["force"] == "true"
+
+
+def test_update_takes_a_file_in_the_legacy_form(terminal, folder):
+    create(terminal, folder)
+    (folder / "patch.yml").write_text("name: stable\nendpoint_name: digits\nmini_batch_size: 7\n")
+
+    args = ["batch-deployment", "update", "-f", str(folder / "patch.yml")]
+    assert terminal.run(*args) == 0, terminal.err
+
+    sent = terminal.azure.body("PUT", "batchEndpoints/digits/deployments/stable")["properties"]
+    assert (sent["miniBatchSize"], sent["errorThreshold"]) == (7, -1)
