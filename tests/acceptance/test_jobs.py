@@ -237,3 +237,34 @@ def test_invoke_time_overrides_change_this_job_only(served: ServerHome, ten: Pat
     assert job["settings"]["retry_settings"]["max_retries"] == 0
     again = served.finish(served.invoke("overrides", ten))
     assert again["counts"]["mini_batches"] == 2
+
+
+def test_invoke_answers_with_a_job_before_anything_is_listed(served: ServerHome, ten: Path) -> None:
+    script = "import time\ndef run(b):\n    time.sleep(3)\n    return list(b)\n"
+    served.file("narrow.yml", {"name": "narrow", "type": "amlcompute", "max_instances": 1})
+    served.run("compute", "create", "--file", "narrow.yml")
+    served.deploy("large", "one", script, compute="narrow")
+    many = served.files("many", 3000)
+    busy = served.invoke("large", ten)
+    job = served.invoke("large", many, "--mini-batch-size", "3000")
+    assert served.json("job", "show", "--name", job)["counts"]["items"] == 0
+    assert not (served.home / "jobs" / job / "listing").exists()
+    assert served.finish(busy)["status"] == "Completed"
+    assert served.finish(job)["counts"]["items"] == 3000
+
+
+def test_an_input_that_is_gone_when_the_job_starts_fails_it_with_the_folders_name(served: ServerHome) -> None:
+    script = "import time\ndef run(b):\n    time.sleep(3)\n    return list(b)\n"
+    served.file("lane.yml", {"name": "lane", "type": "amlcompute", "max_instances": 1})
+    served.run("compute", "create", "--file", "lane.yml")
+    served.deploy("gone", "one", script, compute="lane")
+    kept, gone = served.files("kept", 1), served.files("vanishing", 3)
+    busy, job = served.invoke("gone", kept), served.invoke("gone", gone)
+    for path in gone.iterdir():
+        path.unlink()
+    gone.rmdir()
+    served.finish(busy)
+    record = served.finish(job)
+    assert record["status"] == "Failed"
+    assert record["error"]["code"] == "InputUnreadable"
+    assert "vanishing" in record["error"]["message"]

@@ -372,3 +372,68 @@ def test_next_owner_kills_what_an_owner_left(tmp_path: Path) -> None:
         assert not is_alive(child)
         assert kill_recorded_sessions(sessions) == 0
         assert kill_recorded_sessions(tmp_path / "never-written") == 0
+
+
+def test_a_torn_line_hides_no_worker_that_was_recorded_after_it(tmp_path: Path) -> None:
+    with Bench(tmp_path, HANGS, items=2) as bench:
+        sessions = bench.plan.parts_dir.parent / "workers.jsonl"
+        sessions.write_bytes(b'{"worker": "torn')
+        (worker,) = bench.start()
+        bench.assign(worker, 1)
+        _, child = pids_of_hanging(bench)
+        assert kill_recorded_sessions(sessions) == 1
+        assert not is_alive(child)
+
+
+LINGERS = """
+import os, subprocess, time
+def run(mini_batch): return mini_batch
+def shutdown():
+    child = subprocess.Popen(["sleep", "60"])
+    with open("pids", "w") as file: file.write("%d %d" % (os.getpid(), child.pid))
+    os.rename("pids", "pids.whole")
+    time.sleep(60)
+"""
+
+
+def test_a_close_that_is_cut_short_leaves_no_process_of_a_session(tmp_path: Path) -> None:
+    """The job's process may be told to end while it waits for `shutdown()`."""
+    with Bench(tmp_path, LINGERS, items=2) as bench:
+        bench.start()
+        told = bench.plan.code_dir / "pids.whole"
+
+        def cut_short(number: int, frame: object) -> None:
+            if told.exists():
+                raise SystemExit(75)
+
+        before = signal.signal(signal.SIGALRM, cut_short)
+        signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
+        try:
+            with pytest.raises(SystemExit):
+                bench.instances.close(is_early=False)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        left = [pid for pid in map(int, told.read_text().split()) if is_alive(pid)]
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+        assert left == []
+
+
+CHATTERS = """
+import gc, os, sys
+frames = sys.modules["batchyard_runtime.frames"]
+def run(mini_batch):
+    done = {"kind": "done", "lease": 1, "segments": [[0, 1, 17, 0, 1, 1, [], []]], "failures": [], "seconds": 0.0}
+    (channel,) = [found for found in gc.get_objects() if isinstance(found, frames.Channel)]
+    os.write(channel._report_fd, frames.encode({"kind": "nonsense"}) + frames.encode(done, bytes(8)))
+    return mini_batch
+"""
+
+
+def test_nothing_counts_that_comes_after_a_malformed_report(tmp_path: Path) -> None:
+    with Bench(tmp_path, CHATTERS, items=1) as bench:
+        (worker,) = bench.start()
+        bench.assign(worker, 0)
+        bench.wait(WorkerEnded)
+        assert bench.of(LeaseReported) == []

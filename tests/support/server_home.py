@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import subprocess
 import sys
 import textwrap
@@ -11,12 +12,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import yaml
 
 from tests.support.processes import end_all, processes_of
 
 BATCHYARD = Path(sys.executable).with_name("batchyard")
 FINAL = ("Completed", "Failed", "Canceled")
+WS = (
+    "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/local"
+    "/providers/Microsoft.MachineLearningServices/workspaces/default"
+)
 
 
 class CommandFailed(Exception):
@@ -35,16 +41,9 @@ class ServerHome:
         self, *arguments: str, exit_code: int | None = 0, timeout_s: float = 120
     ) -> subprocess.CompletedProcess[str]:
         """Run a command and give what it printed. exit_code: the one expected, None for any."""
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.folder),
-            **{k: v for k, v in os.environ.items() if k.startswith(("UV_", "PIP_", "SSL_CERT"))},
-            "BATCHYARD_HOME": str(self.home),
-            **self.variables,
-        }
         done = subprocess.run(
             [BATCHYARD, *arguments],
-            env=environment,
+            env=self.environment(),
             cwd=self.folder,
             text=True,
             capture_output=True,
@@ -54,6 +53,29 @@ class ServerHome:
         if exit_code is not None and done.returncode != exit_code:
             raise CommandFailed(f"{arguments} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
         return done
+
+    def environment(self) -> dict[str, str]:
+        """Give the environment in which a user of this home runs commands."""
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            **{k: v for k, v in os.environ.items() if k.startswith(("UV_", "PIP_", "SSL_CERT"))},
+            "BATCHYARD_HOME": str(self.home),
+            **self.variables,
+        }
+
+    def rest(self, *, with_token: bool = True) -> httpx2.Client:
+        """Give a client of the running server that trusts the home's own CA; paths begin with `WS`."""
+        url = json.loads((self.home / "server.json").read_text())["url"]
+        token = (self.home / "token").read_text().strip()
+        return httpx2.Client(
+            base_url=url,
+            verify=ssl.create_default_context(cafile=str(self.home / "tls" / "ca.pem")),
+            headers={"Authorization": f"Bearer {token}"} if with_token else {},
+            params={"api-version": "2024-01-01-preview"},
+            trust_env=False,
+            timeout=30,
+        )
 
     def json(self, *arguments: str) -> Any:
         """Run a command and give its result."""
@@ -132,3 +154,37 @@ class ServerHome:
                 self.run("server", "stop", exit_code=None, timeout_s=30)
         finally:
             end_all(self.home)
+
+
+def ended(client: httpx2.Client, job: str, *, within_s: float = 60.0) -> dict[str, Any]:
+    """Wait over REST until a job is final and give its `properties`."""
+    deadline = time.monotonic() + within_s
+    while True:
+        found = client.get(f"{WS}/jobs/{job}").json()["properties"]
+        if found["status"] in FINAL:
+            return dict(found)
+        assert time.monotonic() < deadline, f"not final after {within_s} s: {found}"
+        time.sleep(0.05)
+
+
+def copy_deployment(client: httpx2.Client, source: str, target: str, **properties: Any) -> dict[str, Any]:
+    """Make the deployment `endpoint/name` like another over REST, faster than with commands, and wait until it serves.
+
+    A missing endpoint is made with it, and has it as its default. properties: in ARM's words, instead of the source's.
+    """
+    (endpoint, name), (from_endpoint, from_name) = target.split("/"), source.split("/")
+    found = client.get(f"{WS}/batchEndpoints/{from_endpoint}/deployments/{from_name}").json()["properties"]
+    is_new = client.get(f"{WS}/batchEndpoints/{endpoint}").status_code == 404
+    if is_new:
+        client.put(f"{WS}/batchEndpoints/{endpoint}", json={"properties": {}}).raise_for_status()
+    path, deadline = f"{WS}/batchEndpoints/{endpoint}/deployments/{name}", time.monotonic() + 60
+    made = client.put(path, json={"properties": {**found, **properties}}).raise_for_status().json()
+    while made["properties"]["provisioningState"] != "Succeeded":
+        assert made["properties"]["provisioningState"] != "Failed", made
+        assert time.monotonic() < deadline, made
+        time.sleep(0.05)
+        made = client.get(path).json()
+    if is_new:
+        default = {"properties": {"defaults": {"deploymentName": name}}}
+        client.put(f"{WS}/batchEndpoints/{endpoint}", json=default).raise_for_status()
+    return dict(made)

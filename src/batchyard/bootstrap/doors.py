@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchyard.bootstrap.home import Home, kept_port, prepare_home, write_server_file
+from batchyard.bootstrap.home import ALREADY_RUNNING, REFUSED, Home, kept_port, prepare_home, write_server_file
 from batchyard.bootstrap.locks import AlreadyHeldError, hold
 from batchyard.bootstrap.log_lines import set_up_logging
 from batchyard.bootstrap.spawn import STOPPED, Watcher
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25
-ALREADY_RUNNING = 3
-REFUSED = 4
 _GRACE_S = 5
 _BACKLOG = 512
 

@@ -24,6 +24,8 @@ from batchyard.identity.tokens import HomeIdentity
 from batchyard.settings import Settings
 
 SERVER_FILE = "server.json"
+# Exit codes of both processes of a home: another one serves it; it cannot be served, for a reason that the log tells.
+ALREADY_RUNNING, REFUSED = 3, 4
 _FOLDERS = ("jobs", "sealed", "uploads", "environments", "logs", "datastores")
 
 
@@ -55,6 +57,13 @@ def prepare_home(settings: Settings) -> Home:
         url = database_url(settings)
         _migrate(url)
     return Home(path, identity, certificates, url)
+
+
+def check_home(path: Path) -> None:
+    """See that a folder can be a home. Raises: PlatformError telling why not; OSError when there is none."""
+    mistake = home_mistake(path)
+    if mistake is not None:
+        raise PlatformError(mistake)
 
 
 def home_mistake(path: Path) -> str | None:
@@ -107,9 +116,7 @@ def write_server_file(home: Path, *, port: int) -> None:
 
 def _make_private(path: Path) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    mistake = home_mistake(path)
-    if mistake is not None:
-        raise PlatformError(mistake)
+    check_home(path)
     path.chmod(0o700)
 
 

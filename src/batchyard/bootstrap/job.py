@@ -9,11 +9,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from types import FrameType
+from typing import NoReturn
 
 from batchyard.bootstrap.log_lines import JsonLines
 from batchyard.bootstrap.process_identity import this_process
 from batchyard.domain.errors import BatchyardError, LeaseLost
 from batchyard.domain.jobs import Job
+from batchyard.engine.claim import note_stop
 from batchyard.engine.job_run import run_job
 from batchyard.engine.provision import provision
 from batchyard.engine.rooms import Rooms
@@ -51,9 +53,17 @@ def fork(rooms: Rooms, run: Callable[[Rooms], None], *, leave: Callable[[], None
     except BaseException:
         log.exception("work crashed")
     finally:
+        _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End here, whatever a full disk or a signal does to the last lines: whoever returned would be a second engine."""
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()
+    finally:
         os._exit(code)
 
 
@@ -66,7 +76,11 @@ def job_child(job: Job) -> Callable[[Rooms], None]:
         handler = logging.FileHandler(path)
         handler.setFormatter(JsonLines("job"))
         logging.getLogger().addHandler(handler)
-        run_job(rooms, job)
+        try:
+            run_job(rooms, job)
+        except SystemExit:
+            note_stop(rooms, job)
+            raise
 
     return run
 

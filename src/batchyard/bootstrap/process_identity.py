@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 from batchyard.domain.jobs import Owner
@@ -24,6 +25,21 @@ def is_alive(owner: Owner) -> bool | None:
     return found is not None and found[0] != "Z" and found[1] == owner.start_ticks
 
 
+def send_signal(owner: Owner, number: signal.Signals) -> None:
+    """Signal exactly this process, and no other one that may have its id by now; nothing when it is gone."""
+    try:
+        fd = os.pidfd_open(owner.pid)
+    except ProcessLookupError:
+        return
+    try:
+        if is_alive(owner):
+            signal.pidfd_send_signal(fd, number)
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(fd)
+
+
 def boot_id() -> str:
     """Give the id of this boot of this host."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -32,8 +48,9 @@ def boot_id() -> str:
 def _stat(pid: int) -> tuple[str, int] | None:
     """Give a process's state letter and start time in clock ticks, or None when it is gone."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
+        text = Path(f"/proc/{pid}/stat").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    fields = text[text.rindex(")") + 2 :].split()
-    return fields[0], int(fields[_START_TIME])
+    # Before it stands the program's name, which may hold anything, also half of a character.
+    fields = text[text.rindex(b")") + 2 :].split()
+    return fields[0].decode(), int(fields[_START_TIME])

@@ -33,6 +33,15 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a private folder and those above it, durable with their names; nothing when it is there. Raises: OSError."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    sync_folder(folder.parent)
+
+
 def write_new(path: Path, chunks: Iterable[bytes]) -> None:
     """Make a file that must not exist yet, durable with its name on return. Raises: FileExistsError; OSError."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from batchyard.datastores.disk import disk_errors, sync_folder, write_new
+from batchyard.datastores.disk import disk_errors, make_folder, sync_folder, write_new
 from batchyard.domain.errors import Conflict, NotFound
+
+_TRIES = 5  # Each of them deletes what it can; whoever else is at it ends soon.
 
 
 class LocalAppendFile:
@@ -45,7 +48,7 @@ class LocalJobHome:
     def path(self, name: str) -> Path:
         target = self._root / name
         with disk_errors(f"make the folder of {name!r}"):
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(target.parent)
         return target
 
     def exists(self, name: str) -> bool:
@@ -67,6 +70,14 @@ class LocalJobHome:
             except FileExistsError as exc:
                 raise Conflict(f"{name!r} is there already.") from exc
 
+    def sync(self, name: str) -> None:
+        with disk_errors(f"sync {name!r}"):
+            fd = os.open(self._root / name, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+
     def read(self, name: str) -> BinaryIO:
         try:
             return (self._root / name).open("rb")
@@ -79,8 +90,7 @@ class LocalJobHome:
 
     def remove_tree(self, name: str) -> None:
         with disk_errors(f"remove {name!r}"):
-            if (self._root / name).exists():
-                shutil.rmtree(self._root / name)
+            _remove_tree(self._root / name)
 
 
 class LocalJobHomes:
@@ -92,5 +102,28 @@ class LocalJobHomes:
     def open(self, job: str) -> LocalJobHome:
         folder = self._root / job
         with disk_errors(f"make the home of job {job!r}"):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(folder)
         return LocalJobHome(folder)
+
+
+def _remove_tree(folder: Path) -> None:
+    """Delete a folder that others may be deleting, or still writing in; scripts leave folders that refuse writing."""
+    for attempt in range(_TRIES):
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            if not folder.exists():
+                return
+        except OSError:
+            if attempt == _TRIES - 1:
+                raise
+            _allow_writing(folder)
+
+
+def _allow_writing(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        os.chmod(folder, 0o700)
+        for parent, folders, _ in os.walk(folder):
+            for path in (os.path.join(parent, name) for name in folders):
+                if not os.path.islink(path):  # What a link leads to is none of ours.
+                    os.chmod(path, 0o700)

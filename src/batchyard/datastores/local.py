@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -22,6 +22,9 @@ from batchyard.ports.datastore import Entry
 _CODE_CONTAINER = re.compile(r"code-[a-zA-Z0-9-]{1,64}")
 # A file being written; never listed, so that nobody reads half a file.
 _UNFINISHED = ".unfinished-"
+_LONGEST_PART_BYTES = 255
+# Linux takes 4095; what is written beside the file while it is unfinished has a longer name.
+_LONGEST_PATH_BYTES = 4000
 
 
 class LocalDatastore:
@@ -84,6 +87,7 @@ class LocalDatastore:
         if path.startswith("/") or ".." in parts or "\0" in path:
             raise CallerError(f"The path {path!r} leaves its datastore. Use a relative path without '..'.")
         target = self._root / path
+        _refuse_unstorable(os.fspath(target))
         inside = os.path.realpath(self._root)
         real = os.path.realpath(target)
         if real != inside and not real.startswith(inside + os.sep):
@@ -92,12 +96,17 @@ class LocalDatastore:
 
 
 class LocalDatastores:
-    """The datastores of a home: `datastores/<name>`, and `uploads/code-<id>` for code on its way to be sealed."""
+    """The datastores of a home: `datastores/<name>`, and `uploads/code-<id>` for code on its way to be sealed.
 
-    def __init__(self, home: Path) -> None:
-        self._home = home
+    more: further ones, name -> folder.
+    """
+
+    def __init__(self, home: Path, *, more: Mapping[str, Path] | None = None) -> None:
+        self._home, self._more = home, more or {}
 
     def get(self, name: str) -> LocalDatastore:
+        if name in self._more:
+            return LocalDatastore(self._more[name])
         if _CODE_CONTAINER.fullmatch(name):
             return LocalDatastore(self._home / "uploads" / name)
         if name not in [info.name for info in DATASTORES]:
@@ -138,7 +147,9 @@ class LocalDatastores:
             return self.get(place.datastore).path(place.path.rstrip("/"))
         parts = urlsplit(source.uri)
         if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/"):
-            return Path(os.fsdecode(_file_path(source.uri)))
+            path = os.fsdecode(_file_path(source.uri))
+            _refuse_unstorable(path)
+            return Path(path)
         allowed = "azureml://datastores/<name>/paths/<path>, or a local path given to the command"
         raise InvalidInput("input", [Mistake("input", repr(source.uri), allowed)])
 
@@ -159,6 +170,18 @@ class LocalDatastores:
         if next(_walk(path, os.fspath(path)), None) is None:
             return Mistake("input", f"an empty folder at {source.uri!r}", wanted)
         return None
+
+
+def _refuse_unstorable(path: str) -> None:
+    """Raises: CallerError for a path that no file can have; the system would answer with errors of many kinds."""
+    is_long = len(os.fsencode(path)) > _LONGEST_PATH_BYTES or any(
+        len(os.fsencode(part)) > _LONGEST_PART_BYTES for part in path.split("/")
+    )
+    if is_long or "\0" in path:
+        raise CallerError(
+            f"The path {path[:80]!r}… cannot be a file: a part may have {_LONGEST_PART_BYTES} bytes, all of it "
+            f"{_LONGEST_PATH_BYTES}, none of them NUL."
+        )
 
 
 def _remove(unfinished: Path) -> None:

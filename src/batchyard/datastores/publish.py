@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from batchyard.datastores.disk import disk_errors, rename_no_replace, sync_folder, sync_tree
 from batchyard.domain.errors import Conflict
@@ -21,6 +23,8 @@ from batchyard.ports.datastore import Piece, Written
 FAILED_ITEMS = "_failed_items.jsonl"
 MANIFEST = "_manifest.json"
 _CHUNK_BYTES = 8 << 20
+_TOKEN_BYTES = 8
+_TOKEN = re.compile(r"[0-9a-f]{16}")
 
 
 def published_names(file_name: str) -> tuple[str, str, str]:
@@ -39,25 +43,25 @@ class LocalPublication:
         else:
             self._names = published_names(target.file_name)
         self._files_prefix = "" if self._is_new else f"{target.file_name}.files/"
+        self._written_names: list[str] = []
         beside = folder.parent if self._is_new else folder
         with disk_errors(f"prepare the output {str(target.place)!r}"):
             beside.mkdir(parents=True, exist_ok=True)
             prefix = f".batchyard-{job}-"
-            for left_over in beside.glob(f"{prefix}*"):
-                shutil.rmtree(left_over, ignore_errors=True)
-            self._staging = beside / f"{prefix}{secrets.token_hex(4)}"
+            _clear_left_overs(beside, prefix)
+            self._staging = beside / f"{prefix}{secrets.token_hex(_TOKEN_BYTES)}"
             self._staging.mkdir()
 
     def write_rows(self, pieces: Iterable[Piece]) -> Written:
         return self._join(self._names[0], pieces)
 
     def write_failed_items(self, lines: Iterable[bytes]) -> Written:
-        name = self._names[1]
-        with disk_errors(f"write {name!r}"), open(self._staging / name, "wb") as stream:
-            stream.writelines(lines)
-        return self._written(name)
+        return self._write(self._names[1], lambda stream: stream.writelines(lines))
 
     def write_file(self, name: str, pieces: Iterable[Piece]) -> Written:
+        # The manifest is written last, and what stands in its place must not be overwritten by it.
+        if self._files_prefix + name == self._names[2]:
+            raise _taken_twice(name)
         return self._join(self._files_prefix + name, pieces)
 
     def publish(self, manifest: bytes) -> None:
@@ -68,10 +72,13 @@ class LocalPublication:
                 self._appear_as_folder(manifest)
             else:
                 self._appear_one_by_one()
-            shutil.rmtree(self._staging, ignore_errors=True)
+        self.discard()
+
+    def discard(self) -> None:
+        shutil.rmtree(self._staging, ignore_errors=True)
 
     def _appear_as_folder(self, manifest: bytes) -> None:
-        if self._folder.is_dir() and not any(self._folder.iterdir()):
+        if self._folder.is_dir() and not self._folder.is_symlink() and not any(self._folder.iterdir()):
             self._folder.rmdir()
         try:
             rename_no_replace(self._staging, self._folder)
@@ -84,32 +91,73 @@ class LocalPublication:
         sync_folder(self._folder.parent)
 
     def _appear_one_by_one(self) -> None:
-        own_files = self._staging / self._files_prefix.rstrip("/")
-        if self._files_prefix and own_files.is_dir() and not (self._folder / own_files.name).exists():
-            rename_no_replace(own_files, self._folder / own_files.name)
-        for name in self._names:
-            source = self._staging / name
-            if not source.exists():
-                continue  # summary_only publishes no rows.
+        """Look at every name before the first one appears, so that a place that is taken gets nothing half."""
+        names = [name for name in self._written_names if not name.startswith(self._files_prefix)]
+        own_files = self._files_prefix.rstrip("/")
+        has_files = len(names) < len(self._written_names)
+        appear = [*([own_files] if has_files else []), *names, self._names[2]]
+        for name in [name for name in appear if not self._is_there(name)]:
             try:
-                os.link(source, self._folder / name)
-            except FileExistsError:
-                if not _same_bytes(source, self._folder / name):
-                    raise Conflict(f"The output file {name!r} was made by somebody else meanwhile.") from None
+                if name == own_files:
+                    rename_no_replace(self._staging / name, self._folder / name)
+                else:
+                    os.link(self._staging / name, self._folder / name)
+            except (FileExistsError, Conflict):
+                self._is_there(name)
         sync_folder(self._folder)
 
+    def _is_there(self, name: str) -> bool:
+        """Whether another publisher of the same was here before. Raises: Conflict when it is something else."""
+        if not os.path.lexists(self._folder / name):
+            return False
+        if not _is_same(self._staging / name, self._folder / name):
+            raise Conflict(f"The output {name!r} was made by somebody else meanwhile.")
+        return True
+
     def _join(self, name: str, pieces: Iterable[Piece]) -> Written:
+        return self._write(name, lambda stream: _copy(pieces, stream.fileno()))
+
+    def _write(self, name: str, fill: Callable[[BinaryIO], None]) -> Written:
         target = self._staging / name
         with disk_errors(f"write {name!r}"):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with open(target, "xb") as out:
-                _copy(pieces, out.fileno())
-        return self._written(name)
+            try:
+                # Never the staging folder itself: once a later publisher has removed it, nothing may go on in it.
+                for parent in reversed(Path(name).parents[:-1]):
+                    (self._staging / parent).mkdir(exist_ok=True)
+                with open(target, "xb") as stream:
+                    fill(stream)
+            except (FileExistsError, NotADirectoryError) as exc:
+                raise _taken_twice(name) from exc
+            self._written_names.append(name)
+            return self._written(name)
 
     def _written(self, name: str) -> Written:
         with open(self._staging / name, "rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
             return Written(name, os.fstat(stream.fileno()).st_size, digest)
+
+
+def _clear_left_overs(beside: Path, prefix: str) -> None:
+    """Remove what earlier publishers of this job left; one that only sleeps must not publish half of it.
+
+    So each is first renamed, at once and whole: whoever is still at it finds nothing under its name any more.
+    """
+    for name in os.listdir(beside):
+        token = name.removeprefix(prefix)
+        if name == token or not _TOKEN.fullmatch(token):
+            continue  # Another job's, whose name only begins alike, among them.
+        removed = beside / f"{prefix}{secrets.token_hex(_TOKEN_BYTES)}"
+        try:
+            rename_no_replace(beside / name, removed)
+        except FileNotFoundError:
+            continue
+        shutil.rmtree(removed, ignore_errors=True)
+
+
+def _taken_twice(name: str) -> Conflict:
+    return Conflict(
+        f"The script wrote {name!r}, where the output has another file or folder already. Let it choose another name."
+    )
 
 
 def _copy(pieces: Iterable[Piece], out: int) -> None:
@@ -137,6 +185,18 @@ def _copy_piece(source: int, piece: Piece, out: int) -> None:
         if done == 0:
             raise OSError(5, f"{piece.path.name} ends before byte {at + left}")
         at, left = at + done, left - done
+
+
+def _is_same(left: Path, right: Path) -> bool:
+    """Whether two files hold the same bytes, or two folders the same files."""
+    if not left.is_dir():
+        return right.is_file() and _same_bytes(left, right)
+    names = _file_names(left)
+    return names == _file_names(right) and all(_same_bytes(left / name, right / name) for name in names)
+
+
+def _file_names(folder: Path) -> set[str]:
+    return {os.path.relpath(os.path.join(at, name), folder) for at, _, names in os.walk(folder) for name in names}
 
 
 def _same_bytes(left: Path, right: Path) -> bool:

@@ -8,7 +8,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from batchyard.datastores.disk import disk_errors, rename_no_replace, sync_folder
+from batchyard.datastores.disk import disk_errors, rename_no_replace, sync_folder, sync_tree
 from batchyard.datastores.local import LocalDatastores
 from batchyard.domain.assets import Sealed
 from batchyard.domain.errors import Conflict, InvalidInput, Mistake
@@ -34,7 +34,7 @@ class LocalSealedStore:
             unfinished = self._root / f".unfinished-{secrets.token_hex(8)}"
             try:
                 _link_tree(origin, unfinished / origin.name if keep_name or origin.is_file() else unfinished)
-                sealed = _digest(unfinished)
+                sealed = tree_digest(unfinished, top="")
                 self._keep(unfinished, sealed)
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)
@@ -61,8 +61,7 @@ class LocalSealedStore:
         return self._root / sealed.sha256
 
     def _keep(self, unfinished: Path, sealed: Sealed) -> None:
-        for parent, _, _ in os.walk(unfinished, topdown=False):
-            sync_folder(Path(parent))
+        sync_tree(unfinished)  # The files too: those that could not be linked were copied just now.
         try:
             rename_no_replace(unfinished, self.path(sealed))
         except Conflict:
@@ -96,14 +95,17 @@ def _link(origin: Path, target: Path) -> None:
     os.chmod(target, 0o555 if is_executable else 0o444)
 
 
-def _digest(root: Path) -> Sealed:
-    """Hash names, executable bits and contents; order by the bytes of the path."""
+def tree_digest(root: Path, *, top: str) -> Sealed:
+    """Hash names, executable bits and contents; order by the bytes of the path.
+
+    top: what stands above the paths in the tree, "" for nothing; a single file is called `top` itself.
+    """
     tree, files, size = hashlib.sha256(b"batchyard tree 1\n"), 0, 0
-    for path in sorted(_files(root), key=os.fsencode):
+    for path in [root] if root.is_file() else sorted(_files(root), key=os.fsencode):
         with path.open("rb") as stream:
             content = hashlib.file_digest(stream, "sha256").hexdigest()
             status = os.fstat(stream.fileno())
-        name = os.fsencode(os.path.relpath(path, root))
+        name = os.fsencode(os.path.normpath(os.path.join(top, os.path.relpath(path, root))))
         tree.update(b"%d %d %s %s\0" % (bool(status.st_mode & 0o100), status.st_size, content.encode(), name))
         files, size = files + 1, size + status.st_size
     return Sealed(tree.hexdigest(), files, size)

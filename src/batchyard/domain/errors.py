@@ -120,8 +120,11 @@ class LeaseLost(PlatformError):
 
 def near_names(wanted: str, known: Sequence[str], *, limit: int = 5) -> list[str]:
     """Give the known names closest to the wanted one, best first, at most `limit`."""
-    scored = sorted((_distance(wanted.lower(), name.lower()), name) for name in known)
-    return [name for distance, name in scored[:limit] if distance <= max(3, len(wanted) // 2)]
+    most = max(3, len(wanted) // 2)
+    # The distance is at least the difference in length: names far off in that cost nothing, however long they are.
+    close = [name for name in known if abs(len(name) - len(wanted)) <= most]
+    scored = sorted((_distance(wanted.lower(), name.lower()), name) for name in close)
+    return [name for distance, name in scored[:limit] if distance <= most]
 
 
 def not_found(kind: str, name: str, known: Sequence[str]) -> NotFound:

@@ -72,6 +72,11 @@ class Committed:
         """Bytes of all its rows."""
         return sum(self.lengths)
 
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """What tells it from every other record; ranges without rows share their offset with the next one."""
+        return self.part, self.offset, self.first
+
 
 @dataclass(frozen=True, slots=True)
 class AttemptFailed:
@@ -103,7 +108,7 @@ class FailedItems:
 class Lost:
     """A Committed range whose bytes were gone when a new owner looked: it is scored again, uncharged.
 
-    It names the record it takes back by part and offset, and repeats its counts, so that reading needs no memory.
+    It names the record it takes back by its place, and repeats its counts, so that reading needs no memory.
     """
 
     first: int
@@ -113,6 +118,11 @@ class Lost:
     rows: int
     succeeded: int
     short_items: int
+
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """The place of the record it takes back."""
+        return self.part, self.offset, self.first
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +188,9 @@ def live(records: Iterable[Record]) -> Iterator[Record]:
     Needs the records twice, so it keeps them: meant for tests and small ledgers; `engine.collect` streams.
     """
     kept = list(records)
-    gone = {(r.part, r.offset) for r in kept if isinstance(r, Lost)}
+    gone = {record.place for record in kept if isinstance(record, Lost)}
     for record in kept:
-        if isinstance(record, Committed) and (record.part, record.offset) in gone:
+        if isinstance(record, Committed) and record.place in gone:
             continue
         if not isinstance(record, Lost):
             yield record

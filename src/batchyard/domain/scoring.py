@@ -302,16 +302,28 @@ class Scoring:
         self._ask_back_for_idle(out)
 
     def _next(self, seat: _Seat, *, is_prefetch: bool) -> Lease | None:
-        for at, retry in enumerate(self._retries):
-            if not retry.needs_fresh or (seat.is_fresh and not seat.leases):
-                del self._retries[at]
-                return self._lease(retry.mini_batch, 1, retry.attempt)
+        retry = self._next_retry(seat)
+        if retry is not None:
+            return self._lease(retry.mini_batch, 1, retry.attempt)
         if not self._waiting:
             return None
         if is_prefetch and not self._sizes.is_prefetch_worth_it:
             return None
         found = self._waiting.take(self._sizes.next_count(len(self._waiting), self._rules.slots))
         return None if found is None else self._lease(found[0], found[1] - found[0], 1)
+
+    def _next_retry(self, seat: _Seat) -> _Retry | None:
+        """Take out the next retry for a worker; a fresh one takes first what only a fresh one may.
+
+        Each worker that ended leaves at most one such retry and is replaced once. Were the new worker to begin with
+        anything else, it would be fresh no more, and nobody might ever come for that retry.
+        """
+        for needs_fresh in (True, False) if seat.is_fresh and not seat.leases else (False,):
+            for at, retry in enumerate(self._retries):
+                if retry.needs_fresh is needs_fresh:
+                    del self._retries[at]
+                    return retry
+        return None
 
     def _lease(self, first: int, count: int, attempt: int) -> Lease:
         lease = Lease(self._next_lease, first, count, attempt)

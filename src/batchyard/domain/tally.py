@@ -118,5 +118,8 @@ def first_failing_position(tally: Tally) -> int | None:
 
 
 def _log_of(failure: AttemptFailed) -> str:
+    """The log to read: the script's exception, or, where the worker was killed or died without one, its stderr."""
     node = failure.worker.split("-", 1)[0]
-    return f"logs/user/error/{node}/{failure.worker}.txt"
+    if failure.stack:
+        return f"logs/user/error/{node}/{failure.worker}.txt"
+    return f"logs/user/stderr/{node}/{failure.worker}.stderr.txt"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from batchyard.domain.errors import PlatformError
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import ErrorClass, Job, JobError, Owner
 from batchyard.domain.ledger import Committed, read
@@ -16,6 +17,8 @@ log = logging.getLogger(__name__)
 
 # Longer than any build may take: an owner of this host that died is seen at once, by its process.
 OPERATION_LEASE_S = 3 * 3600.0
+# A sealed job has all its rows: it waits longer for a disk that is full or a store that does not answer, about 5 min.
+MOST_PUBLISHER_ENDS = 60
 MOST_PROCESS_ENDS = 5  # Rule 5: that many ends without a commit between, and the job is Failed.
 
 
@@ -41,7 +44,7 @@ def orphans(rooms: Rooms, *, is_alive: Callable[[Owner], bool | None]) -> list[H
 
 def take_over(rooms: Rooms, orphan: Holding) -> Job | None:
     """Become the owner of an orphan, or give None when somebody else was first, or when it ended for good."""
-    made_progress = _has_commits(rooms, orphan)
+    made_progress = _was_stopped(rooms, orphan) or _has_commits(rooms, orphan)
     with rooms.records.writing() as tx:
         job = tx.job_leases.take_over(
             orphan.name, fence=orphan.fence, owner=rooms.owner, lease_s=LEASE_S, made_progress=made_progress
@@ -49,8 +52,9 @@ def take_over(rooms: Rooms, orphan: Holding) -> Job | None:
     if job is None:
         return None
     log.warning("job taken over", extra={"job": job.name, "fence": job.fence, "process_ends": orphan.process_ends})
-    if not made_progress and orphan.process_ends + 1 >= MOST_PROCESS_ENDS and job.status is not JobStatus.FINALIZING:
-        _give_up(rooms, job)
+    most = MOST_PUBLISHER_ENDS if job.status is JobStatus.FINALIZING else MOST_PROCESS_ENDS
+    if not made_progress and orphan.process_ends + 1 >= most:
+        _give_up(rooms, job, most)
         return None
     rooms.faults.reach("claim.claimed")
     return job
@@ -62,6 +66,15 @@ def claim_operation(rooms: Rooms) -> Operation | None:
         return tx.operations.claim_next(rooms.owner, lease_s=OPERATION_LEASE_S)
 
 
+def note_stop(rooms: Rooms, job: Job) -> None:
+    """Note that this owner ends because it was told to: nothing of the job's is wrong, so it does not count."""
+    rooms.homes.open(job.name).create(f"stopped/{job.fence}", b"")
+
+
+def _was_stopped(rooms: Rooms, orphan: Holding) -> bool:
+    return rooms.homes.open(orphan.name).exists(f"stopped/{orphan.fence}")
+
+
 def _has_commits(rooms: Rooms, orphan: Holding) -> bool:
     home, name = rooms.homes.open(orphan.name), f"ledger/{orphan.fence}.log"
     if not home.exists(name):
@@ -70,10 +83,13 @@ def _has_commits(rooms: Rooms, orphan: Holding) -> bool:
         return any(isinstance(record, Committed) for record, _ in read(stream))
 
 
-def _give_up(rooms: Rooms, job: Job) -> None:
-    rooms.kill_left_overs(rooms.homes.open(job.name).path("workers.jsonl"))
+def _give_up(rooms: Rooms, job: Job, ends: int) -> None:
+    try:
+        rooms.kill_left_overs(rooms.homes.open(job.name).path("workers.jsonl"))
+    except PlatformError as exc:  # They are killed all the same, and end when the kernel lets them.
+        log.error("left-over processes do not die", extra={"job": job.name, "reason": str(exc)})
     message = (
-        f"The job's process ended {MOST_PROCESS_ENDS} times without scoring anything between. "
+        f"The job's process ended {ends} times without any progress between. "
         "The server's log tells why each time (`batchyard server logs`)."
     )
     error = JobError("ProcessEnded", message, ErrorClass.PLATFORM, log="logs/sys/job.txt")

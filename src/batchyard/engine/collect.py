@@ -6,17 +6,19 @@ manifest follow. Memory stays flat: what has to be sorted goes through sorted ru
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import os
 import struct
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from batchyard.domain.deployments import OutputAction, SameName
-from batchyard.domain.errors import Conflict
+from batchyard.domain.errors import Conflict, PlatformError
 from batchyard.domain.jobs import Job
 from batchyard.domain.ledger import Committed, FailedItems, Lost
 from batchyard.domain.minibatches import Cut
@@ -24,6 +26,7 @@ from batchyard.domain.tally import Tally
 from batchyard.engine.ledger_file import Extent, records
 from batchyard.engine.plain_json import to_json
 from batchyard.engine.plan import Listing
+from batchyard.engine.prepare import clear
 from batchyard.engine.rooms import Rooms
 from batchyard.engine.sorting import SortedRuns
 from batchyard.ports.datastore import Piece, Publication, Written
@@ -51,63 +54,73 @@ def collect(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed) -> None:
     Raises: Conflict when the place is taken, or when two mini-batches wrote different bytes under one name;
     PlatformError when the disk does not do it.
     """
-    work = home.path("collect") / str(job.fence)
-    rows, failures, files = _gather(home, sealed, work)
-    listing = Listing(home.path(sealed.listing))
+    # Each owner sorts in a folder of its own: one that slept finds its own gone and fails, and harms no later one's.
+    clear(home, [f"collect/{older}" for older in range(1, job.fence)])
+    work = f"collect/{job.fence}"
     try:
-        publication = rooms.datastores.publication(job.spec.output, job=job.name)
+        _publish(rooms, job, home, sealed, _gather(home, sealed, home.path(work)))
+    except OSError as exc:
+        raise PlatformError(f"Could not collect the output of job {job.name!r}: {exc}.") from exc
+    finally:
+        clear(home, [work])
+
+
+def _publish(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed, gathered: _Gathered) -> None:
+    publication = rooms.datastores.publication(job.spec.output, job=job.name)
+    try:
         written: list[dict[str, Any]] = []  # Any: JSON values
         if job.spec.settings.output_action is OutputAction.APPEND_ROW:
-            entry = publication.write_rows(_pieces(home, rows))
+            entry = publication.write_rows(_pieces(home, gathered))
             written.append({**_entry(entry), "rows": sealed.tally.counts.rows})
         rooms.faults.reach("collect.rows_written")
         cut = Cut(sealed.tally.counts.items, job.spec.settings.mini_batch_size)
-        written.append(_entry(publication.write_failed_items(_failed_lines(failures, listing, cut))))
-        written += _write_files(publication, home, files, job.spec.settings.same_name)
+        with closing(Listing(home.path(sealed.listing))) as listing:
+            written.append(_entry(publication.write_failed_items(_failed_lines(gathered.failures, listing, cut))))
+        written += _write_files(publication, home, gathered.files, job.spec.settings.same_name)
         manifest = _manifest(job, sealed, written)
         rooms.faults.reach("collect.manifest_written")
         rooms.faults.reach("publish.before")
         publication.publish(manifest)
         rooms.faults.reach("publish.after")
     finally:
-        listing.close()
-        home.remove_tree("collect")
+        publication.discard()
 
 
 @dataclass(slots=True)
-class _Rows:
-    """Where every committed row stands: entries sorted by mini-batch; parts by number."""
+class _Gathered:
+    """What the ledger says, each sorted: rows and failures by mini-batch, files by name. parts: by their number."""
 
-    entries: SortedRuns
+    rows: SortedRuns
+    failures: SortedRuns
+    files: SortedRuns
     parts: list[str]
 
 
-def _gather(home: JobHome, sealed: Sealed, work: Path) -> tuple[_Rows, SortedRuns, SortedRuns]:
-    """Read the ledger once and sort what it says by mini-batch: rows, failures (JSON), and files by name."""
-    gone = {(r.part, r.offset) for r in records(home, sealed.extents) if isinstance(r, Lost)}
-    rows = _Rows(SortedRuns(work / "rows"), [])
-    failures, files = SortedRuns(work / "failures"), SortedRuns(work / "files")
+def _gather(home: JobHome, sealed: Sealed, work: Path) -> _Gathered:
+    """Read the ledger once and sort what it says."""
+    gone = {record.place for record in records(home, sealed.extents) if isinstance(record, Lost)}
+    found = _Gathered(SortedRuns(work / "rows"), SortedRuns(work / "failures"), SortedRuns(work / "files"), [])
     numbers: dict[str, int] = {}
     for record in records(home, sealed.extents):
         if isinstance(record, FailedItems):
-            failures.add(_MINI_BATCH.pack(record.mini_batch) + json.dumps(asdict(record)).encode())
-        elif isinstance(record, Committed) and (record.part, record.offset) not in gone:
+            found.failures.add(_MINI_BATCH.pack(record.mini_batch) + json.dumps(asdict(record)).encode())
+        elif isinstance(record, Committed) and record.place not in gone:
             number = numbers.setdefault(record.part, len(numbers))
-            rows.entries.add(_ROWS.pack(record.first, record.offset, record.size_bytes, number))
+            found.rows.add(_ROWS.pack(record.first, record.offset, record.size_bytes, number))
             for mini_batch, missing in record.short:
                 short = {"mini_batch": mini_batch, "count": missing, "attempts": record.attempt}
-                failures.add(_MINI_BATCH.pack(mini_batch) + json.dumps(short).encode())
+                found.failures.add(_MINI_BATCH.pack(mini_batch) + json.dumps(short).encode())
             for mini_batch, folder in record.files:
-                files.extend(_files_of(home.path("files"), folder, mini_batch))
-    rows.parts = list(numbers)
-    return rows, failures, files
+                found.files.extend(_files_of(home.path("files"), folder, mini_batch))
+    found.parts = list(numbers)
+    return found
 
 
-def _pieces(home: JobHome, rows: _Rows) -> Iterator[Piece]:
+def _pieces(home: JobHome, gathered: _Gathered) -> Iterator[Piece]:
     """Give the rows' bytes in input order; neighbours in one part file become one piece."""
-    paths = [home.path(f"parts/{name}") for name in rows.parts]
+    paths = [home.path(f"parts/{name}") for name in gathered.parts]
     start, size, part = 0, 0, -1
-    for raw in rows.entries:
+    for raw in gathered.rows:
         _, offset, length, number = _ROWS.unpack(raw)
         if number == part and offset == start + size:
             size += length
@@ -151,12 +164,27 @@ def _short_line(short: dict[str, int], cut: Cut) -> dict[str, object]:
 
 
 def _files_of(root: Path, folder: str, mini_batch: int) -> Iterator[bytes]:
-    """Name every file an attempt left: its relative name, NUL, the mini-batch, the folder."""
+    """Name every file an attempt left: its relative name, NUL, the mini-batch, the folder.
+
+    Raises: OSError when the folder is not there; Conflict for what is no file: it cannot be published, ever.
+    """
     top = os.fsencode(root / folder)
-    for parent, _, names in os.walk(top):
-        for name in names:
-            relative = os.path.relpath(os.path.join(parent, name), top)
+    for parent, folders, names in os.walk(top, onerror=_refuse):
+        for name in [*names, *(name for name in folders if os.path.islink(os.path.join(parent, name)))]:
+            path = os.path.join(parent, name)
+            relative = os.path.relpath(path, top)
+            if not os.path.isfile(path) or not os.access(path, os.R_OK):
+                raise Conflict(
+                    f"Mini-batch {mini_batch} left {os.fsdecode(relative)!r} in its output folder, which is no file "
+                    "that can be read, or a link to none. Let the script write plain files there."
+                )
             yield relative + b"\0" + _MINI_BATCH.pack(mini_batch) + os.fsencode(folder)
+
+
+def _refuse(error: OSError) -> None:
+    if isinstance(error, PermissionError):
+        raise Conflict(f"A folder that the script made in its output cannot be read: {error}.") from error
+    raise error
 
 
 def _write_files(
@@ -184,14 +212,19 @@ def _owner(raw: bytes) -> tuple[int, str]:
 
 def _one_of_equals(paths: list[Path], name: bytes, mini_batches: list[int]) -> list[Path]:
     """Several mini-batches wrote one name: one file if the bytes are equal, else the job cannot be published."""
-    first = paths[0].read_bytes()
+    first = _sha256(paths[0])
     for path, mini_batch in zip(paths[1:], mini_batches[1:], strict=True):
-        if path.read_bytes() != first:
+        if _sha256(path) != first:
             raise Conflict(
                 f"Mini-batches {mini_batches[0]} and {mini_batch} both wrote {os.fsdecode(name)!r}, with different "
                 "bytes. Let the script name files after its items, or set `settings.same_name: concatenate`."
             )
     return paths[:1]
+
+
+def _sha256(path: Path) -> bytes:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
 
 
 def _manifest(job: Job, sealed: Sealed, written: list[dict[str, Any]]) -> bytes:  # Any: JSON values

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 
 from batchyard.domain.deployments import OutputAction
-from batchyard.domain.errors import CallerError, Conflict
+from batchyard.domain.errors import Conflict, InvalidInput, NotFound, PlatformError
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import ErrorClass, Job, JobError
 from batchyard.domain.ledger import Planned, Verdict
@@ -19,7 +19,7 @@ from batchyard.engine.collect import Sealed, collect
 from batchyard.engine.lease import JobLease
 from batchyard.engine.ledger_file import LedgerFile, extents, ledger_sha256, records
 from batchyard.engine.plan import Listing, plan
-from batchyard.engine.prepare import clear_run_folders, prepare, worker_plan
+from batchyard.engine.prepare import clear, clear_run_folders, prepare, worker_plan
 from batchyard.engine.result_files import write_result
 from batchyard.engine.rooms import Rooms
 from batchyard.engine.score import score
@@ -39,11 +39,16 @@ def run_job(rooms: Rooms, job: Job) -> None:
     lease.start()
     home = rooms.homes.open(job.name)
     try:
+        sealed: Job | None = job
         if job.status is not JobStatus.FINALIZING:
             tally = _score(rooms, job, lease, home)
-            if not _seal(rooms, lease, home, tally):
-                return
-        _publish(rooms, job, lease, home)
+            sealed = _seal(rooms, lease, home, tally)
+        if sealed is not None:
+            _publish(rooms, sealed, lease, home)
+    except (InvalidInput, NotFound) as exc:
+        # The input went away or may not be read: no later owner would fare better.
+        clear_run_folders(home, job.fence)
+        _finish(rooms, lease, JobChange(JobStatus.FAILED, error=JobError("InputUnreadable", str(exc), ErrorClass.DATA)))
     finally:
         lease.stop()
 
@@ -52,6 +57,7 @@ def _score(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> Tally:
     """Prepare, plan and score, as far as the ledger does not have it already; give what it adds up to."""
     staged = prepare(rooms, job)
     if lease.is_cancel_requested and not home.list("ledger"):
+        clear_run_folders(home, job.fence)
         return _canceled_before_start()
     ledger = LedgerFile(home, job.fence, faults=rooms.faults, check=lease.check)
     try:
@@ -93,8 +99,8 @@ def _rules(job: Job, planned: Planned) -> Rules:
     )
 
 
-def _seal(rooms: Rooms, lease: JobLease, home: JobHome, tally: Tally) -> bool:
-    """Take the verdict to the record; True when there is an output to publish.
+def _seal(rooms: Rooms, lease: JobLease, home: JobHome, tally: Tally) -> Job | None:
+    """Take the verdict to the record; give the sealed job when there is an output to publish.
 
     Completed: Running -> Finalizing with the ledger's hash, after which the ledger never changes. A cancel that came
     first wins: the row says CancelRequested, and the job ends Canceled.
@@ -109,20 +115,25 @@ def _seal(rooms: Rooms, lease: JobLease, home: JobHome, tally: Tally) -> bool:
             ledger_sha256=ledger_sha256(home, extents(home)),
         )
         try:
-            lease.advance(change)
+            sealed = lease.advance(change)
         except Conflict:
             verdict = Verdict(JobStatus.CANCELED.value, "Canceled", "cancelled by request")
         else:
             rooms.faults.reach("seal.after")
-            return True
+            return sealed
     error = job_error(tally, item_names=_first_failing_item(home, tally))
     _finish(rooms, lease, JobChange(JobStatus(verdict.status), counts=tally.counts, error=error))
-    return False
+    return None
 
 
 def _publish(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> None:
     """Publish the sealed ledger and end the job; a place that was taken meanwhile fails it, with everything kept."""
-    sealed = _read_sealed(home)
+    sealed = _read_sealed(home, job)
+    if sealed is None:
+        message = "The ledger of the job is not the one that was sealed; the disk has lost or changed it."
+        error = JobError("LedgerDamaged", message, ErrorClass.PLATFORM)
+        _finish(rooms, lease, JobChange(JobStatus.FAILED, counts=job.counts, error=error))
+        return
     lease.check()
     try:
         collect(rooms, job, home, sealed)
@@ -132,27 +143,31 @@ def _publish(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> None:
         return
     _finish(rooms, lease, JobChange(JobStatus.COMPLETED, counts=sealed.tally.counts))
     if not sealed.tally.counts.failed:  # A job with failed items keeps its rows: scoring those again needs them.
-        home.remove_tree("parts")
-        home.remove_tree("files")
+        clear(home, ["parts", "files"])
 
 
 def _finish(rooms: Rooms, lease: JobLease, change: JobChange) -> None:
     rooms.faults.reach("finish.before")
     ended = JobChange(change.status, counts=change.counts, phases={"ended": rooms.now()}, error=change.error)
-    write_result(rooms.logs_of(lease.name) / "logs", ended)
+    try:
+        write_result(rooms.logs_of(lease.name) / "logs", ended)
+    except PlatformError as exc:  # The record is what counts; a job that is published must not be published again.
+        log.warning("result not written", extra={"job": lease.name, "reason": str(exc)})
     job = lease.advance(ended)
     log.info("job ended", extra={"job": job.name, "status": job.status.value})
 
 
-def _read_sealed(home: JobHome) -> Sealed:
+def _read_sealed(home: JobHome, job: Job) -> Sealed | None:
+    """Give the sealed ledger; None when it is not the one whose hash the job's record has."""
     parts = extents(home)
+    sha256 = ledger_sha256(home, parts)
+    if sha256 != job.ledger_sha256:
+        return None
     tally, planned = Tally(), None
     for record in records(home, parts):
         tally.apply(record)
         planned = record if isinstance(record, Planned) else planned
-    if planned is None:
-        raise CallerError("A sealed ledger without a plan cannot be published.")
-    return Sealed(parts, ledger_sha256(home, parts), tally, planned.listing, planned.listing_sha256)
+    return None if planned is None else Sealed(parts, sha256, tally, planned.listing, planned.listing_sha256)
 
 
 def _planned(home: JobHome) -> Planned | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from batchyard.domain.errors import NotFound
+from batchyard.domain.errors import NotFound, PlatformError
 from batchyard.domain.ledger import MAGIC, Committed, Lost, Opened, Record, encode, read, valid_bytes
 from batchyard.domain.tally import Tally
 from batchyard.ports.faults import Faults
@@ -48,11 +48,17 @@ def extents(home: JobHome, *, before_fence: int | None = None) -> list[Extent]:
 
 
 def records(home: JobHome, parts: Sequence[Extent]) -> Iterator[Record]:
-    """Give the records of a ledger in order, streaming."""
+    """Give the records of a ledger in order, streaming.
+
+    Raises: PlatformError when a file holds less than what counts of it; later records may rest on what is missing.
+    """
     for extent in parts:
+        end = len(MAGIC)
         with home.read(extent.name) as stream:
-            for record, _ in read(stream, limit=extent.valid_bytes):
+            for record, end in read(stream, limit=extent.valid_bytes):  # noqa: B007 - looked at after the loop
                 yield record
+        if end != extent.valid_bytes:
+            raise PlatformError(f"{extent.name} of the job home is damaged: {end} of {extent.valid_bytes} bytes count.")
 
 
 def ledger_sha256(home: JobHome, parts: Sequence[Extent]) -> str:
@@ -81,12 +87,15 @@ class LedgerFile:
         self._pending: list[Record] = []
         self._pending_since: float | None = None
         older = extents(home, before_fence=fence)
-        committed: dict[tuple[str, int], Committed] = {}
+        committed: dict[tuple[str, int, int], Committed] = {}
         for record in records(home, older):
             self.tally.apply(record)
             _keep_live(committed, record)
         lost = list(_lost(home, committed.values())) if self.tally.verdict is None else []
         check()
+        # An owner that was killed may have written what it did not sync: it reads well today, and must tomorrow.
+        for extent in older:
+            home.sync(extent.name)
         self._file = home.append(f"ledger/{fence}.log")
         opened = Opened(fence, {str(extent.fence): extent.valid_bytes for extent in older})
         self._file.write(MAGIC + b"".join(encode(record) for record in chain[Record]([opened], lost)))
@@ -130,11 +139,11 @@ class LedgerFile:
         self._file.close()
 
 
-def _keep_live(committed: dict[tuple[str, int], Committed], record: Record) -> None:
+def _keep_live(committed: dict[tuple[str, int, int], Committed], record: Record) -> None:
     if isinstance(record, Committed):
-        committed[record.part, record.offset] = record
+        committed[record.place] = record
     elif isinstance(record, Lost):
-        committed.pop((record.part, record.offset), None)
+        committed.pop(record.place, None)
 
 
 def _lost(home: JobHome, committed: Iterable[Committed]) -> Iterator[Lost]:

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from batchyard.domain.errors import PlatformError
+from batchyard.domain.errors import InvalidInput, Mistake, PlatformError
 from batchyard.domain.jobs import InputKind, Job
 from batchyard.domain.ledger import Planned
 from batchyard.engine.prepare import Staged
@@ -17,6 +17,8 @@ from batchyard.engine.sorting import SortedRuns
 
 _OFFSET = struct.Struct("<Q")
 _STAT = struct.Struct("<qq")
+# What an input itself can be to blame for; anything else is the disk's fault, and tried again.
+_INPUT_IS_WRONG = (FileNotFoundError, NotADirectoryError, PermissionError)
 _UNKNOWN = (-1, -1)  # Size and mtime of a path that could not be looked at; scoring it will tell why.
 
 
@@ -25,14 +27,14 @@ def plan(rooms: Rooms, job: Job, staged: Staged) -> Planned:
 
     Three files in the job home: `listing/<fence>` (paths, each ended by a NUL), `.index` (u64 offsets, items + 1) and
     `.stat` (i64 size, i64 mtime_ns for each item). Memory stays flat: sorted runs are spilled and merged.
-    Raises: PlatformError when the input cannot be listed or the disk is full.
+    Raises: InvalidInput naming the folder that is gone or may not be entered; PlatformError.
     """
     listed_at = rooms.now()
     name = f"listing/{job.fence}"
     target = staged.home.path(name)
     try:
         runs = SortedRuns(staged.home.path(f"scratch-{job.fence}/listing-runs"))
-        runs.extend(_paths(rooms, job, staged))
+        _list(runs, _paths(rooms, job, staged))
         rooms.faults.reach("plan.listed")
         digest = _freeze(runs, target, os.fsencode(staged.input_root))
     except OSError as exc:
@@ -63,6 +65,15 @@ class Listing:
         """Let go of the files."""
         self._paths.close()
         self._index.close()
+
+
+def _list(runs: SortedRuns, paths: Iterable[bytes]) -> None:
+    try:
+        runs.extend(paths)
+    except _INPUT_IS_WRONG as exc:
+        folder = os.fsdecode(exc.filename or b"").encode("utf-8", "backslashreplace").decode()
+        mistake = Mistake("input", f"{folder!r} ({exc.strerror})", "a folder that can be read by the server")
+        raise InvalidInput("input", [mistake]) from exc
 
 
 def _paths(rooms: Rooms, job: Job, staged: Staged) -> Iterator[bytes]:
@@ -113,7 +124,17 @@ def _freeze(paths: Iterable[bytes], target: Path, root: bytes) -> str:
         for stream in (names, index, stat):
             stream.flush()
             os.fsync(stream.fileno())
+    _sync_names(target.parent)
     return digest.hexdigest()
+
+
+def _sync_names(folder: Path) -> None:
+    """Make the names in a folder durable: the ledger is going to rest on them."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _size_and_mtime(path: bytes) -> tuple[int, int]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from batchyard.engine.plain_json import to_json
 from batchyard.engine.rooms import Rooms
 from batchyard.ports.instance import WorkerPlan
 from batchyard.ports.job_home import JobHome
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ def worker_plan(rooms: Rooms, job: Job, staged: Staged, planned: Planned) -> Wor
     """Say what every worker of this job run needs."""
     settings, home = job.spec.settings, staged.home
     for folder in ("parts", "files"):
-        home.path(f"{folder}/.").mkdir(parents=True, exist_ok=True)
+        home.path(f"{folder}/x")  # Made with its name durable: what is committed lies in it.
     return WorkerPlan(
         job=job.name,
         fence=job.fence,
@@ -91,8 +95,16 @@ def worker_plan(rooms: Rooms, job: Job, staged: Staged, planned: Planned) -> Wor
 
 def clear_run_folders(home: JobHome, fence: int) -> None:
     """Delete what only the workers of one owner needed, once they are gone."""
-    for name in (f"code-{fence}", f"scratch-{fence}"):
-        home.remove_tree(name)
+    clear(home, [f"code-{fence}", f"scratch-{fence}"])
+
+
+def clear(home: JobHome, folders: Iterable[str]) -> None:
+    """Delete folders that nobody needs any more, as far as they let themselves be: no job fails by what resists."""
+    for name in folders:
+        try:
+            home.remove_tree(name)
+        except PlatformError as exc:
+            log.warning("folder not removed", extra={"folder": name, "reason": str(exc)})
 
 
 def _clear_older(home: JobHome, fence: int) -> None:

@@ -13,11 +13,16 @@ def write_result(logs: Path, ended: JobChange) -> None:
     """Write how the job ended, and for a failed one why, where to read on first. Raises: PlatformError."""
     try:
         logs.mkdir(parents=True, exist_ok=True)
-        (logs / "job_result.txt").write_text(_result(ended))
+        _write(logs / "job_result.txt", _result(ended))
         if ended.error is not None:
-            (logs / "job_error.txt").write_text(_error(ended.error))
+            _write(logs / "job_error.txt", _error(ended.error))
     except OSError as exc:
         raise PlatformError(f"Could not write the result of the job: {exc}.") from exc
+
+
+def _write(path: Path, text: str) -> None:
+    # Whatever the server's locale is, and whatever a script put into its messages.
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _result(ended: JobChange) -> str:

@@ -20,6 +20,8 @@ from batchyard.environments.pip_lines import PipLine, read_pip_line
 
 KNOWN_KEYS = ("name", "channels", "dependencies", "variables", "prefix")
 
+# Aliases share one value, so a few lines can mean billions of them.
+_MOST_VALUES = 100_000
 _SPEC_ALLOWED = "a conda spec like numpy, numpy=1.24, numpy==1.24.3 or numpy>=1.20,<2"
 
 
@@ -81,6 +83,10 @@ def _definition(reading: _Reading) -> Definition:
 def _load(text: str) -> tuple[Mapping[object, object], Mistake | None]:
     try:
         document = yaml.safe_load(text)
+    except (ValueError, LookupError, AttributeError, RecursionError) as exc:
+        # What PyYAML itself stumbles over: `!!bool x`, `!!timestamp x`, thousands of brackets.
+        found = f"a value that cannot be read ({type(exc).__name__})"
+        return {}, Mistake("conda_file", found, "the YAML text of a conda file")
     except yaml.YAMLError as exc:
         mark = getattr(exc, "problem_mark", None)
         place = f" at line {mark.line + 1}" if mark is not None else ""
@@ -90,7 +96,21 @@ def _load(text: str) -> tuple[Mapping[object, object], Mistake | None]:
         return {}, None
     if not isinstance(document, dict):
         return {}, Mistake("conda_file", type(document).__name__, "a mapping with dependencies")
+    if _values(document, {}) > _MOST_VALUES:
+        return {}, Mistake("conda_file", "aliases without end", f"at most {_MOST_VALUES} values")
     return document, None
+
+
+def _values(value: object, counted: dict[int, int]) -> int:
+    """Count the values of a document as if each alias were written out, which messages about it do."""
+    if not isinstance(value, dict | list | tuple | set):
+        return 1
+    if id(value) not in counted:
+        # A list that contains itself has no end.
+        counted[id(value)] = _MOST_VALUES + 1
+        children = [*value, *value.values()] if isinstance(value, dict) else list(value)
+        counted[id(value)] = 1 + sum(_values(child, counted) for child in children)
+    return counted[id(value)]
 
 
 def _unknown_key(key: str) -> Mistake:

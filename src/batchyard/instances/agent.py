@@ -67,6 +67,7 @@ class Agent:
         try:
             self._take_all(seat)
         except BadFrame as exc:
+            seat.is_trusted = False
             self._kill(seat, f"its report was malformed: {exc}")
             return False
         # A dying process closes its channel a moment before its end shows; one that lives on is of no use any more.
@@ -90,8 +91,9 @@ class Agent:
         seat = self._seats[worker]
         code = seat.process.finish()
         try:
-            seat.process.drain()
-            self._take_all(seat)
+            if seat.is_trusted:
+                seat.process.drain()
+                self._take_all(seat)
         except BadFrame as exc:
             seat.reason = seat.reason or f"its report was malformed: {exc}"
         del self._seats[worker]

@@ -80,8 +80,20 @@ class LocalInstances:
         """End all workers; returns when no process of any of their sessions is left. Raises: PlatformError."""
         if self._is_closed:
             return
-        if not is_early:
-            self._let_end()
+        try:
+            if not is_early:
+                self._let_end()
+        finally:  # Also when this process is told to end while it waits: what scripts started outlives their worker.
+            self._end_all()
+
+    def _let_end(self) -> None:
+        for agent in self._agents.values():
+            agent.end()
+        deadline = time.monotonic() + _LAST_WORDS_S
+        while any(agent.workers for agent in self._agents.values()) and time.monotonic() < deadline:
+            self.poll(_TICK_S)
+
+    def _end_all(self) -> None:
         left = [(agent, worker) for agent in self._agents.values() for worker in agent.workers]
         for agent, worker in left:
             agent.process(worker).kill()
@@ -97,13 +109,6 @@ class LocalInstances:
         self._events.clear()
         if failed is not None:
             raise failed
-
-    def _let_end(self) -> None:
-        for agent in self._agents.values():
-            agent.end()
-        deadline = time.monotonic() + _LAST_WORDS_S
-        while any(agent.workers for agent in self._agents.values()) and time.monotonic() < deadline:
-            self.poll(_TICK_S)
 
     def _look(self, wait_s: float) -> None:
         """Wait once, and take in what is there: reports before ends, so that ends find less to drain."""

@@ -46,6 +46,7 @@ class Seat:
 
     is_ready: `init()` returned. is_killed: we ended it; reason: why. over, over_ticket: the attempt it was killed for,
     or None. start_failure: how its start failed, as far as told. is_out_of_space: it could not write rows.
+    is_trusted: no report of it was malformed; after one nothing it says counts.
     began_ns, sign_ns: its start and its last sign of life, CLOCK_MONOTONIC.
     """
 
@@ -62,6 +63,7 @@ class Seat:
         self.over_ticket = 0
         self.start_failure: Failure | None = None
         self.is_out_of_space = False
+        self.is_trusted = True
         self._part = part
         self._tell = tell
         self._handed: deque[_Handed] = deque()

@@ -6,6 +6,7 @@ is not given away again while a process is in it, so killing looks at the leader
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -40,9 +41,12 @@ def record_session(path: Path, *, name: str, pid: int) -> None:
     if process is None:
         raise PlatformError(f"The worker {name!r} (pid {pid}) ended before it could be recorded.")
     line = {"worker": name, "session": pid, "pid": pid, "started": process.started, "boot": _boot_id()}
+    # The first line break keeps this line whole after one that a full disk or a crash has torn.
+    text = b"\n" + json.dumps(line).encode() + b"\n"
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        os.write(fd, json.dumps(line).encode() + b"\n")
+        if os.write(fd, text) < len(text):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(path))
         os.fsync(fd)
     finally:
         os.close(fd)

@@ -149,7 +149,7 @@ class WorkerProcess:
         self.pidfd = os.pidfd_open(self._process.pid)
         try:
             record_session(sessions_file(plan), name=worker.name, pid=self._process.pid)
-        except OSError:
+        except (OSError, PlatformError):
             self.finish()
             raise
 

@@ -60,7 +60,10 @@ class Written:
 
 
 class Publication(Protocol):
-    """An output on its way: nothing of it is seen before `publish`, everything after. Disk errors: PlatformError."""
+    """An output on its way: nothing of it is seen before `publish`, everything after. Disk errors: PlatformError.
+
+    Of two at once for one job the older one fails with PlatformError, at the latest when it publishes, or was first.
+    """
 
     def write_rows(self, pieces: Iterable[Piece]) -> Written:
         """Join the pieces, in order, as the predictions file."""
@@ -69,13 +72,19 @@ class Publication(Protocol):
         """Write the list of failed items."""
 
     def write_file(self, name: str, pieces: Iterable[Piece]) -> Written:
-        """Join the pieces as a file of the script's own, under its relative name."""
+        """Join the pieces as a file of the script's own, under its relative name.
+
+        Raises: Conflict when the output has a file of this name, or one where a folder has to be.
+        """
 
     def publish(self, manifest: bytes) -> None:
         """Make everything durable and seen, the manifest last; again with the same manifest is already done.
 
-        Raises: Conflict when the place is taken by anything else.
+        Raises: Conflict when the place is taken by anything else; then nothing of this output is seen.
         """
+
+    def discard(self) -> None:
+        """Remove what is not published; nothing after `publish`. Safe to repeat, never fails."""
 
 
 class Datastores(Protocol):

@@ -1,7 +1,7 @@
 """The job home: the one folder in which a job keeps what it must not lose.
 
 `spec.json`, `listing/<fence>{,.index,.stat}`, `ledger/<fence>.log`, `parts/<fence>-<worker>.part`, `files/`,
-`workers.jsonl` and, for one owner at a time, `code-<fence>` and `scratch-<fence>`.
+`workers.jsonl` and, for one owner at a time, `code-<fence>`, `scratch-<fence>` and `collect/<fence>`.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ class JobHome(Protocol):
 
     def append(self, name: str) -> AppendFile:
         """Make a new file to append to, its name durable on return. Raises: Conflict when it is there."""
+
+    def sync(self, name: str) -> None:
+        """Make durable what a file holds now, whoever wrote it."""
 
     def read(self, name: str) -> BinaryIO:
         """Open a file. Raises: NotFound."""

@@ -125,7 +125,7 @@ class Jobs(Protocol):
         """Give the job that this request id made on this endpoint, or None."""
 
     def list(self, which: JobFilter, *, limit: int = 50, token: str | None = None) -> Page[Job]:
-        """Give jobs, newest first."""
+        """Give jobs, newest first, with `queue_reason` where they are queued."""
 
     def request_cancel(self, name: str, *, now: float) -> Job:
         """Ask a running job to end (status CancelRequested), or end a queued one at once (Canceled).

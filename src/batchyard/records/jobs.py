@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
 
 from batchyard.domain.computes import admit
-from batchyard.domain.errors import Conflict, not_found
+from batchyard.domain.errors import Conflict, NotFound, near_names
 from batchyard.domain.job_states import FINAL, JobStatus, can_cancel, check_transition
 from batchyard.domain.jobs import Job
 from batchyard.ports.records import JobFilter, Page
@@ -40,7 +40,7 @@ class JobTable:
         row = self._one(jobs.c.name == name)
         if row is None:
             return None
-        return job_of(row, queue_reason=self._queue_reason(name) if row.status == JobStatus.QUEUED.value else "")
+        return job_of(row, queue_reason=self._queue_reasons([row]).get(name, ""))
 
     def by_request(self, endpoint: str, request_id: str) -> Job | None:
         """Give the job that this request id made on this endpoint, or None."""
@@ -48,7 +48,7 @@ class JobTable:
         return None if row is None else job_of(row)
 
     def list(self, which: JobFilter, *, limit: int = 50, token: str | None = None) -> Page[Job]:
-        """Give jobs, newest first, without `queue_reason`."""
+        """Give jobs, newest first, with `queue_reason` where they are queued."""
         query = select(jobs).where(jobs.c.scope == self._scope)
         if which.endpoint is not None:
             query = query.where(jobs.c.endpoint == which.endpoint)
@@ -61,13 +61,15 @@ class JobTable:
         rows = self._connection.execute(query.order_by(jobs.c.id.desc()).limit(limit + 1)).all()
         more = len(rows) > limit
         rows = rows[:limit]
-        return Page(tuple(job_of(row) for row in rows), make_token([rows[-1].id]) if more and rows else None)
+        reasons = self._queue_reasons(rows)
+        found = tuple(job_of(row, queue_reason=reasons.get(row.name, "")) for row in rows)
+        return Page(found, make_token([rows[-1].id]) if more and rows else None)
 
     def request_cancel(self, name: str, *, now: float) -> Job:
         """Ask a running job to end, or end a queued one at once; asking again changes nothing."""
         row = self._one(jobs.c.name == name)
         if row is None:
-            raise not_found("job", name, self._names())
+            raise self._not_found(name)
         status = JobStatus(row.status)
         if status in (JobStatus.CANCEL_REQUESTED, JobStatus.CANCELED):
             return job_of(row)
@@ -118,13 +120,18 @@ class JobTable:
                 f"{holder[0]!r}, which is {holder[1]}. Choose another output path, or wait until that job has ended."
             )
 
-    def _queue_reason(self, name: str) -> str:
+    def _queue_reasons(self, rows: Sequence[AnyRow]) -> Mapping[str, str]:
+        """Give why jobs wait, by name; the queue is looked at once, and only when one of the rows is queued."""
+        if all(row.status != JobStatus.QUEUED.value for row in rows):
+            return {}
         waiting = demand(self._connection, self._scope)
-        return admit(waiting.queued, waiting.running, waiting.capacity).reasons.get(name, "")
+        return admit(waiting.queued, waiting.running, waiting.capacity).reasons
 
-    def _names(self) -> Sequence[str]:
+    def _not_found(self, name: str) -> NotFound:
         query = select(jobs.c.name).where(jobs.c.scope == self._scope).order_by(jobs.c.id.desc()).limit(1000)
-        return self._connection.execute(query).scalars().all()
+        near = near_names(name, self._connection.execute(query).scalars().all())
+        hint = f" Known: {', '.join(map(repr, near))}." if near else ""
+        return NotFound(f"The job {name!r} does not exist.{hint}")
 
 
 def _why_not_cancel(name: str, status: JobStatus) -> str:

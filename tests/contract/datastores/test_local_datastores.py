@@ -10,7 +10,7 @@ import pytest
 
 from batchyard.datastores.local import LocalDatastore, LocalDatastores
 from batchyard.datastores.sealed import LocalSealedStore
-from batchyard.domain.errors import CallerError, Conflict, InvalidInput, NotFound
+from batchyard.domain.errors import CallerError, Conflict, InvalidInput, NotFound, PlatformError
 from batchyard.domain.jobs import InputKind, InputSource, OutputTarget
 from batchyard.domain.resource_ids import DatastorePath
 from batchyard.ports.datastore import Piece
@@ -191,6 +191,80 @@ def test_what_an_earlier_try_left_is_cleared(datastores: LocalDatastores, home: 
     datastores.publication(target_of("out"), job="job1").write_rows([Piece(rows, 0, 5)])
     publish(datastores, target_of("out"), rows)
     assert sorted(p.name for p in (home / "datastores/workspaceblobstore").iterdir()) == ["out"]
+
+
+def test_another_job_whose_name_begins_alike_keeps_what_it_is_publishing(
+    datastores: LocalDatastores, home: Path, rows: Path
+) -> None:
+    longer = datastores.publication(target_of("out/b"), job="job1-2")
+    longer.write_rows([Piece(rows, 0, 5)])
+    publish(datastores, target_of("out/a"), rows)
+    longer.write_failed_items([])
+    longer.publish(b"{}")
+    folder = home / "datastores/workspaceblobstore/out"
+    assert sorted(p.name for p in (folder / "b").iterdir()) == [
+        "_failed_items.jsonl",
+        "_manifest.json",
+        "predictions.csv",
+    ]
+
+
+@pytest.mark.parametrize("into_existing", [False, True])
+def test_a_publisher_that_slept_while_another_began_publishes_nothing(
+    datastores: LocalDatastores, home: Path, rows: Path, into_existing: bool
+) -> None:
+    (home / "datastores/workspaceblobstore").mkdir(parents=True)
+    target = target_of("out", into_existing=into_existing)
+    sleeper = datastores.publication(target, job="job1")
+    sleeper.write_rows([Piece(rows, 0, 5)])
+    sleeper.write_failed_items([])
+    datastores.publication(target, job="job1")
+    with pytest.raises(PlatformError):
+        sleeper.write_file("own/file.txt", [Piece(rows, 0, 5)])
+    with pytest.raises(PlatformError):
+        sleeper.publish(b"{}")
+    root = home / "datastores/workspaceblobstore"
+    seen = [p for p in root.rglob("*") if p.is_file() and ".batchyard-" not in str(p)]
+    assert seen == []
+
+
+def test_into_an_existing_folder_own_files_of_somebody_else_are_never_taken_for_ours(
+    datastores: LocalDatastores, home: Path, rows: Path
+) -> None:
+    others = home / "datastores/workspaceblobstore/out/predictions.csv.files"
+    others.mkdir(parents=True)
+    (others / "old").write_text("of another job")
+    with pytest.raises(Conflict):
+        publish(datastores, target_of("out", into_existing=True), rows)
+    assert sorted(p.name for p in others.parent.iterdir() if not p.name.startswith(".")) == [others.name]
+
+
+def test_a_place_taken_later_leaves_nothing_half_published(datastores: LocalDatastores, home: Path, rows: Path) -> None:
+    folder = home / "datastores/workspaceblobstore/out"
+    folder.mkdir(parents=True)
+    (folder / "predictions.csv.failed.jsonl").write_text("of another job")
+    with pytest.raises(Conflict):
+        publish(datastores, target_of("out", into_existing=True), rows)
+    assert [p.name for p in folder.iterdir() if not p.name.startswith(".")] == ["predictions.csv.failed.jsonl"]
+
+
+@pytest.mark.parametrize("name", ["predictions.csv", "_failed_items.jsonl", "_manifest.json", "predictions.csv/x"])
+def test_a_file_of_the_script_named_as_one_of_ours_is_a_conflict_and_not_a_broken_disk(
+    datastores: LocalDatastores, rows: Path, name: str
+) -> None:
+    publication = datastores.publication(target_of("out"), job="job1")
+    publication.write_rows([Piece(rows, 0, 5)])
+    publication.write_failed_items([])
+    with pytest.raises(Conflict):
+        publication.write_file(name, [Piece(rows, 0, 5)])
+
+
+def test_what_was_refused_leaves_nothing_beside_the_target(datastores: LocalDatastores, home: Path, rows: Path) -> None:
+    publication = datastores.publication(target_of("out"), job="job1")
+    publication.write_rows([Piece(rows, 0, 5)])
+    publication.discard()
+    publication.discard()
+    assert list((home / "datastores/workspaceblobstore").iterdir()) == []
 
 
 def test_sealing_keeps_the_name_of_a_model_and_not_of_code(

@@ -131,6 +131,19 @@ def test_a_queued_job_tells_why_it_waits(records: DatabaseRecords, make_job: Mak
     assert "behind job 'two'" in behind.queue_reason
 
 
+def test_a_list_tells_why_each_queued_job_waits(records: DatabaseRecords, make_job: MakeJob, owners: Owners) -> None:
+    add(records, make_job("one", instances=2), make_job("two"), make_job("three"))
+    with records.writing() as tx:
+        start(tx, owners[0])
+    with records.reading() as tx:
+        listed = {job.name: job.queue_reason for job in tx.jobs.list(JobFilter()).items}
+        alone = tx.jobs.list(JobFilter(statuses=frozenset({JobStatus.QUEUED})), limit=1).items
+    assert listed["one"] == ""
+    assert "1 of 2 instances asked for, 0 free" in listed["two"]
+    assert "behind job 'two'" in listed["three"]
+    assert [job.queue_reason for job in alone] == [listed["three"]]
+
+
 def test_jobs_are_listed_newest_first_and_by_filter(
     records: DatabaseRecords, make_job: MakeJob, owners: Owners
 ) -> None:

@@ -186,6 +186,25 @@ def test_a_retry_after_a_timeout_waits_for_a_fresh_worker() -> None:
     assert first.first in [lease.first for lease in bench.assigned]
 
 
+def test_a_fresh_worker_takes_the_retry_that_only_it_may_take_before_the_others() -> None:
+    """Another retry waits before it in the queue: taking that one first would leave nobody for it, for ever."""
+    bench = Bench(rules(3, retries=2))
+    bench.ready()
+    bench.score_next()
+    bench.fail_next()
+    running, retry = bench.assigned
+    assert (running.attempt, retry.attempt) == (1, 2)
+    ended = WorkerEnded(bench.worker, Failure(running.first, ErrorClass.TIMEOUT, "Timeout", "30 s"))
+    bench.take(bench.state.handle(ended))
+    bench.assigned.clear()
+    bench.worker = Worker("n0", 0, 1)
+    bench.ready()
+    while bench.verdict is None:
+        assert bench.assigned, "the job hangs: nothing is handed out and nothing runs"
+        bench.score_next()
+    assert bench.state.tally.counts.succeeded == 3
+
+
 def test_a_slot_that_cannot_start_three_times_ends_the_job_and_charges_nobody() -> None:
     bench = Bench(rules(5, retries=3))
     for start in range(3):
@@ -307,6 +326,7 @@ class Cluster:
             self.carry_out(self.state.handle(WorkerReady(worker, 0.1)))
         else:
             busy = [w for w, leases in self.inflight.items() if leases]
+            assert busy or self.pending or self.starting, "nothing runs, starts or waits for the disk: it hangs"
             if busy:
                 self.work(self.random.choice(busy))
 
@@ -362,3 +382,16 @@ def test_any_interleaving_settles_every_mini_batch_exactly_once(
     assert counts.succeeded + counts.failed == counts.items == items
     assert counts.incomplete == 0
     assert isinstance(cluster.ledger[-1], Verdict)
+
+
+@pytest.mark.parametrize(
+    ("stack", "log"),
+    [("Traceback …", "logs/user/error/n0/n0-s1-4.txt"), ("", "logs/user/stderr/n0/n0-s1-4.stderr.txt")],
+)
+def test_a_failed_job_names_the_log_that_exists(stack: str, log: str) -> None:
+    tally = planned(1, 1)
+    tally.apply(AttemptFailed(0, 1, "timeout", "TimeoutError", "30 s", stack, "n0-s1-4"))
+    tally.apply(Verdict("Failed", "ErrorThresholdExceeded", "1 items failed"))
+    error = job_error(tally)
+    assert error is not None
+    assert error.log == log

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
+import pytest
+
 from batchyard.domain.errors import Mistake
 from batchyard.environments.conda import reviewed_names
 from batchyard.environments.resolve import Definition, read_definition
@@ -123,3 +125,22 @@ def test_variables_private_channels_and_build_strings_are_noted() -> None:
     assert definition.requirements == ("numpy==1.24.3",)
     assert ["corp" in definition.notes[0], "environment_variables" in definition.notes[1]] == [True, True]
     assert definition.notes[2] == "Build strings were dropped: numpy py310_0."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dependencies: !!bool x",
+        "dependencies: !!timestamp x",
+        "dependencies: " + "[" * 5000,
+        "dependencies: !!int x",
+        "dependencies:\n- &a [*a]",
+        "\n".join(
+            ["dependencies:", "- &a0 [x, x]", *(f"- &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}]" for n in range(1, 30))]
+        ),
+    ],
+)
+def test_a_conda_file_that_yaml_itself_stumbles_over_is_a_mistake(text: str) -> None:
+    _, mistakes = read(text)
+
+    assert [mistake.field for mistake in mistakes] == ["conda_file"]

@@ -1,0 +1,111 @@
+"""A deployment's YAML as a local run needs it: settings, and the files it names, all mistakes told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchyard.control.scripts import source_mistakes
+from batchyard.domain.assets import Environment
+from batchyard.domain.deployments import ExecutionSettings
+from batchyard.domain.errors import InvalidInput, Mistake
+from batchyard.wire.deployments import DeploymentYaml, read_deployment_yaml
+from batchyard.wire.documents import apply_set, load_yaml
+from batchyard.wire.environments import EnvironmentYaml, environment_from_yaml
+from batchyard.wire.models import ModelYaml
+
+_SCRIPT = "code_configuration.scoring_script"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalDeployment:
+    """Everything of a deployment that a run uses; paths are absolute, compute and endpoint names are not looked up."""
+
+    name: str
+    endpoint: str
+    compute: str
+    model: Path
+    code: Path
+    script: str
+    environment: Environment
+    settings: ExecutionSettings
+    notes: tuple[str, ...]
+
+
+def read_local_deployment(path: Path, assignments: Sequence[str]) -> LocalDeployment:
+    """Read the file, with `--set` applied. Raises: InvalidInput with every mistake of the file and what it names."""
+    document = load_yaml(_text(path, "deployment"), subject=str(path))
+    if assignments:
+        document = apply_set(document, list(assignments))
+    written, mistakes = read_deployment_yaml(document)
+    folder = path.absolute().parent
+    model = _model(written, folder, mistakes)
+    code, script = _code(written, folder, mistakes)
+    environment = _environment(written, folder, mistakes)
+    if mistakes or model is None or code is None or environment is None:
+        raise InvalidInput(str(path), mistakes)
+    return LocalDeployment(
+        name=written.name,
+        endpoint=written.endpoint,
+        compute=written.compute,
+        model=model,
+        code=code,
+        script=script,
+        environment=environment,
+        settings=written.settings,
+        notes=written.notes,
+    )
+
+
+def _model(written: DeploymentYaml, folder: Path, mistakes: list[Mistake]) -> Path | None:
+    if not isinstance(written.model, ModelYaml):
+        found = f"the registered {written.model.name!r}" if written.model else "nothing"
+        mistakes.append(_must_be_local("model", found, "model=PATH"))
+        return None
+    path = folder / written.model.path
+    if not path.exists():
+        mistakes.append(Mistake("model.path", f"nothing at {str(path)!r}", "a file or folder"))
+    return path
+
+
+def _code(written: DeploymentYaml, folder: Path, mistakes: list[Mistake]) -> tuple[Path | None, str]:
+    script = written.scoring_script or ""
+    if not isinstance(written.code_path, str):
+        found = "registered code" if written.code_path else "nothing"
+        mistakes.append(_must_be_local("code_configuration.code", found, "code_configuration.code=FOLDER"))
+        return None, script
+    code = folder / written.code_path
+    file = code / script
+    if not script or not file.is_file():
+        mistakes.append(Mistake(_SCRIPT, f"nothing at {str(file)!r}", "a Python file, relative to the code folder"))
+    else:
+        mistakes += source_mistakes(_text(file, _SCRIPT), script)
+    return code, script
+
+
+def _environment(written: DeploymentYaml, folder: Path, mistakes: list[Mistake]) -> Environment | None:
+    found = written.environment
+    if isinstance(found, str):
+        folder = (folder / found).parent
+        found = environment_from_yaml(load_yaml(_text(folder / Path(found).name, "environment"), subject=found))
+    if not isinstance(found, EnvironmentYaml):
+        what = f"the registered {found.name!r}" if found else "nothing"
+        mistakes.append(_must_be_local("environment", what, "environment=FILE"))
+        return None
+    conda = found.conda_file_text
+    if found.conda_file_path:
+        conda = _text(folder / found.conda_file_path, "environment.conda_file")
+    return Environment("local", "1", image=found.image, conda_file=conda)
+
+
+def _must_be_local(field: str, found: str, remedy: str) -> Mistake:
+    return Mistake(field, found, "files on this machine, since no server is asked", f"Say --set {remedy}.")
+
+
+def _text(path: Path, field: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8"
+        raise InvalidInput(field, [Mistake(field, f"{str(path)!r} ({reason})", "a file that can be read")]) from exc

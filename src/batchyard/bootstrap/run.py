@@ -1,0 +1,180 @@
+"""One local run without a server: `batchyard run deployment.yml --input DIR --output DIR`.
+
+The same engine over the same files, obeying every setting; neither the database nor the web framework is imported.
+Ends with 0 when completed, 1 when failed or refused, 4 with --strict when completed with failed items, 130 by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import quote
+
+from batchyard.bootstrap.faults import make_faults
+from batchyard.bootstrap.local_deployment import LocalDeployment, read_local_deployment
+from batchyard.bootstrap.process_identity import this_process
+from batchyard.bootstrap.progress_line import ProgressLine
+from batchyard.datastores.in_place import OUTPUT, InPlaceTrees, output_beside
+from batchyard.datastores.job_home import LocalJobHomes
+from batchyard.domain.assets import EnvironmentBuild
+from batchyard.domain.errors import BatchyardError
+from batchyard.domain.job_states import JobStatus
+from batchyard.domain.jobs import InputKind, InputSource, Job, JobSpec, OutputTarget
+from batchyard.domain.resource_ids import AssetId, DatastorePath
+from batchyard.engine.job_run import run_job
+from batchyard.engine.rooms import Rooms
+from batchyard.environments.cache import LocalEnvironments
+from batchyard.instances.local import LocalInstances
+from batchyard.instances.scripts import LocalScripts
+from batchyard.instances.workers import kill_recorded_sessions
+from batchyard.records.one_job import OneJob
+from batchyard.settings import Settings, from_environment
+
+COMPLETED, FAILED, WITH_FAILED_ITEMS, INTERRUPTED = 0, 1, 4, 130
+_LOCAL = AssetId("local", "1")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run once and give the exit code."""
+    given = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.ERROR, format="%(message)s")
+    try:
+        settings = from_environment()
+        deployment = read_local_deployment(given.deployment, given.set or [])
+        return _run(settings, deployment, given)
+    except (BatchyardError, ValueError) as exc:
+        print(f"ERROR: {exc}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("Stopped; nothing was published.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="batchyard run", description="Score a folder here and now, without a server.")
+    parser.add_argument("deployment", type=Path, help="YAML file of a deployment; its compute need not exist")
+    parser.add_argument("--input", type=Path, required=True, help="folder of files, or one file")
+    parser.add_argument("--output", type=Path, required=True, help="folder to publish; must not exist or be empty")
+    parser.add_argument("--set", nargs="+", action="extend", metavar="KEY=VALUE", help="change values of the YAML")
+    parser.add_argument("--strict", action="store_true", help="exit 4 when completed with failed items")
+    return parser
+
+
+def _run(settings: Settings, deployment: LocalDeployment, given: argparse.Namespace) -> int:
+    """Build what is missing, run the job, tell how it ended; the run's own folder is kept only when it failed."""
+    runs = settings.home / "runs"
+    runs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=time.strftime("%Y%m%d-%H%M%S-"), dir=runs))
+    for note in deployment.notes:
+        print(f"WARNING: {note}", file=sys.stderr)
+    line = ProgressLine(sys.stderr)
+    job: Job | None = None
+    try:
+        rooms, records = _prepare(settings, folder, deployment, given, line)
+        try:
+            run_job(rooms, records.job)
+        finally:
+            line.end()
+            job = records.job
+        return _tell(job, folder, given.output, is_strict=given.strict)
+    finally:
+        if job is None or job.status is JobStatus.COMPLETED:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _prepare(
+    settings: Settings, folder: Path, deployment: LocalDeployment, given: argparse.Namespace, line: ProgressLine
+) -> tuple[Rooms, OneJob]:
+    """Check input and output, build the environment, and give the rooms of the run and its one job."""
+    output = given.output.absolute()
+    datastores = output_beside(folder, output)
+    source = given.input.absolute()
+    kind = InputKind.FILE if source.is_file() else InputKind.FOLDER
+    target = OutputTarget(DatastorePath(OUTPUT, output.name), deployment.settings.output_file_name)
+    asked = InputSource(kind, "file://" + quote(os.fsencode(source)))
+    datastores.check_input(asked)
+    datastores.check_output(target)
+    environments = LocalEnvironments(
+        settings.home / "environments",
+        allow_source_builds=settings.allow_source_builds,
+        timeout_s=settings.environment_build_timeout_s,
+        environ=os.environ,
+    )
+    with open(folder / "build.txt", "w") as log:
+        build = environments.build(deployment.environment, log)
+    for warning in build.warnings:
+        print(f"WARNING: {warning}", file=sys.stderr)
+    trees = InPlaceTrees(folder / "trees")
+    spec = _spec(folder.name, deployment, trees, build, asked, target)
+    now = time.time()
+    records = OneJob(Job(spec, JobStatus.PREPARING, now, "local run", phases={"preparing": now}, fence=1), line.show)
+    rooms = Rooms(
+        records=records,
+        datastores=datastores,
+        sealed=trees,  # type: ignore[arg-type]  # a run asks for paths of trees and nothing else
+        homes=LocalJobHomes(folder / "jobs"),
+        environments=environments,
+        scripts=LocalScripts(),
+        make_instances=LocalInstances,
+        kill_left_overs=kill_recorded_sessions,
+        logs_of=lambda _: folder,
+        faults=make_faults(settings.fault, settings.fault_log),
+        owner=this_process(),
+        now=time.time,
+        monotonic=time.monotonic,
+        worker_start_timeout_s=settings.worker_start_timeout_s,
+        log_cap_bytes=settings.log_cap_bytes,
+    )
+    return rooms, records
+
+
+def _spec(
+    name: str,
+    deployment: LocalDeployment,
+    trees: InPlaceTrees,
+    build: EnvironmentBuild,
+    source: InputSource,
+    target: OutputTarget,
+) -> JobSpec:
+    return JobSpec(
+        job=name,
+        endpoint=deployment.endpoint,
+        deployment=deployment.name,
+        deployment_revision=0,
+        routed_by="local run",
+        source=source,
+        settings=replace(deployment.settings),
+        compute=deployment.compute,
+        model=_LOCAL,
+        model_seal=trees.add(deployment.model, keep_name=True),
+        code=_LOCAL,
+        code_seal=trees.add(deployment.code, keep_name=False),
+        scoring_script=deployment.script,
+        environment=_LOCAL,
+        build=build,
+        output=target,
+    )
+
+
+def _tell(job: Job, folder: Path, output: Path, *, is_strict: bool) -> int:
+    counts = job.counts
+    sums = f"{counts.succeeded:,} of {counts.items:,} items succeeded, {counts.failed:,} failed"
+    if job.status is not JobStatus.COMPLETED:
+        result = (folder / "logs" / "job_error.txt") if job.error else folder
+        print(f"{job.status.value}: {sums}.", file=sys.stderr)
+        print(result.read_text() if result.is_file() else "", file=sys.stderr)
+        print(f"Nothing was published. Logs: {folder / 'logs'}", file=sys.stderr)
+        return FAILED
+    print(f"Completed: {sums}. Output: {output}", file=sys.stderr)
+    return WITH_FAILED_ITEMS if is_strict and counts.failed else COMPLETED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

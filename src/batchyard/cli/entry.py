@@ -1,0 +1,20 @@
+"""The installed command's first step: `run` goes straight to its own process, everything else to the command line.
+
+A local run is measured against the bare loop, so it does not wait for the command line's imports.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> int:
+    """Run the command in sys.argv; does not return for `run`."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["run"]:
+        sys.stdout.flush()
+        os.execv(sys.executable, [sys.executable, "-m", "batchyard.bootstrap.run", *arguments[1:]])
+    from batchyard.cli.main import main as run
+
+    return run(arguments)

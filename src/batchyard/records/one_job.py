@@ -1,0 +1,62 @@
+"""The records of a run without a server: one job in memory, which nobody else can own.
+
+It keeps what the engine asks of a job's row, and nothing more; no database is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
+
+from batchyard.domain.job_states import check_transition
+from batchyard.domain.jobs import Job, Owner
+from batchyard.ports.records import JobChange, Progress, Transaction
+
+
+class OneJob:
+    """Holds one job; fulfils as much of `Records` as the run of a job uses (`job_leases.renew` and `advance`).
+
+    tell: called with the job after each change and each renewal, from whatever thread made it.
+    """
+
+    def __init__(self, job: Job, tell: Callable[[Job], None]) -> None:
+        self.job = job
+        self._tell = tell
+
+    @contextmanager
+    def writing(self) -> Iterator[Transaction]:
+        """Give the transaction of the one job; what it does is done at once."""
+        yield cast(Transaction, SimpleNamespace(job_leases=self))
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        """Give the same: there is nothing else to read."""
+        yield cast(Transaction, SimpleNamespace(job_leases=self))
+
+    def after_fork(self) -> None:
+        """Do nothing: there are no connections."""
+
+    def renew(self, name: str, *, fence: int, owner: Owner, lease_s: float, progress: Progress) -> bool:  # noqa: ARG002
+        """Take the progress; nobody else can ask for a cancel."""
+        counts = self.job.counts if progress.counts is None else progress.counts
+        self.job = replace(self.job, counts=counts, rate_items_s=progress.rate_items_s, eta_s=progress.eta_s)
+        self._tell(self.job)
+        return False
+
+    def advance(self, name: str, *, fence: int, change: JobChange) -> Job:  # noqa: ARG002
+        """Take the job a step further. Raises: Conflict for an illegal one."""
+        check_transition(self.job.name, self.job.status, change.status)
+        self.job = replace(
+            self.job,
+            status=change.status,
+            counts=change.counts or self.job.counts,
+            phases={**self.job.phases, **change.phases},
+            error=change.error or self.job.error,
+            ledger_sha256=change.ledger_sha256 or self.job.ledger_sha256,
+            listed_at=change.listed_at or self.job.listed_at,
+        )
+        self._tell(self.job)
+        return self.job

@@ -1,0 +1,111 @@
+"""`batchyard run`: the same engine over the same files, without a server."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import wait_for_none
+from tests.support.server_home import BATCHYARD, ServerHome
+
+ECHO = "import os\ndef run(b):\n    return [os.path.basename(p) for p in b]\n"
+FAILS = """
+def run(mini_batch):
+    if any(path.endswith("item-0003.txt") for path in mini_batch):
+        raise ValueError("bad one")
+    return list(mini_batch)
+"""
+
+
+def write(home: ServerHome, script: str, **settings: object) -> Path:
+    home.file("code/score.py", script)
+    home.file("model/weights.txt", "w")
+    return home.file(
+        "deployment.yml",
+        {
+            "name": "one",
+            "endpoint_name": "nowhere",
+            "type": "model",
+            "model": {"path": "model"},
+            "code_configuration": {"code": "code", "scoring_script": "score.py"},
+            "environment": {"conda_file": {"dependencies": []}},
+            "compute": "azureml:no-such-compute",
+            "settings": {"mini_batch_size": 2, **settings},
+        },
+    )
+
+
+def test_a_run_needs_no_server_compute_or_endpoint_and_starts_none(own_home: ServerHome) -> None:
+    write(own_home, ECHO)
+    source = own_home.files("input", 7)
+    own_home.run("run", "deployment.yml", "--input", str(source), "--output", "out")
+    rows = (own_home.folder / "out" / "predictions.csv").read_text().splitlines()
+    assert rows == [f"item-{k:04d}.txt" for k in range(7)]
+    manifest = json.loads((own_home.folder / "out" / "_manifest.json").read_text())
+    assert manifest["counts"]["mini_batches"] == 4
+    assert own_home.processes() == {}
+    assert not (own_home.home / "batchyard.db").exists()
+    assert list((own_home.home / "runs").iterdir()) == []
+
+
+def test_settings_are_obeyed_and_can_be_set(own_home: ServerHome) -> None:
+    write(own_home, FAILS, error_threshold=0, retry_settings={"max_retries": 0})
+    source = own_home.files("input", 6)
+    arguments = ("run", "deployment.yml", "--input", str(source), "--output", "out")
+    failed = own_home.run(*arguments, exit_code=1)
+    assert "bad one" in failed.stderr
+    assert not (own_home.folder / "out").exists()
+    own_home.run(*arguments, "--set", "settings.error_threshold=2")
+    lines = (own_home.folder / "out" / "_failed_items.jsonl").read_text().splitlines()
+    assert [json.loads(line)["item"] for line in lines] == ["item-0002.txt", "item-0003.txt"]
+
+
+def test_strict_has_an_exit_code_of_its_own_for_failed_items(own_home: ServerHome) -> None:
+    write(own_home, FAILS, retry_settings={"max_retries": 0})
+    source = own_home.files("input", 6)
+    own_home.run("run", "deployment.yml", "--input", str(source), "--output", "out", "--strict", exit_code=4)
+    assert (own_home.folder / "out" / "_manifest.json").exists()
+
+
+def test_every_mistake_is_told_at_once_and_an_output_that_exists_is_kept(own_home: ServerHome) -> None:
+    write(own_home, "def score(b):\n    return b\n", mini_batch_size=0)
+    source = own_home.files("input", 1)
+    arguments = ("run", "deployment.yml", "--input", str(source), "--output", "out")
+    refused = own_home.run(*arguments, "--set", "model=nothing-here", exit_code=1)
+    for field in ("settings.mini_batch_size", "code_configuration.scoring_script", "model.path"):
+        assert field in refused.stderr
+    assert "Traceback" not in refused.stderr
+    write(own_home, ECHO)
+    own_home.file("out/mine.txt", "stays")
+    assert "exists" in own_home.run(*arguments, exit_code=1).stderr
+    assert [p.name for p in (own_home.folder / "out").iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_is_stopped_leaves_no_output_and_no_process(own_home: ServerHome, number: signal.Signals) -> None:
+    write(own_home, "import time\ndef run(b):\n    time.sleep(60)\n    return list(b)\n")
+    source = own_home.files("input", 2)
+    command = [BATCHYARD, "run", "deployment.yml", "--input", str(source), "--output", "out"]
+    process = subprocess.Popen(command, cwd=own_home.folder, env=own_home.environment(), stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while not list((own_home.home / "runs").glob("*/logs/user/stdout/*/*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(number)
+    process.wait(timeout=20)
+    assert wait_for_none(own_home.home, within_s=5) == {}
+    assert not (own_home.folder / "out").exists()
+
+
+def test_neither_the_database_nor_the_web_framework_is_imported() -> None:
+    heavy = ("sqlalchemy", "alembic", "fastapi", "starlette", "uvicorn", "knack")
+    code = f"import batchyard.bootstrap.run, sys; print([m for m in sys.modules if m in {heavy}])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

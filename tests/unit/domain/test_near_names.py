@@ -1,0 +1,18 @@
+"""Near names are found at once, however long the wanted one is."""
+
+from __future__ import annotations
+
+import time
+
+from batchyard.domain.errors import near_names
+
+
+def test_a_name_of_absurd_length_costs_nothing() -> None:
+    began = time.monotonic()
+
+    assert near_names("x" * 1_000_000, ["digits", "y" * 36] * 100) == []
+    assert time.monotonic() - began < 0.5
+
+
+def test_near_names_come_best_first() -> None:
+    assert near_names("digit", ["digest", "digits", "weather"]) == ["digits", "digest"]
