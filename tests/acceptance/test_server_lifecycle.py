@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import ssl
 import stat
 import subprocess
@@ -234,8 +235,6 @@ def test_a_polite_signal_ends_the_doors_gracefully(yard: Yard) -> None:
 
 
 def test_a_taken_port_is_told_and_not_changed(yard: Yard) -> None:
-    import socket
-
     with socket.socket() as foreign:
         foreign.bind(("127.0.0.1", 0))
         foreign.listen()
@@ -261,6 +260,42 @@ def test_a_home_that_others_can_write_to_is_not_served(yard: Yard) -> None:
     assert doors.stderr is not None
     assert "chmod 700" in doors.stderr.read()
     assert not (yard.home / "token").exists()
+
+
+def test_an_engine_refuses_a_home_that_others_can_write_to(yard: Yard) -> None:
+    yard.home.mkdir()
+    yard.home.chmod(0o777)
+
+    engine = yard.start("engine")
+
+    assert engine.wait(_PATIENCE_S) == 4
+    assert engine.stderr is not None
+    assert "chmod 700" in engine.stderr.read()
+    assert list(yard.home.iterdir()) == []
+
+
+def test_a_command_tells_at_once_why_the_server_cannot_start_and_nothing_of_starts_before(yard: Yard) -> None:
+    (yard.home / "logs").mkdir(mode=0o700, parents=True)
+    yard.home.chmod(0o700)
+    stale = {"event": "home cannot be served", "reason": "of yesterday"}
+    (yard.home / "logs" / "doors.log").write_text(json.dumps(stale) + "\n")
+    command = [Path(sys.executable).with_name("batchyard"), "compute", "list"]
+    environment = {**os.environ, "BATCHYARD_HOME": str(yard.home)}
+    with socket.socket() as foreign:
+        foreign.bind(("127.0.0.1", 0))
+        foreign.listen()
+        port = foreign.getsockname()[1]
+        (yard.home / "server.json").write_text(json.dumps({"port": port}))
+
+        # The second time an engine of the first runs, and keeps on trying to start the doors.
+        for _ in range(2):
+            began = time.monotonic()
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+            assert time.monotonic() - began < 10
+            assert done.returncode == 1
+            assert f"Port {port}" in done.stderr
+            assert len(done.stderr.splitlines()) == 1
 
 
 def test_no_secret_is_in_the_logs(yard: Yard) -> None:

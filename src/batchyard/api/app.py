@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection
 
 from fastapi import FastAPI
@@ -11,6 +12,7 @@ from batchyard.api.arm import assets, codes, computes, deployments, endpoints, j
 from batchyard.api.arm import datastores as datastore_routes
 from batchyard.api.arm_paths import HISTORY, INVOKE, MANAGEMENT_FRONTEND, ArmPaths
 from batchyard.api.blob import gateway
+from batchyard.api.blob.arriving import MOST_AT_ONCE
 from batchyard.api.caller import Doorkeeper
 from batchyard.api.errors import UnexpectedErrors, install_error_handlers
 from batchyard.api.history import endpoint_jobs, runs
@@ -46,6 +48,7 @@ def make_app(
     """
     app = FastAPI(title="batchyard", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.rooms = Rooms(records, identity, datastores, sealed, blob_metadata, environments, scope, clock, new_id)
+    app.state.uploads = asyncio.Semaphore(MOST_AT_ONCE)
     install_error_handlers(app)
     for noun in _ARM:
         app.include_router(noun.router, prefix=scope.arm_id)

@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Request
 
 from batchyard.api.errors import error_answer, is_blob_path
-from batchyard.domain.errors import NotFound
+from batchyard.domain.errors import CallerError, NotFound
 from batchyard.domain.resource_ids import PROVIDER, Scope
 
 INVOKE = "/invoke"
@@ -50,17 +50,22 @@ class ArmPaths:
         """Pass the request on with its path in our spelling; ASGI."""
         if scope["type"] == "http":
             try:
-                path = _routed_path(scope["path"], self._scope)
-            except NotFound as error:
+                path = _routed_path(scope["path"], scope["raw_path"], self._scope)
+            except CallerError as error:
                 await error_answer(scope, error)(scope, receive, send)
                 return
             scope = {**scope, "path": path}
         await self._app(scope, receive, send)
 
 
-def _routed_path(path: str, workspace: Scope) -> str:
+def _routed_path(path: str, raw_path: bytes, workspace: Scope) -> str:
     # The gateway reads the raw path itself; names of blobs may hold what no route would match, such as a line break.
-    return "/blob/-" if is_blob_path(path) else canonical_path(path, workspace)
+    if is_blob_path(path):
+        return "/blob/-"
+    if b"%2f" in raw_path.lower():
+        # Decoded it would divide the path elsewhere than the caller did, and lead to another resource.
+        raise CallerError(f"The path {path!r} holds a name with a '/' in it (as %2F); no name here has one.")
+    return canonical_path(path, workspace)
 
 
 def canonical_path(path: str, workspace: Scope) -> str:

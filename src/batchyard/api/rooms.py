@@ -51,8 +51,9 @@ async def _base_url(request: Request) -> str:
 
 
 async def _if_match(request: Request) -> str | None:
-    # Some clients send the ETag as the header had it, others as the body has it, without quotes.
-    return header_text(request, "if-match").removeprefix("W/").strip('"') or None
+    # Some clients send the ETag as the header had it, others as the body has it, without quotes. An empty one is not
+    # an absent one: it matches nothing.
+    return header_text(request, "if-match").removeprefix("W/").strip('"') if "if-match" in request.headers else None
 
 
 RoomsIn = Annotated[Rooms, Depends(_rooms)]

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 
-from batchyard.bootstrap.adapters import database_url
+from batchyard.bootstrap.database import database_url
 from batchyard.bootstrap.home import home_mistake, read_server_file
 from batchyard.bootstrap.locks import holder, is_held
 from batchyard.bootstrap.spawn import STOPPED

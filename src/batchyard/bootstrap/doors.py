@@ -132,7 +132,7 @@ def _build(home: Home, settings: Settings, port: int) -> FastAPI:
     import uuid
 
     from batchyard.api.app import make_app
-    from batchyard.bootstrap.adapters import make_environments
+    from batchyard.bootstrap.environments import make_environments
     from batchyard.datastores.blob_metadata import LocalBlobMetadata
     from batchyard.datastores.local import LocalDatastores
     from batchyard.datastores.sealed import LocalSealedStore

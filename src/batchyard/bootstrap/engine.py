@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from batchyard.bootstrap.adapters import database_url
+from batchyard.bootstrap.database import database_url
 from batchyard.bootstrap.home import ALREADY_RUNNING, REFUSED, check_home
 from batchyard.bootstrap.job import fork, job_child, operation_child
 from batchyard.bootstrap.locks import AlreadyHeldError, HeldLock, hold

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from batchyard.bootstrap.adapters import database_url
+from batchyard.bootstrap.database import database_url
 from batchyard.bootstrap.process_identity import this_process
 from batchyard.domain.datastores import DATASTORES
 from batchyard.domain.errors import PlatformError

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from batchyard.bootstrap.adapters import database_url, make_environments
+from batchyard.bootstrap.database import database_url
+from batchyard.bootstrap.environments import make_environments
 from batchyard.bootstrap.faults import make_faults
 from batchyard.bootstrap.process_identity import this_process
 from batchyard.datastores.job_home import LocalJobHomes

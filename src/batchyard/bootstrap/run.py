@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
+from batchyard.bootstrap.environments import make_environments
 from batchyard.bootstrap.faults import make_faults
 from batchyard.bootstrap.local_deployment import LocalDeployment, read_local_deployment
 from batchyard.bootstrap.process_identity import this_process
@@ -101,16 +102,8 @@ def _prepare(
     asked = InputSource(kind, "file://" + quote(os.fsencode(source)))
     datastores.check_input(asked)
     datastores.check_output(target)
-    environments = LocalEnvironments(
-        settings.home / "environments",
-        allow_source_builds=settings.allow_source_builds,
-        timeout_s=settings.environment_build_timeout_s,
-        environ=os.environ,
-    )
-    with open(folder / "build.txt", "w") as log:
-        build = environments.build(deployment.environment, log)
-    for warning in build.warnings:
-        print(f"WARNING: {warning}", file=sys.stderr)
+    environments = make_environments(settings)
+    build = _build(environments, deployment, folder)
     trees = InPlaceTrees(folder / "trees")
     spec = _spec(folder.name, deployment, trees, build, asked, target)
     now = time.time()
@@ -133,6 +126,14 @@ def _prepare(
         log_cap_bytes=settings.log_cap_bytes,
     )
     return rooms, records
+
+
+def _build(environments: LocalEnvironments, deployment: LocalDeployment, folder: Path) -> EnvironmentBuild:
+    with open(folder / "build.txt", "w") as log:
+        build = environments.build(deployment.environment, log)
+    for warning in build.warnings:
+        print(f"WARNING: {warning}", file=sys.stderr)
+    return build
 
 
 def _spec(

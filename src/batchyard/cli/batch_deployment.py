@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any  # JSON of the server's answers
 
@@ -44,7 +45,7 @@ def create(
     from batchyard.cli.documents import document_from
     from batchyard.cli.failures import UsageMistake
     from batchyard.cli.operation import finish
-    from batchyard.wire.deployments import deployment_cli_from_arm, deployment_to_arm_body
+    from batchyard.wire.deployments import deployment_to_arm_body
 
     if set_default and no_wait:
         raise UsageMistake("--set-default waits until the deployment is ready; it cannot go with --no-wait.")
@@ -55,30 +56,27 @@ def create(
     path = _path(server, draft.endpoint, draft.name)
     answer = server.put(path, deployment_to_arm_body(server.scope, draft), headers=change_headers(reason, ticket))
     if no_wait:
-        return deployment_cli_from_arm(answer.body)
+        return _shown(server, answer.body)
     done = finish(server, answer, path, what=f"Deployment {draft.name!r} of endpoint {draft.endpoint!r}")
     if set_default:
         _make_default(server, draft.endpoint, draft.name, reason=reason, ticket=ticket)
         done = server.get(path).body
-    return deployment_cli_from_arm(done)
+    return _ready(server, done)
 
 
-def show(server: Server, *, endpoint_name: str, name: str) -> Any:
-    """Show a batch deployment."""
-    from batchyard.wire.deployments import deployment_cli_from_arm
-
-    return deployment_cli_from_arm(server.get(_path(server, endpoint_name, name)).body)
+def show(server: Server, *, endpoint_name: str, name: str, revision: int | None = None) -> Any:
+    """Show a batch deployment: its newest revision, or an older one by its number."""
+    params = {} if revision is None else {"revision": revision}
+    return _shown(server, server.get(_path(server, endpoint_name, name), **params).body)
 
 
 def list_(server: Server, *, endpoint_name: str) -> Any:
     """List the deployments of a batch endpoint."""
-    from batchyard.wire.deployments import deployment_cli_from_arm
-
     found = server.list_all(server.path("batchEndpoints", endpoint_name, "deployments"))
     if not found:
         # An empty list and a missing endpoint are told apart.
         server.get(server.path("batchEndpoints", endpoint_name))
-    return [deployment_cli_from_arm(arm) for arm in found]
+    return [_shown(server, arm) for arm in found]
 
 
 def update(
@@ -116,7 +114,7 @@ def update(
         headers=change_headers(reason, ticket),
     )
     what = f"Deployment {deployment!r} of endpoint {endpoint!r}"
-    return wire.deployment_cli_from_arm(answer.body if no_wait else finish(server, answer, path, what=what))
+    return _shown(server, answer.body) if no_wait else _ready(server, finish(server, answer, path, what=what))
 
 
 def delete(
@@ -142,6 +140,24 @@ def list_jobs(server: Server, *, endpoint_name: str, name: str, max_results: int
 
     server.get(_path(server, endpoint_name, name))
     return jobs_of(server, endpoint=endpoint_name, deployment=name, limit=max_results)
+
+
+def _ready(server: Server, arm: Mapping[str, Any]) -> dict[str, object]:
+    """Show a deployment that was provisioned, and say on stderr what its environment is not as asked for."""
+    from batchyard.wire.deployments import deployment_warnings
+
+    for warning in deployment_warnings(arm):
+        server.say(f"Warning: {warning}")
+    return _shown(server, arm)
+
+
+def _shown(server: Server, arm: Mapping[str, Any]) -> dict[str, object]:
+    from batchyard.cli.operation import log_place
+    from batchyard.wire.deployments import deployment_cli_from_arm
+
+    shown = deployment_cli_from_arm(arm)
+    log = shown["provisioning_log"]
+    return {**shown, "provisioning_log": log_place(server, log) if isinstance(log, str) else None}
 
 
 def _path(server: Server, endpoint: str, name: str) -> str:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any  # knack calls with untyped values
 
+from batchyard.cli.failures import CommandFailed
 from batchyard.cli.grammar import Command
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ COMMANDS = (Command("configure", "configure"),)
 FILE_NAME = "cli.ini"
 KEYS = ("group", "workspace", "subscription", "output", "only_show_errors")
 _CORE = ("output", "only_show_errors")
+OUTPUTS = ("json", "jsonc", "yaml", "yamlc", "table", "tsv", "none")
 _ABSENT = object()
 
 
@@ -31,6 +33,9 @@ def configure(server: Server, *, defaults: list[list[str]] | None = None) -> dic
     bad = [key for key, _ in pairs if key not in KEYS]
     if bad:
         raise UsageMistake(f"Unknown default {', '.join(map(repr, bad))}; known: {', '.join(KEYS)}.")
+    output = dict(pairs).get("output")
+    if output and output not in OUTPUTS:
+        raise UsageMistake(f"output is {output!r}, must be one of {', '.join(OUTPUTS)}.")
     if pairs:
         kept.keep(dict(pairs))
     return kept.all()
@@ -90,8 +95,15 @@ class Defaults:
 
     def _read(self) -> ConfigParser | None:
         if self._parsed is None and os.path.exists(self.config_path):
-            from configparser import ConfigParser
+            from configparser import ConfigParser, Error
 
-            self._parsed = ConfigParser()
-            self._parsed.read(self.config_path, encoding="utf-8")
+            parsed = ConfigParser()
+            try:
+                parsed.read(self.config_path, encoding="utf-8")
+            except (Error, UnicodeDecodeError) as exc:
+                why = type(exc).__name__
+                raise CommandFailed(
+                    f"The file of defaults {self.config_path!r} cannot be read ({why}). Correct or delete it."
+                ) from exc
+            self._parsed = parsed
         return self._parsed

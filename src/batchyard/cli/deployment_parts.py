@@ -59,7 +59,7 @@ def check(server: Server, document: Document, folder: Path, *, skip_script: bool
     if len(parts.mistakes) == 1 and parts.missing:
         raise parts.missing[0]
     if parts.mistakes:
-        raise InvalidInput(f"Deployment {written.name!r}", parts.mistakes)
+        raise InvalidInput(f"Deployment {written.name!r}" if written.name else "Deployment", parts.mistakes)
     for note in written.notes:
         server.say(note)
     return parts

@@ -14,7 +14,7 @@ from batchyard.settings import server_environment
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server
 
-COMMANDS = (Command("doctor", "doctor", lambda result: result["checks"]), Command("version", "version"))
+COMMANDS = (Command("doctor", "doctor", list), Command("version", "version"))
 
 
 def version(server: Server) -> Any:  # noqa: ARG001  # every command is handed its server
@@ -23,14 +23,14 @@ def version(server: Server) -> Any:  # noqa: ARG001  # every command is handed i
 
 
 def doctor(server: Server) -> Any:
-    """Check this machine, the home and the server; says what to do about each finding. Starts nothing."""
+    """Check this machine, the home and the server: one row a check, with what to do about it. Starts nothing."""
     if server.settings.url:
-        return {"checks": [_remote(server)], "server": server.settings.url}
+        return [_remote(server)]
     home = server.settings.home
     command = [sys.executable, "-m", "batchyard.bootstrap.doctor", "--home", str(home), "--json"]
     done = subprocess.run(command, env=server_environment(home), stdout=subprocess.PIPE, text=True, check=False)
     server.exit_code = done.returncode
-    return {"checks": json.loads(done.stdout), "home": str(home)}
+    return json.loads(done.stdout)
 
 
 def installed_version() -> str:

@@ -41,14 +41,15 @@ def document_from(
 ) -> Document:
     """Build the document of a `create`: the file, then flags that were given, then `--set`.
 
-    Raises: UsageMistake when neither file nor flag gives `needs`.
+    Raises: UsageMistake when there is no file and no flag gives `needs`. A file without it is read on, so that it is
+    told together with the file's other mistakes.
     """
     from batchyard.wire.documents import apply_set, merge_patch
 
     document = read_yaml(file) if file else {}
     document = merge_patch(document, {key: value for key, value in flags.items() if value not in (None, {})})
-    document = apply_set(document, flatten(sets)) if sets else document
-    if document.get(needs) in (None, ""):
+    document = apply_set(document, flatten(sets), marks_removals=True) if sets else document
+    if not file and document.get(needs) in (None, ""):
         raise UsageMistake(f"Give --file, or --{needs.replace('_', '-')}.")
     document.pop("$schema", None)
     return document
@@ -62,7 +63,8 @@ def patch_from(
     *,
     read: Callable[[str], Document] = read_yaml,
 ) -> Document:
-    """Change a stored document: the file merged in, then flags, then `--set`; null removes.
+    """Change a stored document: the file merged in, then flags, then `--set`; null removes, and is marked where there
+    was nothing (`wire.removals`).
 
     read: gives the file's document in the form of the stored one.
     Raises: InvalidInput when the file is about another object.
@@ -81,7 +83,7 @@ def patch_from(
             )
         changed = merge_patch(changed, given)
     changed = merge_patch(changed, {key: value for key, value in flags.items() if value not in (None, {})})
-    return apply_set(changed, flatten(sets)) if sets else changed
+    return apply_set(changed, flatten(sets), marks_removals=True) if sets else changed
 
 
 def update(
@@ -95,15 +97,16 @@ def update(
 ) -> Answer:
     """Read, change, check and write one resource; when somebody else wrote meanwhile, do it over on what they wrote.
 
-    Says the changed fields on stderr. Nothing is written when nothing changes.
+    to_document: gives the document of an answer. to_body: checks a document, registers what is local, and gives what to
+    write. Says on stderr which fields change, local parts as what they were registered as: files of the same content
+    are no change. Nothing is written when nothing changes.
     Raises: CommandFailed when it was overtaken every time.
     """
     for _ in range(_TRIES):
         answer = server.get(path)
         before = to_document(answer.body)
-        after = change(before)
-        body = to_body(after)
-        changes = differences(before, after)
+        body = to_body(change(before))
+        changes = differences(before, to_document({**answer.body, **body}))
         if not changes:
             server.say("Nothing to change.")
             return answer

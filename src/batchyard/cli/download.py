@@ -16,12 +16,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any  # JSON of jobs and manifests
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from batchyard.cli.failures import CommandFailed, Unreachable
 from batchyard.cli.upload import container_url
 
 if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
     from batchyard.cli.rest import Server
     from batchyard.domain.resource_ids import DatastorePath
 
@@ -49,10 +51,18 @@ def list_blobs(container: str, server: Server, prefix: str) -> Iterator[Blob]:
         page = ElementTree.fromstring(server.request("GET", url).body or "<none/>")
         for entry in page.iter("Blob"):
             size = entry.findtext("Properties/Content-Length") or "0"
-            yield Blob(entry.findtext("Name") or "", int(size))
+            yield Blob(_name_of(entry), int(size))
         marker = page.findtext("NextMarker") or ""
         if not marker:
             return
+
+
+def _name_of(entry: Element) -> str:
+    name = entry.find("Name")
+    text = (name.text or "") if name is not None else ""
+    # Azure: a name that XML cannot hold comes percent-encoded, and says so; its bytes need not be UTF-8.
+    is_encoded = name is not None and name.get("Encoded") == "true"
+    return unquote(text, errors="surrogateescape") if is_encoded else text
 
 
 def fetch_output(server: Server, job: Mapping[str, Any], target: Path) -> list[str]:
@@ -115,7 +125,7 @@ def _fetch(server: Server, container: str, blobs: Sequence[Blob], folder: Path, 
     def one(blob: Blob) -> None:
         path = _inside(folder, blob.path[len(below) + 1 if below else 0 :])
         path.parent.mkdir(parents=True, exist_ok=True)
-        _stream_to(server, f"{container}/{quote(blob.path)}", path)
+        _stream_to(server, f"{container}/{quote(os.fsencode(blob.path))}", path)
         if path.stat().st_size != blob.size_bytes:
             raise CommandFailed(f"{blob.path!r} came with {path.stat().st_size} of {blob.size_bytes} bytes.")
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any  # JSON of the files in the home
+from urllib.parse import urlsplit
 
 from batchyard.cli.failures import CommandFailed, Unreachable
 from batchyard.cli.rest import Connection, is_healthy
@@ -21,17 +22,24 @@ from batchyard.settings import Settings, server_environment
 PROCESSES = ("doors", "engine")
 STOPPED = "stopped"
 _START_S, _END_S = 15.0, 10.0
+# What the doors end with, and how they log that they refuse.
+_ALREADY_RUNNING, _REFUSED = 3, 4
+_CANNOT_BE_SERVED = "home cannot be served"
 
 
 def connect(settings: Settings, *, say: Callable[[str], None]) -> Connection:
     """Give the remote server that the environment names, else the home's own, started when it does not answer.
 
-    Raises: Unreachable when it does not come up within 15 s; CommandFailed for a URL without a token.
+    Raises: Unreachable when it refuses to serve, with its reason, or does not come up within 15 s; CommandFailed for a
+    URL without a token.
     """
     if settings.url:
         if not settings.token:
             raise CommandFailed("BATCHYARD_URL is set but BATCHYARD_TOKEN is not. Set it to a token of that server.")
+        if not settings.url.lower().startswith("https://") and not _is_loopback(settings.url):
+            raise CommandFailed(f"BATCHYARD_URL is {settings.url!r}; a token is sent over https:// alone.")
         return Connection(settings.url, settings.token, settings.ca_file)
+    _refuse_shared(settings.home)
     found = _connection(settings.home)
     if found is not None and is_healthy(found):
         return found
@@ -40,6 +48,7 @@ def connect(settings: Settings, *, say: Callable[[str], None]) -> Connection:
 
 def start(settings: Settings, *, say: Callable[[str], None]) -> Connection:
     """Start what is missing and wait until the server answers; at once when it already does."""
+    _refuse_shared(settings.home)
     found = _connection(settings.home)
     if found is not None and is_healthy(found) and all(holder(settings.home, name) for name in PROCESSES):
         return found
@@ -87,7 +96,7 @@ def processes(home: Path) -> set[int]:
     wanted = ["--home", str(home)]
     found = {pid for name in PROCESSES if (pid := holder(home, name)) is not None}
     for entry in os.scandir("/proc"):
-        if entry.name.isdecimal() and int(entry.name) != os.getpid():
+        if entry.name.isdecimal() and int(entry.name) != os.getpid() and _is_mine(entry):
             words = _command_line(int(entry.name))
             if any(word.startswith("batchyard.bootstrap.") for word in words) and words[-2:] == wanted:
                 found.add(int(entry.name))
@@ -115,8 +124,10 @@ def holder(home: Path, name: str) -> int | None:
 
 
 def _recorded_pid(path: Path) -> int | None:
-    pid = _read_json(path).get("pid")
-    if not isinstance(pid, int):
+    told = _read_json(path)
+    pid = told.get("pid")
+    if not isinstance(pid, int) or _start_ticks(pid) != told.get("start_ticks"):
+        # What is written may be of a holder before, whose number another process has by now.
         return None
     # Signalled only if it is one of ours: the lock could be held by somebody's editor.
     return pid if any(word.startswith("batchyard.bootstrap.") for word in _command_line(pid)) else None
@@ -128,30 +139,102 @@ def _connection(home: Path) -> Connection | None:
         token = (home / "token").read_text(encoding="utf-8").strip()
     except OSError:
         return None
-    if not isinstance(url, str) or not url:
+    if not isinstance(url, str) or not _is_loopback(url):
         return None
     return Connection(url.rstrip("/"), token, str(home / "tls" / "ca.pem"), reads_in_place=True)
+
+
+def _refuse_shared(home: Path) -> None:
+    """Raises: CommandFailed for a home in which others could have laid an address, a CA and a token of their own."""
+    try:
+        found = home.stat()
+    except FileNotFoundError:
+        return
+    if found.st_uid != os.getuid():
+        raise CommandFailed(f"The home {str(home)!r} belongs to another user. Name your own in BATCHYARD_HOME.")
+    if found.st_mode & 0o022:
+        raise CommandFailed(
+            f"The home {str(home)!r} can be written to by others. Look at what is in it, then run `chmod 700 {home}`."
+        )
+
+
+def _is_loopback(url: str) -> bool:
+    try:
+        return urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
+    except ValueError:
+        return False
+
+
+def _is_mine(process: os.DirEntry[str]) -> bool:
+    try:
+        return process.stat().st_uid == os.getuid()
+    except OSError:
+        return False
+
+
+def _start_ticks(pid: int) -> int | None:
+    """Give when a process began, in ticks since boot (field 22 of its stat), or None when it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    return int(text[text.rindex(")") + 2 :].split()[19])
 
 
 def _start_and_wait(home: Path, say: Callable[[str], None]) -> Connection:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     (home / "logs").mkdir(mode=0o700, exist_ok=True)
     (home / STOPPED).unlink(missing_ok=True)
-    started = [_spawn(name, home) for name in PROCESSES if holder(home, name) is None]
+    words = _Words(home / "logs" / "doors.log")
+    started = {name: _spawn(name, home) for name in PROCESSES if holder(home, name) is None}
+    is_new = bool(started)
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
         found = _connection(home)
         if found is not None and is_healthy(found):
-            if started:
+            if is_new:
                 say(f"Started the embedded server for {home}.")
             return found
-        if started and all(child.poll() not in (None, 0) for child in started) and not processes(home):
+        doors = started.get("doors")
+        code = doors.poll() if doors is not None else _ALREADY_RUNNING
+        if code == _REFUSED:
+            raise Unreachable(f"The embedded server cannot start. {words.reason()}")
+        if started and all(child.poll() not in (None, 0) for child in started.values()) and not processes(home):
             break
+        if code == _ALREADY_RUNNING and holder(home, "doors") is None:
+            # Whoever had the lock, such as doors that the engine started, ended without serving; ours will tell why.
+            started["doors"] = _spawn("doors", home)
         time.sleep(0.05)
     raise Unreachable(
         f"The embedded server of {home} did not answer within {_START_S:.0f} s. "
-        f"Its last words in {home / 'logs' / 'doors.log'}:\n{_last_lines(home / 'logs' / 'doors.log')}"
+        f"Its last words in {words.path}:\n{words.last_lines()}"
     )
+
+
+class _Words:
+    """What the log of a process has got since this was made: what an earlier start said explains nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._offset = path.stat().st_size if path.exists() else 0
+
+    def reason(self) -> str:
+        """Give why the home cannot be served, the last lines if nothing says so."""
+        told = [line for line in map(_json_of, self._lines()) if line.get("event") == _CANNOT_BE_SERVED]
+        return str(told[-1].get("reason")) if told else f"Its words in {self.path}:\n{self.last_lines()}"
+
+    def last_lines(self, count: int = 15) -> str:
+        """Give the last lines, as they are."""
+        return "\n".join(self._lines()[-count:]) or "(nothing)"
+
+    def _lines(self) -> list[str]:
+        try:
+            with open(self.path, "rb") as file:
+                # A log that was rotated away began again.
+                file.seek(self._offset if self.path.stat().st_size >= self._offset else 0)
+                return file.read().decode(errors="replace").splitlines()
+        except OSError:
+            return []
 
 
 def _spawn(name: str, home: Path) -> subprocess.Popen[bytes]:
@@ -188,14 +271,14 @@ def _command_line(pid: int) -> list[str]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        return _json_of(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
-def _last_lines(path: Path, count: int = 15) -> str:
+def _json_of(text: str) -> dict[str, Any]:
     try:
-        return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-count:])
-    except OSError:
-        return "(nothing)"
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

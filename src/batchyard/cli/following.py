@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any  # jobs come as JSON
 
 from batchyard.cli.failures import CommandFailed, ServerError
+from batchyard.cli.visible import visible
 
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server
@@ -130,13 +131,13 @@ class _Shown:
 
     def __init__(self, out: IO[str]) -> None:
         self._out = out
-        self._is_live = out.isatty()
+        self._is_live = self._is_terminal = out.isatty()
         self._status, self._tenth, self._printed_at = "", -1, time.monotonic()
 
     def update(self, job: Mapping[str, Any]) -> None:
         """Show a job's progress."""
         if self._is_live:
-            self._write(f"\r{progress(job)}\x1b[K")
+            self._write(f"\r{visible(progress(job))}\x1b[K")
             if job.get("status") in FINAL:
                 self._write("\n")
                 self._is_live = False
@@ -147,11 +148,11 @@ class _Shown:
         is_late = time.monotonic() - self._printed_at > _QUIET_S
         if job.get("status") != self._status or tenth != self._tenth or is_late:
             self._status, self._tenth, self._printed_at = str(job.get("status")), tenth, time.monotonic()
-            self._write(progress(job) + "\n")
+            self._write(visible(progress(job)) + "\n")
 
     def print(self, line: str) -> None:
-        """Print a line of a log above the progress."""
-        self._write(f"\r\x1b[K{line}\n" if self._is_live else f"{line}\n")
+        """Print a line of a log above the progress; a file or a pipe gets it as the script wrote it."""
+        self._write(f"\r\x1b[K{visible(line)}\n" if self._is_terminal else f"{line}\n")
 
     def clear(self) -> None:
         """Take the live line away."""

@@ -67,7 +67,7 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # argparse's own keywords
     "defaults": {
         "options_list": ["--defaults"],
         "metavar": "KEY:VALUE",
-        "help": "Defaults: deployment_name:x for an endpoint, group=x workspace=y for `configure`.",
+        "help": "Its defaults: deployment_name:NAME.",
         **_MANY,
     },
     "set_default": {"help": "Make it the endpoint's default once it is ready.", "action": "store_true"},
@@ -76,6 +76,7 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # argparse's own keywords
     "force": {"help": "Delete it even if it is the endpoint's default.", "action": "store_true"},
     "reason": {"help": "Why; kept with the change."},
     "ticket": {"help": "Ticket of the change; kept with it."},
+    "revision": {"type": int, "help": "An older revision, by its number; else the newest."},
     "version": {"options_list": ["--version", "-v"], "help": "The version."},
     "label": {"options_list": ["--label", "-l"], "help": "The label; only `latest`."},
     "path": {"options_list": ["--path", "-p"], "help": "Local path or azureml:// URI."},
@@ -117,6 +118,18 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # argparse's own keywords
     "lines": {"type": int, "help": "Lines from the end."},
 }
 
+# Where one command means something else by a flag: command -> its flags.
+OWN_FLAGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {  # as above
+    "configure": {
+        "defaults": {
+            "options_list": ["--defaults"],
+            "metavar": "KEY=VALUE",
+            "help": "Defaults to keep: group=x workspace=y subscription=z output=table. KEY= forgets one.",
+            **_MANY,
+        }
+    }
+}
+
 
 def group_of(args: Sequence[str]) -> str | None:
     """Give the group that the command line names, or None for help, a typing mistake or nothing."""
@@ -151,6 +164,8 @@ class Commands(CLICommandsLoader):  # type: ignore[misc]  # knack is untyped
         """Describe the flags of the one command that will run."""
         for dest, how in FLAGS.items():
             self.argument_registry.register_cli_argument("", dest, None, **how)
+        for dest, how in OWN_FLAGS.get(command, {}).items():
+            self.argument_registry.register_cli_argument(command, dest, None, **how)
         super().load_arguments(command)
 
     def _register(self, module: str, command: Command) -> None:

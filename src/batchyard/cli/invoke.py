@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import uuid
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any  # JSON of the server's answers
 
-from batchyard.cli.failures import EXIT_ERROR, UsageMistake
+from batchyard.cli.failures import EXIT_ERROR, ServerError, UsageMistake
 from batchyard.domain.errors import InvalidInput, Mistake
 
 if TYPE_CHECKING:
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
     from batchyard.domain.jobs import InputSource, Invocation
     from batchyard.domain.resource_ids import DatastorePath
     from batchyard.wire.invocations import InvokeExtras, InvokeFile
+
+# A mistake's place stands at the start of a line, or after the subject where it is the only one.
+_FLAG_OF_PLACE = tuple(
+    (re.compile(rf"((?:^|: |- ))(?:{places}): found ", re.MULTILINE), flag)
+    for places, flag in (
+        (r"properties\.inputData(?:\.\w+\.uri)?|input", "--input"),
+        (r"properties\.inputData\.\w+\.jobInputType", "--input-type"),
+        (r"properties\.outputData\.\w+\.uri|output_path", "--output-path"),
+    )
+)
 
 
 def invoke(
@@ -159,7 +170,7 @@ def _target(text: str | None, mistakes: list[Mistake]) -> DatastorePath | None:
     place = parse_datastore_uri(text) if text is not None else None
     if text is not None and place is None:
         allowed = "azureml://datastores/<name>/paths/<path>"
-        mistakes.append(Mistake("output_path", repr(text), allowed, "Outputs go to a datastore."))
+        mistakes.append(Mistake("--output-path", repr(text), allowed, "Outputs go to a datastore."))
     return place
 
 
@@ -177,7 +188,7 @@ def _local_input(asked: _Asked, mistakes: list[Mistake]) -> Path | None:
         found, allowed = f"the empty folder {str(path)!r}", "a folder with at least one file"
     else:
         return path
-    mistakes.append(Mistake("input", found, allowed))
+    mistakes.append(Mistake("--input", found, allowed))
     return None
 
 
@@ -202,7 +213,7 @@ def _source(server: Server, asked: _Asked, path: Path | None, *, upload: bool) -
     kind = InputKind.FILE if path.is_file() else InputKind.FOLDER
     if server.connection.reads_in_place and not upload:
         return InputSource(kind, path.resolve().as_uri())
-    tree, mistakes = tree_of(path, field="input")
+    tree, mistakes = tree_of(path, field="--input")
     if tree is None or mistakes:
         raise InvalidInput("Invocation", mistakes)
     return InputSource(kind, upload_tree(server, tree))
@@ -216,12 +227,24 @@ def _send(server: Server, uri: str, invocation: Invocation) -> dict[str, object]
     if invocation.deployment:
         headers["azureml-model-deployment"] = invocation.deployment
     body = invocation_to_body(invocation)
-    # The request id makes it one job however often the request arrives.
-    return invoke_cli_from_arm(server.request("POST", uri, body=body, headers=headers, is_repeatable=True).body)
+    try:
+        # The request id makes it one job however often the request arrives.
+        return invoke_cli_from_arm(server.request("POST", uri, body=body, headers=headers, is_repeatable=True).body)
+    except ServerError as error:
+        lines = [_with_flags(line) for line in error.details]
+        raise ServerError(error.status, error.code, _with_flags(error.message), lines) from error
+
+
+def _with_flags(text: str) -> str:
+    """Name the places of the request's body, which the user never saw, by the flags that filled them."""
+    for place, flag in _FLAG_OF_PLACE:
+        text = place.sub(rf"\1{flag}: found ", text)
+    return text
 
 
 def _followed(server: Server, job: dict[str, object], *, with_logs: bool) -> dict[str, object]:
     from batchyard.cli.following import follow, story
+    from batchyard.cli.visible import visible
 
     server.say(
         f"Job {job['name']} is {job['status']}. Follow it elsewhere with `batchyard job stream -n {job['name']}`."
@@ -229,6 +252,6 @@ def _followed(server: Server, job: dict[str, object], *, with_logs: bool) -> dic
     done = follow(server, str(job["name"]), out=sys.stderr, with_logs=with_logs)
     if done.get("status") != "Completed":
         # The job is named on stdout all the same; scripts go on with it.
-        print(f"ERROR: {story(done)}", file=sys.stderr)
+        print(visible(f"ERROR: {story(done)}"), file=sys.stderr)
         server.exit_code = EXIT_ERROR
     return {**job, "status": done.get("status")}

@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any  # knack is untyped
 
 from knack.cli import CLI
-from knack.events import EVENT_INVOKER_POST_PARSE_ARGS, EVENT_PARSER_GLOBAL_CREATE
+from knack.events import EVENT_INVOKER_FILTER_RESULT, EVENT_INVOKER_POST_PARSE_ARGS, EVENT_PARSER_GLOBAL_CREATE
 from knack.help_files import helps
 
 from batchyard.cli import grammar
 from batchyard.cli.configure import Defaults
 from batchyard.cli.failures import CommandFailed, exit_code, explain
+from batchyard.cli.visible import visible, visible_result
 from batchyard.settings import Settings, from_environment
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = list(sys.argv[1:] if argv is None else argv)
     try:
         settings = from_environment()
-    except ValueError as exc:
+    except (ValueError, RuntimeError) as exc:
+        # RuntimeError: `~` of a user that the machine does not know.
         print(f"ERROR: {exc}", file=sys.stderr)
         return 1
     return run(args, settings)
@@ -39,7 +41,11 @@ def run(args: list[str], settings: Settings, *, open_server: Callable[[Batchyard
     """Run one command under the given settings. open_server: how commands get their server; the real one when None."""
     for name, group in grammar.GROUPS.items():
         helps[name] = f"type: {'command' if group.handler else 'group'}\nshort-summary: {json.dumps(group.summary)}"
-    cli = BatchyardCLI(settings, args, open_server or _open_server)
+    try:
+        cli = BatchyardCLI(settings, args, open_server or _open_server)
+    except CommandFailed as exc:
+        print(f"ERROR: {visible(str(exc))}", file=sys.stderr)
+        return exit_code(exc)
     try:
         code = int(cli.invoke(args or ["--help"]) or 0)
         return code or (cli.server.exit_code if cli.server is not None else 0)
@@ -71,6 +77,7 @@ class BatchyardCLI(CLI):  # type: ignore[misc]  # knack is untyped
             self.only_show_errors = True
         self.register_event(EVENT_PARSER_GLOBAL_CREATE, _add_scope_flags)
         self.register_event(EVENT_INVOKER_POST_PARSE_ARGS, _keep_scope_flags)
+        self.register_event(EVENT_INVOKER_FILTER_RESULT, _make_visible)
 
     def get_cli_version(self) -> str:
         """Give what `--version` prints first."""
@@ -97,7 +104,7 @@ class BatchyardCLI(CLI):  # type: ignore[misc]  # knack is untyped
     def say(self, text: str) -> None:
         """Tell the user something on stderr, unless they asked for errors alone."""
         if not self.only_show_errors:
-            print(text, file=sys.stderr, flush=True)
+            print(visible(text), file=sys.stderr, flush=True)
 
     def exception_handler(self, ex: Exception) -> int:
         """Print one failure and give its exit code."""
@@ -107,7 +114,7 @@ class BatchyardCLI(CLI):  # type: ignore[misc]  # knack is untyped
             traceback.print_exception(ex)
         if isinstance(ex, BrokenPipeError):
             raise ex
-        print(f"ERROR: {ex if isinstance(ex, CLIError) else explain(ex)}", file=sys.stderr)
+        print(visible(f"ERROR: {ex if isinstance(ex, CLIError) else explain(ex)}"), file=sys.stderr)
         return exit_code(ex)
 
 
@@ -136,6 +143,12 @@ def _add_scope_flags(_: Any, *, arg_group: Any) -> None:
     )
     for names, dest, text in flags:
         arg_group.add_argument(*names, dest=dest, metavar="NAME", help=text)
+
+
+def _make_visible(_: Any, *, event_data: Any, **__: object) -> None:
+    # On a terminal only: a pipe gets every sign as it is.
+    if sys.stdout.isatty():
+        event_data["result"] = visible_result(event_data["result"])
 
 
 def _keep_scope_flags(cli: Any, *, args: Any, **_: object) -> None:

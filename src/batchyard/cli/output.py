@@ -58,6 +58,8 @@ def _deployment(found: Mapping[str, Any]) -> Row:
         Environment=(found.get("environment_hash") or "")[:12] or short_reference(found.get("environment")),
         Compute=short_reference(found.get("compute")),
         Revision=found.get("revision"),
+        # What jobs run; another one than the newest while that is provisioned, or when it failed.
+        Serving=found.get("serving_revision"),
         MiniBatchSize=settings.get("mini_batch_size"),
         Instances=resources.get("instance_count", settings.get("instance_count")),
         Concurrency=settings.get("max_concurrency_per_instance"),

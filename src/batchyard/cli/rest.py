@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any  # JSON comes in untyped
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
-from batchyard.cli.failures import ServerError, Unreachable
+from batchyard.cli.failures import ServerError, Unreachable, UsageMistake
 
 if TYPE_CHECKING:
     import httpx2
@@ -96,7 +96,14 @@ class Server:
         return self._connection
 
     def path(self, *segments: str) -> str:
-        """Give the ARM path of something in the workspace, each segment quoted."""
+        """Give the ARM path of something in the workspace, each segment quoted.
+
+        Raises: UsageMistake for a name that would not stay one segment on its way.
+        """
+        for segment in segments:
+            # HTTP clients take `..` back out with the segment before it, quoted or not.
+            if segment in ("", ".", "..") or set(segment) & set("/\\"):
+                raise UsageMistake(f"{segment!r} cannot be a name: it must not be empty, '.' or '..', or hold a '/'.")
         return "/".join((self.scope.arm_id, *(quote(segment, safe="") for segment in segments)))
 
     def get(self, path: str, **params: str | int) -> Answer:
@@ -117,11 +124,10 @@ class Server:
         return self.request("PUT", path, body=body, headers=headers)
 
     def delete(self, path: str, *, headers: Mapping[str, str] | None = None, **params: str) -> None:
-        """Delete one resource. Raises: ServerError 404 when there was none."""
+        """Delete one resource; that there was none is said, and no failure: scripts repeat what they delete."""
         answer = self.request("DELETE", path, params=params, headers=headers)
         if answer.status == 204:
-            # ARM says so of what was not there; its GET names near names.
-            self.get(path)
+            self.say(f"Nothing to delete: {unquote(path.rpartition('/')[2])!r} does not exist.")
 
     def list_all(self, path: str, *, limit: int | None = None, **params: str | int) -> list[dict[str, Any]]:
         """Read a list over all its pages, at most `limit` entries."""
@@ -261,7 +267,10 @@ def _query(path: str, params: Mapping[str, str | int] | None) -> Mapping[str, st
 def _trust(ca_file: str) -> ssl.SSLContext:
     if ca_file and not os.path.exists(ca_file):
         raise Unreachable(f"The CA file {ca_file!r} does not exist. Set BATCHYARD_CA to the server's CA file.")
-    return ssl.create_default_context(cafile=ca_file or None)
+    try:
+        return ssl.create_default_context(cafile=ca_file or None)
+    except ssl.SSLError as exc:
+        raise Unreachable(f"The CA file {ca_file!r} holds no certificate ({exc.reason}). Set BATCHYARD_CA.") from exc
 
 
 def _broken() -> tuple[type[Exception], ...]:

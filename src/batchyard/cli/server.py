@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any  # JSON results
 
 from batchyard.cli.failures import CommandFailed
 from batchyard.cli.grammar import Command
+from batchyard.cli.visible import visible
 
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server
@@ -79,8 +80,10 @@ def _print_from(path: Path, offset: int) -> int:
 
 
 def _print(lines: list[bytes]) -> None:
+    is_terminal = sys.stdout.isatty()
     for line in lines:
-        print(line.decode(errors="replace"))
+        text = line.decode(errors="replace")
+        print(visible(text) if is_terminal else text)
     sys.stdout.flush()
 
 

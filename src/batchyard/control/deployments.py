@@ -93,6 +93,18 @@ def serving(tx: Transaction, endpoint: str, name: str) -> Stored[Deployment] | N
     return registry.serving(tx, endpoint, name)
 
 
+def failed_operation(tx: Transaction, stored: Stored[Deployment]) -> str | None:
+    """Give the id of the operation that ended a revision as Failed, or None. Authorises nothing: for use beside `get`.
+
+    The audit knows it: the row that stored this very document names the operation.
+    """
+    if stored.document.state is not ProvisioningState.FAILED:
+        return None
+    wanted = audit.fingerprint(stored.document)
+    rows = tx.audit.list(target=audit.target(stored.key), action=Action.DEPLOYMENT_WRITE.value)
+    return next((row.details.get("operation") for row in rows if row.after == wanted), None)
+
+
 def delete(
     tx: Transaction,
     caller: Caller,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from batchyard.control import audit, registry
 from batchyard.domain.access import Action, Caller, authorise
 from batchyard.domain.audit import DEFAULT_CHANGED, AuditEntry
+from batchyard.domain.deployments import Deployment
 from batchyard.domain.endpoints import DefaultChange, Endpoint
 from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.domain.names import name_mistake
@@ -76,14 +77,28 @@ def delete(
     """
     authorise(caller, Action.ENDPOINT_DELETE)
     key = registry.endpoint_key(name)
-    if tx.documents.get(key) is None:
+    stored: Stored[Endpoint] | None = tx.documents.get(key)
+    if stored is None:
         return False
     act = audit.Act(caller.name, Action.ENDPOINT_DELETE, now, reason, ticket)
+    default = stored.document.default_deployment
+    if default is not None:
+        # The default ends with the endpoint: an endpoint of the same name must not seem to have had it ever since.
+        ended = replace(act, action=Action.ENDPOINT_SET_DEFAULT, details=audit.default_change(default, None))
+        without = replace(stored.document, default_deployment=None)
+        if_match = audit.save(tx, ended, key, without, if_match=if_match).etag
     was_there = audit.delete(tx, act, key, if_match=if_match)
     act = replace(act, action=Action.DEPLOYMENT_DELETE)
-    for stored in registry.deployments_of(tx, name):
-        audit.delete(tx, act, stored.key, last=registry.last_of(stored.document))
+    for deployment in registry.deployments_of(tx, name):
+        audit.delete(tx, act, deployment.key, last=registry.last_of(deployment.document))
     return was_there
+
+
+def deployments_of(tx: Transaction, caller: Caller, name: str) -> list[Deployment]:
+    """Give the endpoint's deployments, newest revisions, by name. Raises: Forbidden; NotFound naming near endpoints."""
+    authorise(caller, Action.DEPLOYMENT_READ)
+    registry.load_endpoint(tx, name)
+    return [stored.document for stored in registry.deployments_of(tx, name)]
 
 
 def default_history(tx: Transaction, caller: Caller, name: str) -> list[DefaultChange]:

@@ -20,6 +20,8 @@ from batchyard.ports.datastore import Datastores
 from batchyard.ports.records import Kind, Stored, Transaction
 
 _FREE_PLACE = "a place that is free"
+# An output is made under a longer name beside its own, which must be possible too; storage takes 1,024 in all.
+_LONGEST_PART_BYTES, _LONGEST_PATH_BYTES = 200, 1024
 
 
 def freeze(
@@ -136,6 +138,11 @@ def _path_mistakes(invocation: Invocation) -> list[Mistake]:
     normal = _normal(path.path)
     if normal.split("/")[0] == ".." or "\0" in normal:
         return [Mistake("output_path", repr(str(path)), "a path that stays inside its datastore")]
+    if len(normal.encode()) > _LONGEST_PATH_BYTES or any(
+        len(part.encode()) > _LONGEST_PART_BYTES for part in normal.split("/")
+    ):
+        allowed = f"at most {_LONGEST_PATH_BYTES} bytes, {_LONGEST_PART_BYTES} between two '/'"
+        return [Mistake("output_path", f"{len(normal.encode())} bytes", allowed)]
     if not invocation.output_is_file:
         allowed = "a folder below the datastore's root"
         return [] if normal else [Mistake("output_path", repr(str(path)), allowed)]

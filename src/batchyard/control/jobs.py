@@ -5,7 +5,7 @@ from __future__ import annotations
 from batchyard.control import audit, invocations, registry
 from batchyard.domain.access import Action, Caller, authorise
 from batchyard.domain.deployments import Deployment
-from batchyard.domain.errors import Conflict, not_found
+from batchyard.domain.errors import Conflict, NotFound, near_names
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Invocation, Job
 from batchyard.domain.routing import Route, route
@@ -104,7 +104,10 @@ def cancel(tx: Transaction, caller: Caller, name: str, *, now: float, reason: st
 def _load(tx: Transaction, name: str) -> Job:
     job = tx.jobs.get(name)
     if job is None:
-        raise not_found("job", name, [known.name for known in tx.jobs.list(JobFilter()).items])
+        # Jobs are many and mostly named by chance: any few of them that are not near would help nobody.
+        near = near_names(name, [known.name for known in tx.jobs.list(JobFilter()).items])
+        hint = f" Known: {', '.join(map(repr, near))}." if near else ""
+        raise NotFound(f"The job {name!r} does not exist.{hint}")
     return job
 
 

@@ -10,7 +10,7 @@ from batchyard.domain.assets import AssetKind
 from batchyard.domain.computes import Compute
 from batchyard.domain.deployments import Deployment
 from batchyard.domain.endpoints import Endpoint, ProvisioningState
-from batchyard.domain.errors import CallerError, InvalidInput, Mistake, near_names, not_found
+from batchyard.domain.errors import CallerError, InvalidInput, Mistake, NotFound, near_names, not_found
 from batchyard.ports.records import Key, Kind, Page, Stored, Transaction
 
 T = TypeVar("T")
@@ -84,7 +84,9 @@ def load_deployment(tx: Transaction, endpoint: str, name: str) -> Stored[Deploym
     stored = tx.documents.get(deployment_key(endpoint, name))
     if stored is None:
         known = names(tx, Kind.DEPLOYMENT, parent=endpoint)
-        raise not_found(f"deployment of endpoint {endpoint!r}", name, known)
+        close = near_names(name, known) or known[:5]
+        hint = f"Known: {', '.join(map(repr, close))}." if close else "It has none yet."
+        raise NotFound(f"Endpoint {endpoint!r} has no deployment {name!r}. {hint}")
     return stored
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from batchyard.domain.endpoints import Endpoint
-from batchyard.domain.errors import CallerError, not_found
+from batchyard.domain.errors import CallerError, NotFound, near_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,9 @@ def route(endpoint: Endpoint, *, named: str | None, deployments: Collection[str]
     """
     if named:
         if named not in deployments:
-            raise not_found(f"deployment of endpoint {endpoint.name!r}", named, sorted(deployments))
+            close = near_names(named, sorted(deployments)) or sorted(deployments)[:5]
+            known = f" Known: {', '.join(map(repr, close))}." if close else ""
+            raise NotFound(f"Endpoint {endpoint.name!r} has no deployment {named!r}.{known}")
         return Route(named, "named")
     if endpoint.default_deployment is None:
         raise CallerError(

@@ -5,10 +5,13 @@ from __future__ import annotations
 import heapq
 import struct
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 _LENGTH = struct.Struct("<I")
 _RUN_BYTES = 16 << 20
+_OVERHEAD_BYTES = 33  # What Python adds to each bytes object.
+_SLICE = 4096
 
 
 class SortedRuns:
@@ -27,16 +30,17 @@ class SortedRuns:
 
     def add(self, record: bytes) -> None:
         """Take one more."""
-        self._held.append(record)
-        self._held_bytes += len(record) + 33  # What Python adds to each bytes object.
-        self.count += 1
-        if self._held_bytes > self._run_bytes:
-            self._spill()
+        self.extend((record,))
 
     def extend(self, records: Iterable[bytes]) -> None:
-        """Take many."""
-        for record in records:
-            self.add(record)
+        """Take many: in slices, since what is done for each record is felt at half a million."""
+        rest = iter(records)
+        while slice_ := list(islice(rest, _SLICE)):
+            self._held += slice_
+            self._held_bytes += sum(map(len, slice_)) + _OVERHEAD_BYTES * len(slice_)
+            self.count += len(slice_)
+            if self._held_bytes > self._run_bytes:
+                self._spill()
 
     def __iter__(self) -> Iterator[bytes]:
         self._held.sort()

@@ -80,7 +80,9 @@ class _Yaml(YamlShape):
     id: ReadOnly = None
     provisioning_state: ReadOnly = None
     provisioning_error: ReadOnly = None
+    provisioning_log: ReadOnly = None
     environment_hash: ReadOnly = None
+    environment_warnings: ReadOnly = None
     is_default: ReadOnly = None
     revision: ReadOnly = None
     serving_revision: ReadOnly = None

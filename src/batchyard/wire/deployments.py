@@ -18,6 +18,7 @@ from batchyard.wire.deployment_files import (
 from batchyard.wire.deployment_settings import ARM_NAMES, SettingsArm, settings_of
 from batchyard.wire.envelopes import StoredMeta, arm_envelope
 from batchyard.wire.mistakes import merged, renamed, shown
+from batchyard.wire.operations import operation_log
 from batchyard.wire.references import asset_reference, compute_name, reference_to_arm_id, short_form
 from batchyard.wire.settings_rendering import settings_cli_from_arm, settings_to_arm
 from batchyard.wire.shapes import ArmShape, Text, TextMap, raise_mistakes, read_shape
@@ -30,6 +31,7 @@ __all__ = [
     "deployment_from_yaml",
     "deployment_to_arm",
     "deployment_to_arm_body",
+    "deployment_warnings",
     "deployment_yaml_from_arm",
     "draft_of",
     "read_deployment_yaml",
@@ -104,19 +106,29 @@ def deployment_from_arm(endpoint: str, name: str, body: Mapping[str, object]) ->
 
 
 def deployment_to_arm(
-    scope: Scope, deployment: Deployment, meta: StoredMeta, *, is_default: bool, serving_revision: int | None
+    scope: Scope,
+    deployment: Deployment,
+    meta: StoredMeta,
+    *,
+    is_default: bool,
+    serving_revision: int | None,
+    failed_operation: str | None = None,
 ) -> dict[str, object]:
     """Give a deployment as GET answers it.
 
     serving_revision: the revision that invocations reach, None before one was provisioned.
-    Ours among the properties: revision, servingRevision, isDefault, environmentHash, provisioningError, sameName.
+    failed_operation: id of the operation that made it Failed, None where it is not or nobody knows.
+    Ours among the properties: revision, servingRevision, isDefault, environmentHash, environmentWarnings,
+    provisioningError, provisioningLog (see `operation_log`), sameName.
     """
     body = deployment_to_arm_body(scope, _draft_again(deployment))
     properties = {
         **mapping_at(body, "properties"),
         "provisioningState": deployment.state.value,
         "provisioningError": deployment.state_message or None,
+        "provisioningLog": operation_log(failed_operation) if failed_operation else None,
         "environmentHash": deployment.build.sha256 if deployment.build else None,
+        "environmentWarnings": list(deployment.build.warnings) if deployment.build else [],
         "revision": meta.revision,
         "servingRevision": serving_revision,
         "isDefault": is_default,
@@ -164,13 +176,21 @@ def deployment_cli_from_arm(arm: Mapping[str, object]) -> dict[str, object]:
             "id": at(arm, "id"),
             "provisioning_state": at(arm, "properties", "provisioningState"),
             "provisioning_error": at(arm, "properties", "provisioningError"),
+            "provisioning_log": at(arm, "properties", "provisioningLog"),
             "environment_hash": at(arm, "properties", "environmentHash"),
+            "environment_warnings": deployment_warnings(arm),
             "is_default": at(arm, "properties", "isDefault"),
             "revision": at(arm, "properties", "revision"),
             "serving_revision": at(arm, "properties", "servingRevision"),
             "creation_context": creation_context(arm),
         }
     )
+
+
+def deployment_warnings(arm: Mapping[str, object]) -> list[str]:
+    """Give what is not as asked for in the environment that a deployment runs in, one sentence each."""
+    warnings = at(arm, "properties", "environmentWarnings")
+    return [str(warning) for warning in warnings] if isinstance(warnings, list) else []
 
 
 def deployment_yaml_from_arm(arm: Mapping[str, object]) -> dict[str, object]:

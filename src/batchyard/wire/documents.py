@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import yaml
 
 from batchyard.domain.errors import InvalidInput, Mistake
+from batchyard.wire.removals import Removal
 
 Document = dict[str, object]
 
@@ -20,6 +21,10 @@ _LARGEST_CHARS = 1 << 20
 # Aliases share one node, so a few lines can mean billions of values; what is counted here is the expanded document.
 _MOST_VALUES = 200_000
 _PATH_PART = re.compile(r"[^.\[\]]+|\[\d+\]")
+_DEEPEST_PATH = 100
+_LONGEST_INDEX = 9
+# What a document is made of; a tag such as `!!set` or `!!timestamp` would give values that no field knows.
+_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map"))
 
 
 def load_yaml(text: str, *, subject: str) -> Document:
@@ -41,15 +46,17 @@ def load_yaml(text: str, *, subject: str) -> Document:
     return loaded
 
 
-def apply_set(document: Mapping[str, object], assignments: Sequence[str]) -> Document:
+def apply_set(document: Mapping[str, object], assignments: Sequence[str], *, marks_removals: bool = False) -> Document:
     """Give a copy of the document with `a.b=c` assignments made, left to right.
 
     A value is read as a YAML scalar or a JSON container, else taken as text; `null` removes. Lists by index: `a.0=x`
     or `a[0]=x`, the index after the last appends. Missing mappings on the way are made.
+    marks_removals: leave `Removal.NOT_THERE` where `null` finds nothing, for a reader that knows which keys there are.
     Raises: InvalidInput with the mistakes of all assignments.
     """
     changed = copy.deepcopy(dict(document))
-    found = (_assign(changed, assignment) for assignment in assignments)
+    absent = Removal.NOT_THERE if marks_removals else None
+    found = (_assign(changed, assignment, absent) for assignment in assignments)
     mistakes = [mistake for mistake in found if mistake is not None]
     if mistakes:
         raise InvalidInput("--set", mistakes)
@@ -97,7 +104,8 @@ def _load(text: str) -> object:
             return None
         _check(node, {}, ())
         return loader.construct_document(node)
-    except (ValueError, RecursionError) as exc:
+    except (ValueError, KeyError, RecursionError) as exc:
+        # KeyError: `!!bool x`.
         raise yaml.YAMLError(f"a value that cannot be read ({exc})") from exc
     finally:
         loader.dispose()
@@ -107,6 +115,8 @@ def _check(node: yaml.Node, counted: dict[int, int], path: tuple[int, ...]) -> i
     """Count the values a node expands to, visiting each node once; refuse keys given twice and endless aliases."""
     if id(node) in path:
         raise _refused("an alias that contains itself", node)
+    if node.tag not in _TAGS:
+        raise _refused(f"the tag {node.tag.replace('tag:yaml.org,2002:', '!!')!r}", node)
     if id(node) not in counted:
         below = (*path, id(node))
         counted[id(node)] = 1 + sum(_check(child, counted, below) for child in _children(node))
@@ -155,19 +165,22 @@ def _kind_of(value: object) -> str:
     return "list" if isinstance(value, list) else f"single value ({str(value)[:60]!r})"
 
 
-def _assign(document: Document, assignment: str) -> Mistake | None:
+def _assign(document: Document, assignment: str, absent: Removal | None) -> Mistake | None:
     path, equals, text = assignment.partition("=")
     parts = _PATH_PART.findall(path.strip())
-    if not equals or not parts or _joined(parts) != path.strip().replace("[", ".["):
+    is_path = 0 < len(parts) <= _DEEPEST_PATH and _joined(parts) == path.strip().replace("[", ".[")
+    if not equals or not is_path:
         return Mistake("--set", repr(assignment[:80]), "KEY=VALUE, such as settings.mini_batch_size=5")
     keys = [part.strip("[]") for part in parts]
     value = _value_of(text)
     at: object = document
     for i, key in enumerate(keys[:-1]):
-        at, mistake = _step(at, key, keys[: i + 1], removing=value is None)
-        if mistake is not None or at is None:
+        parent, (at, mistake) = at, _step(at, key, keys[: i + 1], removing=value is None)
+        if mistake is not None:
             return mistake
-    return _put(at, keys, value)
+        if at is None:
+            return _put(parent, keys[: i + 1], None, absent)
+    return _put(at, keys, value, absent)
 
 
 def _joined(parts: Sequence[str]) -> str:
@@ -180,7 +193,7 @@ def _step(
     """Go one key down, making a mapping where there is none; (None, None) when there is nothing to remove from."""
     found: object
     if isinstance(at, list):
-        if not key.isdecimal() or int(key) >= len(at):
+        if not _is_index(key) or int(key) >= len(at):
             return None, _no_index(path, at)
         found = at[int(key)]
     elif isinstance(at, dict):
@@ -196,15 +209,15 @@ def _step(
     return None, Mistake(".".join(path), repr(found)[:80], "a mapping or a list, since a key below it is set")
 
 
-def _put(at: object, keys: Sequence[str], value: object) -> Mistake | None:
+def _put(at: object, keys: Sequence[str], value: object, absent: Removal | None) -> Mistake | None:
     key = keys[-1]
     if isinstance(at, dict):
-        if value is None:
-            at.pop(key, None)
-        else:
+        if value is None and at.pop(key, absent) is Removal.NOT_THERE:
+            at[key] = Removal.NOT_THERE
+        elif value is not None:
             at[key] = value
         return None
-    if not isinstance(at, list) or not key.isdecimal() or int(key) > len(at):
+    if not isinstance(at, list) or not _is_index(key) or int(key) > len(at):
         return _no_index(keys, at)
     if value is None:
         del at[int(key) : int(key) + 1]
@@ -213,10 +226,14 @@ def _put(at: object, keys: Sequence[str], value: object) -> Mistake | None:
     return None
 
 
+def _is_index(key: str) -> bool:
+    return key.isdecimal() and len(key) <= _LONGEST_INDEX
+
+
 def _no_index(path: Sequence[str], at: object) -> Mistake:
     length = len(at) if isinstance(at, list) else 0
     allowed = f"an index from 0 to {length}" if length else "0, the list is empty"
-    return Mistake(".".join(path), repr(path[-1]), allowed)
+    return Mistake(".".join(path), repr(path[-1])[:80], allowed)
 
 
 def _value_of(text: str) -> object:

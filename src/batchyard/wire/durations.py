@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal
 
@@ -18,7 +19,8 @@ def seconds_from_iso(text: str) -> float | None:
     found = _DURATION.fullmatch(text.strip().upper())
     if found is None:
         return None
-    return float(sum((Decimal(found[unit] or 0) * size for unit, size in _SECONDS.items()), Decimal(0)))
+    seconds = float(sum((Decimal(found[unit] or 0) * size for unit, size in _SECONDS.items()), Decimal(0)))
+    return seconds if math.isfinite(seconds) else None
 
 
 def iso_from_seconds(seconds: float) -> str:

@@ -99,7 +99,7 @@ def overrides_from_set(assignments: Sequence[str]) -> tuple[Overrides, InvokeExt
     """
     mistakes: list[Mistake] = []
     try:
-        document = apply_set({}, assignments)
+        document = apply_set({}, assignments, marks_removals=True)
     except InvalidInput as exc:
         mistakes += exc.mistakes
         document = _readable(assignments)
@@ -230,7 +230,7 @@ def _readable(assignments: Sequence[str]) -> dict[str, object]:
     document: dict[str, object] = {}
     for assignment in assignments:
         try:
-            document = apply_set(document, [assignment])
+            document = apply_set(document, [assignment], marks_removals=True)
         except InvalidInput:
             continue
     return document

@@ -22,8 +22,11 @@ from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.domain.names import RULES
 from batchyard.wire.durations import seconds_from_iso
 from batchyard.wire.mistakes import mistake_of, refusal, shown
+from batchyard.wire.removals import Removal
 
 _WHOLE = re.compile(r"[-+]?[0-9]{1,18}", re.ASCII)
+# What every store and every machine word can hold; no setting comes near it.
+_MOST = 10**18
 _DECIMAL = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
 
 
@@ -35,6 +38,14 @@ class YamlShape(BaseModel):
 
     # Any: for editors alone, never looked at.
     schema_url: Any = Field(default=None, alias="$schema")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_marks(cls, value: object) -> object:
+        """Take a marked removal for nothing; an unknown key is a mistake all the same."""
+        if not isinstance(value, Mapping):
+            return value
+        return {key: None if item is Removal.NOT_THERE else item for key, item in value.items()}
 
 
 class ArmShape(BaseModel):
@@ -90,20 +101,24 @@ def _text(value: object) -> str:
 
 
 def _whole_number(value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
-        return int(value)
-    raise refusal("a whole number")
+    number = value
+    if (isinstance(value, str) and _WHOLE.fullmatch(value.strip())) or (
+        isinstance(value, float) and value.is_integer()
+    ):
+        number = int(value)
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise refusal("a whole number")
+    if abs(number) >= _MOST:
+        raise refusal("a whole number of at most 18 digits")
+    return number
 
 
 def _seconds(value: object) -> float:
     number = value
     if isinstance(value, str) and _DECIMAL.fullmatch(value.strip()):
         number = float(value)
-    if isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number):
+    # Compared, not converted: Python's whole numbers have no end, and `float()` of such a one fails.
+    if isinstance(number, int | float) and not isinstance(number, bool) and abs(number) < _MOST:
         return float(number)
     raise refusal("a number of seconds")
 
@@ -124,7 +139,8 @@ def _text_map(value: object) -> dict[str, str]:
     wrong = sorted(str(key) for key, item in value.items() if isinstance(item, Mapping | list | tuple))
     if wrong:
         raise refusal("text for each name", f"Make {', '.join(map(repr, wrong))} plain text.")
-    return {str(key): "" if item is None else _text(item) for key, item in value.items()}
+    given = {key: item for key, item in value.items() if item is not Removal.NOT_THERE}
+    return {str(key): "" if item is None else _text(item) for key, item in given.items()}
 
 
 Text = Annotated[str, BeforeValidator(_text)]

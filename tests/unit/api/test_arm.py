@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from batchyard.api.arm_paths import canonical_path
+from batchyard.control import provisioning
 from batchyard.domain.errors import NotFound
+from batchyard.domain.jobs import Owner
 from batchyard.domain.resource_ids import DEFAULT_SCOPE
 
 from .bench import BASE, WS, Bench
@@ -312,6 +314,36 @@ def test_a_deployment_shows_which_revision_serves(bench: Bench) -> None:
     assert shown["servingRevision"] == shown["revision"]
     assert names(listed) == ["blue"]
     assert bench.client.get(f"{path}/bleu").status_code == 404
+
+
+def test_an_old_revision_is_shown_by_its_number(bench: Bench) -> None:
+    bench.ready()
+    bench.deployment(miniBatchSize=20)
+    path = f"{WS}/batchEndpoints/digits/deployments/blue"
+
+    first, newest = (bench.client.get(f"{path}?revision={number}").json()["properties"] for number in (2, 3))
+
+    assert (first["revision"], first["miniBatchSize"]) == (2, 10)
+    assert newest == bench.client.get(path).json()["properties"]
+    assert bench.client.get(f"{path}?revision=9").status_code == 404
+    for wrong in ("x", "", "-1", "1.0", "9" * 30, "٣"):
+        assert bench.client.get(path, params={"revision": wrong}).status_code == 400
+
+
+def test_a_failed_deployment_and_its_operation_name_the_log(bench: Bench) -> None:
+    bench.prerequisites()
+    made = bench.deployment()
+    with bench.records.writing() as tx:
+        operation = tx.operations.claim_next(Owner("boot", 1, 1), lease_s=60)
+        assert operation is not None
+        provisioning.fail(tx, operation, code="ScriptError", message="No.", now=bench.clock())
+
+    shown = bench.client.get(f"{WS}/batchEndpoints/digits/deployments/blue").json()["properties"]
+    ended = bench.client.get(made.headers["azure-asyncoperation"]).json()
+
+    assert shown["provisioningState"] == ended["status"] == "Failed"
+    assert shown["provisioningLog"] == ended["properties"]["log"]
+    assert f"operation-{operation.id}/build.txt" in shown["provisioningLog"]
 
 
 def test_all_mistakes_of_a_deployment_are_told_at_once(bench: Bench) -> None:

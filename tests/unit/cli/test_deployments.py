@@ -215,3 +215,146 @@ def test_update_takes_a_file_in_the_legacy_form(terminal, folder):
 
     sent = terminal.azure.body("PUT", "batchEndpoints/digits/deployments/stable")["properties"]
     assert (sent["miniBatchSize"], sent["errorThreshold"]) == (7, -1)
+
+
+def test_a_file_without_a_name_has_all_its_mistakes_told(terminal, folder):
+    wrong = YAML.replace("name: stable\nendpoint", "nme: stable\nendpoint").replace("cpu-cluster", "nowhere")
+    (folder / "deployment.yml").write_text(wrong.replace("mini_batch_size: 20", "mini_batch_size: 0"))
+
+    assert create(terminal, folder) == 1
+
+    lines = [line.strip() for line in terminal.err.splitlines()]
+    for start in ("- nme: found an unknown key", "- name: found nothing", "- compute: found 'nowhere'"):
+        assert [line for line in lines if line.startswith(start)], terminal.err
+    assert "Did you mean 'name'" in terminal.err
+    assert "settings.mini_batch_size: found 0" in terminal.err
+
+
+def test_null_for_a_key_that_nobody_knows_is_a_mistake(terminal, folder):
+    create(terminal, folder)
+    before = terminal.azure.sent("PUT")
+    args = ["batch-deployment", "update", "-e", "digits", "-n", "stable", "--set"]
+
+    assert terminal.run(*args, "settings.description=null", "colour=null", "settings.error_threshold=0") == 1
+
+    assert "settings.description: found an unknown key" in terminal.err
+    assert "colour: found an unknown key" in terminal.err
+    assert terminal.azure.sent("PUT") == before
+
+
+def test_null_for_a_known_key_that_holds_nothing_changes_nothing(terminal, folder):
+    create(terminal, folder)
+    before = terminal.azure.sent("PUT")
+    args = ["batch-deployment", "update", "-e", "digits", "-n", "stable", "--set"]
+
+    assert terminal.run(*args, "description=null", "tags.team=null", "settings.environment_variables.A=null") == 0
+
+    assert "Nothing to change" in terminal.err
+    assert terminal.azure.sent("PUT") == before
+
+
+def test_an_update_with_the_same_file_shows_no_difference_and_writes_nothing(terminal, folder):
+    create(terminal, folder)
+    code = next(path for path in terminal.azure.sent("PUT") if path.startswith("codes/"))
+    known = httpx2.Response(200, json={"value": [{"id": f"{WS}/{code}"}]})
+    terminal.azure.rules.append(lambda request, _: known if "hash" in request.url.params else None)
+    args = ["batch-deployment", "update", "-f", str(folder / "deployment.yml")]
+
+    assert terminal.run(*args) == 0, terminal.err
+    assert terminal.err == "Nothing to change.\n"
+    assert terminal.azure.sent("PUT").count("batchEndpoints/digits/deployments/stable") == 1
+
+    (folder / "conda.yml").write_text("dependencies:\n  - python=3.12\n")
+    assert terminal.run(*args, "--set", "settings.mini_batch_size=7") == 0, terminal.err
+    changed = [line.split(":")[0].strip() for line in terminal.err.splitlines() if " → " in line]
+    assert changed == ["environment", "settings.mini_batch_size"]
+
+
+def test_warnings_of_the_environment_are_told_when_it_is_ready(terminal, folder):
+    path = "batchEndpoints/digits/deployments/stable"
+    warning = "Python 3.8 is not on this machine; 3.11 is used."
+
+    def built(request):
+        properties = json.loads(request.content)["properties"]
+        terminal.azure.put(path, {**properties, "environmentWarnings": [warning]})
+        return httpx2.Response(201, json=terminal.azure.documents[path])
+
+    terminal.azure.answer_with("PUT", path, built, built)
+
+    assert create(terminal, folder) == 0
+    assert f"Warning: {warning}\n" in terminal.err
+    args = ["batch-deployment", "update", "-e", "digits", "-n", "stable", "--set", "settings.error_threshold=0"]
+    assert terminal.run(*args) == 0
+    assert f"Warning: {warning}\n" in terminal.err
+    create(terminal, folder, "--only-show-errors")
+    assert warning not in terminal.err
+
+
+def test_a_failed_update_that_still_serves_is_seen_in_the_table(terminal, azure):
+    failed = {"provisioningState": "Failed", "revision": 4, "servingRevision": 2}
+    azure.put("batchEndpoints/digits", {})
+    azure.put("batchEndpoints/digits/deployments/stable", failed)
+
+    terminal.run("batch-deployment", "list", "-e", "digits", "-o", "table")
+
+    head, _, row = terminal.out.splitlines()[:3]
+    assert row[head.index("Revision") :].split()[:2] == ["4", "2"]
+    assert "Serving" in head
+
+
+def test_an_old_revision_is_asked_of_the_server(terminal, folder):
+    create(terminal, folder)
+
+    terminal.json("batch-deployment", "show", "-e", "digits", "-n", "stable", "--revision", "3")
+
+    assert terminal.azure.requests[-1].url.params["revision"] == "3"
+
+
+LOG = "ExperimentRun/dcid.operation-1/build.txt"
+LOG_URI = f"azureml://datastores/workspaceartifactstore/paths/{LOG}"
+
+
+def failing_with_a_log(azure):
+    text = "".join(f"line {i}\n" for i in range(100)).encode()
+    azure.blobs[f"/blob/workspaceartifactstore.blob.core.windows.net/azureml/{LOG}"] = text
+    provisioning(azure)
+    body = {"status": "Failed", "error": {"code": "ScriptError", "message": "No."}, "properties": {"log": LOG_URI}}
+    azure.answer_with("GET", "/operations/1", lambda _: httpx2.Response(200, json=body))
+
+
+def test_a_failed_operation_shows_the_end_of_its_log_and_where_it_is(terminal, folder):
+    failing_with_a_log(terminal.azure)
+
+    assert create(terminal, folder) == 1
+
+    lines = terminal.err.splitlines()
+    assert lines[lines.index("  | line 80") - 1] == "The log ends with:"
+    assert "line 79" not in terminal.err
+    error = f"ERROR: Deployment 'stable' of endpoint 'digits' ended Failed: (ScriptError) No. The log: {LOG_URI}"
+    assert lines[-2:] == ["  | line 99", error]
+
+
+def test_the_log_of_the_embedded_server_is_named_by_its_path(terminal, folder):
+    path = terminal.home / "datastores" / "workspaceartifactstore" / LOG
+    path.parent.mkdir(parents=True)
+    path.write_text("so far\n")
+    failing_with_a_log(terminal.azure)
+
+    assert create(terminal, folder) == 1
+    assert terminal.err.endswith(f" The log: {path}\n")
+
+
+def test_a_failed_operation_whose_log_is_gone_is_told_all_the_same(terminal, folder):
+    failing_with_a_log(terminal.azure)
+    terminal.azure.blobs.clear()
+
+    assert create(terminal, folder) == 1
+    assert "(ScriptError) No." in terminal.err
+
+
+def test_a_failed_deployment_names_its_log(terminal, azure):
+    azure.put("batchEndpoints/digits/deployments/stable", {"provisioningState": "Failed", "provisioningLog": LOG_URI})
+
+    shown = terminal.json("batch-deployment", "show", "-e", "digits", "-n", "stable")
+
+    assert shown["provisioning_log"] == LOG_URI

@@ -96,6 +96,17 @@ def test_the_doctor_says_what_others_can_read(terminal):
 
     assert terminal.run("doctor") == 0  # Only a warning: every secret in it has a mode of its own.
 
-    found = {check["check"]: check for check in json.loads(terminal.out)["checks"]}
+    found = {check["check"]: check for check in json.loads(terminal.out)}
     assert found["home"]["verdict"] == "warn"
     assert "chmod 700" in found["home"]["remedy"]
+
+
+def test_the_doctor_prints_a_row_for_each_check(terminal):
+    terminal.run("doctor", "-o", "tsv")
+
+    rows = [line.split("\t") for line in terminal.out.splitlines()]
+    assert [(row[0], row[-1]) for row in rows if row[0] == "python"] == [("python", "ok")]
+    assert len(rows) == 11
+
+    terminal.run("doctor", "-o", "table")
+    assert terminal.out.split()[:4] == ["Check", "Verdict", "Found", "Remedy"]

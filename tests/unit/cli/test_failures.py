@@ -16,8 +16,11 @@ def test_a_missing_resource_ends_with_3_and_the_servers_words(terminal):
     assert terminal.out == ""
 
 
-def test_deleting_what_is_not_there_ends_with_3(terminal):
-    assert terminal.run("compute", "delete", "-n", "gone", "-y") == 3
+def test_deleting_what_is_not_there_succeeds_and_says_so(terminal):
+    assert terminal.run("compute", "delete", "-n", "gone", "-y") == 0
+    assert "'gone'" in terminal.err
+    assert terminal.out == ""
+    assert terminal.azure.sent("GET") == []
 
 
 def test_every_mistake_of_an_answer_is_printed_on_its_own_line(terminal):

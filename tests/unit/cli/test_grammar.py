@@ -161,3 +161,13 @@ def test_an_unknown_default_is_a_usage_mistake(terminal):
 
 def test_version_is_a_result(terminal):
     assert json.loads(json.dumps(terminal.json("version"))).keys() == {"batchyard", "python"}
+
+
+def test_defaults_are_explained_by_each_command_in_its_own_words(terminal):
+    terminal.run("configure", "--help")
+    assert "workspace=" in terminal.out
+    assert "deployment_name" not in terminal.out
+
+    terminal.run("batch-endpoint", "update", "--help")
+    assert "deployment_name:" in terminal.out
+    assert "workspace=" not in terminal.out

@@ -127,7 +127,7 @@ def test_mistakes_of_input_output_and_overrides_are_told_together(terminal, data
     args = ["--input", str(data / "gone"), "--output-path", "out", "--set", "mini_batch_size=0x", "colour=red"]
 
     assert invoke(terminal, *args) == 1
-    assert [w for w in ("gone", "output_path", "mini_batch_size", "colour") if w not in terminal.err] == []
+    assert [w for w in ("gone", "--output-path", "mini_batch_size", "colour") if w not in terminal.err] == []
     assert terminal.azure.requests == []
 
 
@@ -221,3 +221,39 @@ def test_the_servers_refusal_is_told(terminal, data):
 
     assert invoke(terminal, "--input", str(data)) == 1
     assert "job-0" in terminal.err
+
+
+@pytest.mark.parametrize(
+    ("places", "flags"),
+    [
+        (("properties.inputData.UriFolder.uri", "properties.outputData.score.uri"), ("--input", "--output-path")),
+        (("input", "output_path"), ("--input", "--output-path")),
+        (("properties.inputData.UriFile.jobInputType", "mini_batch_size"), ("--input-type", "mini_batch_size")),
+    ],
+)
+def test_what_the_server_refuses_is_told_by_the_flag_that_gave_it(terminal, data, places, flags):
+    lines = [f"{place}: found 'https://a.example/x', expected another." for place in places]
+    message = "Invocation: 2 mistakes.\n  - " + "\n  - ".join(lines)
+    wrong = failure(400, "ValidationError", message, *lines)
+    terminal.azure.answer_with("POST", SCORING, lambda _: wrong)
+
+    assert invoke(terminal, "--input", "https://a.example/x") == 1
+
+    expected = [f"  - {flag}: found 'https://a.example/x', expected another." for flag in flags]
+    assert terminal.err.splitlines()[1:] == expected
+
+
+def test_the_one_thing_that_the_server_refuses_is_told_by_its_flag(terminal, data):
+    line = "properties.inputData.UriFolder.uri: found 'https://a.example/input: found ', expected another."
+    wrong = failure(400, "ValidationError", f"Invocation of 'digits': {line}", line)
+    terminal.azure.answer_with("POST", SCORING, lambda _: wrong)
+
+    assert invoke(terminal, "--input", "https://a.example/x") == 1
+
+    told = "ERROR: (ValidationError) Invocation of 'digits': --input: found 'https://a.example/input: found ', expected"
+    assert terminal.err == f"{told} another.\n"
+
+
+def test_a_missing_local_input_is_told_by_its_flag(terminal, data):
+    assert invoke(terminal, "--input", "no-such-folder") == 1
+    assert "--input: found the local path" in terminal.err

@@ -15,6 +15,7 @@ DEPLOYMENT = {
     "environment_hash": "0123456789abcdef",
     "compute": "azureml:cpu-cluster",
     "revision": 3,
+    "serving_revision": 2,
     "settings": {"mini_batch_size": 20, "max_concurrency_per_instance": 2, "error_threshold": -1},
     "resources": {"instance_count": 1},
 }
@@ -90,6 +91,7 @@ def test_the_row_of_a_deployment_says_what_runs_where_and_marks_the_default():
         "Environment": "0123456789ab",
         "Compute": "cpu-cluster",
         "Revision": 3,
+        "Serving": 2,
         "MiniBatchSize": 20,
         "Instances": 1,
         "Concurrency": 2,

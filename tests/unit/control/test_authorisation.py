@@ -38,6 +38,7 @@ READS: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
     "assets.code_by_hash": ("assets/read", lambda b, c: assets.code_by_hash(b.tx, c, "0")),
     "endpoints.get": ("batchEndpoints/read", lambda b, c: endpoints.get(b.tx, c, "digits")),
     "endpoints.list_endpoints": ("batchEndpoints/read", lambda b, c: endpoints.list_endpoints(b.tx, c)),
+    "endpoints.deployments_of": ("deployments/read", lambda b, c: endpoints.deployments_of(b.tx, c, "digits")),
     "endpoints.default_history": ("batchEndpoints/read", lambda b, c: endpoints.default_history(b.tx, c, "digits")),
     "deployments.get": ("deployments/read", lambda b, c: deployments.get(b.tx, c, "digits", "blue")),
     "deployments.list_deployments": (
@@ -108,6 +109,7 @@ VERBS = (
 # For the engine, which has no caller, and for use beside a verb that authorised.
 WITHOUT_CALLER = {
     "deployments.serving",
+    "deployments.failed_operation",
     "provisioning.look_up",
     "provisioning.complete",
     "provisioning.fail",

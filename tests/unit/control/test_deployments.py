@@ -183,7 +183,7 @@ def test_what_is_missing_is_not_found_with_near_names(bench: Bench, endpoint: st
 def test_a_revision_of_what_never_was_is_not_found(bench: Bench) -> None:
     with refused(bench.tx, NotFound) as refusal:
         deployments.get(bench.tx, OWNER, "digits", "none", revision=1)
-    assert "deployment of endpoint 'digits' 'none'" in refusal.text
+    assert refusal.text.startswith("Endpoint 'digits' has no deployment 'none'.")
 
 
 def test_deployments_are_listed_under_their_endpoint_only(bench: Bench) -> None:

@@ -140,3 +140,21 @@ def test_deleting_what_does_not_exist_gives_false(bench: Bench) -> None:
     before = bench.tx.snapshot()
     assert endpoints.delete(bench.tx, OWNER, "none", now=NOW) is False
     assert bench.tx.snapshot() == before
+
+
+def test_the_history_ends_with_the_deletion_and_begins_anew(bench: Bench) -> None:
+    bench.deploy("blue")
+    bench.set_default("blue")
+
+    endpoints.delete(bench.tx, OWNER, "digits", now=NOW + 5, reason="moved", ticket="T-1")
+    bench.endpoint(Endpoint("digits"), now=NOW + 6)
+
+    newest = endpoints.default_history(bench.tx, OWNER, "digits")[0]
+    assert newest == DefaultChange(NOW + 5, OWNER.name, "blue", None, "moved", "T-1")
+
+
+def test_an_endpoint_lists_its_deployments(bench: Bench) -> None:
+    bench.deploy("green")
+    bench.deploy("blue")
+
+    assert [d.name for d in endpoints.deployments_of(bench.tx, OWNER, "digits")] == ["blue", "green"]

@@ -209,6 +209,13 @@ def test_a_missing_job_is_not_found_with_near_names(ready: Bench) -> None:
         assert "'nightly-1'" in refusal.text
 
 
+def test_a_missing_job_that_is_near_to_none_lists_none(ready: Bench) -> None:
+    ready.invoke(replace(INVOCATION, job_name="5f0e7f0c-3f0e-4a52-9b55-2f6b6a3c1a10"))
+    with refused(ready.tx, NotFound) as refusal:
+        jobs.get(ready.tx, OWNER, "nope")
+    assert refusal.text == "The job 'nope' does not exist."
+
+
 def test_logs_and_output_are_those_of_the_job(ready: Bench) -> None:
     job = ready.invoke()
     assert jobs.read_logs(ready.tx, OWNER, job.name) == jobs.read_output(ready.tx, OWNER, job.name) == job

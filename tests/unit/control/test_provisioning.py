@@ -121,3 +121,11 @@ def test_who_lost_the_lease_changes_nothing(bench: Bench, promised: Promised, en
 def test_a_missing_operation_is_not_found(bench: Bench) -> None:
     with refused(bench.tx, NotFound):
         operations.get(bench.tx, OWNER, "none")
+
+
+def test_the_operation_that_failed_is_known_of_that_revision_alone(bench: Bench, promised: Promised) -> None:
+    failed = bench.fail(promised[1])
+    assert failed is not None
+    again, _ = bench.put(replace(DRAFT, description="again"))
+    assert deployments.failed_operation(bench.tx, failed) == promised[1].id
+    assert deployments.failed_operation(bench.tx, again) is None

@@ -31,6 +31,7 @@ from batchyard.wire.deployments import (
 )
 from batchyard.wire.documents import apply_set
 from batchyard.wire.envelopes import StoredMeta
+from batchyard.wire.operations import operation_log
 
 META = StoredMeta(4, '"e4"', 0.0, "ada", 0.0, "ada")
 WS = DEFAULT_SCOPE.arm_id
@@ -159,11 +160,21 @@ def test_an_answer_shows_ours_and_reads_back_as_what_was_asked() -> None:
 
 def test_a_failed_deployment_says_why() -> None:
     failed = replace(STORED, state=ProvisioningState.FAILED, state_message="no module named numpy", build=None)
-    arm = deployment_to_arm(DEFAULT_SCOPE, failed, META, is_default=False, serving_revision=None)
+    arm = deployment_to_arm(
+        DEFAULT_SCOPE, failed, META, is_default=False, serving_revision=None, failed_operation="op-1"
+    )
     printed = deployment_cli_from_arm(arm)
+    assert printed["provisioning_log"] == operation_log("op-1")
     assert printed["provisioning_state"] == "Failed"
     assert printed["provisioning_error"] == "no module named numpy"
     assert (printed["serving_revision"], printed["environment_hash"]) == (None, None)
+
+
+def test_warnings_of_the_environment_are_carried_and_shown() -> None:
+    warned = replace(STORED, build=EnvironmentBuild("ab" * 32, "3.11.7", warnings=("Image not run.",)))
+    arm = deployment_to_arm(DEFAULT_SCOPE, warned, META, is_default=False, serving_revision=4)
+    assert deployment_cli_from_arm(arm)["environment_warnings"] == ["Image not run."]
+    deployment_from_yaml(deployment_cli_from_arm(arm))
 
 
 def test_show_has_the_facts_of_a_table_as_top_level_scalars() -> None:

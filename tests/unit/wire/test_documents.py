@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from batchyard.domain.errors import InvalidInput
 from batchyard.wire.documents import apply_set, load_yaml, merge_patch
+from batchyard.wire.removals import Removal
 
 
 def _mistake(text: str) -> str:
@@ -56,7 +58,7 @@ def test_a_document_that_is_no_mapping_is_refused(text: str) -> None:
 
 
 def test_python_objects_are_refused() -> None:
-    assert "could not determine a constructor" in _mistake("a: !!python/object/apply:os.system [ls]")
+    assert "the tag '!!python/object" in _mistake("a: !!python/object/apply:os.system [ls]")
 
 
 def test_a_second_document_is_refused() -> None:
@@ -151,3 +153,11 @@ def test_a_patch_merges_mappings_and_null_removes() -> None:
         "a": {"c": 2, "x": {"y": 1}},
         "d": [2],
     }
+
+
+def test_a_null_that_finds_nothing_is_marked_for_readers_that_know_the_keys():
+    after = apply_set({"a": 1, "m": {"x": 1}}, ["a=null", "b=null", "m.y=null", "n.z=null"], marks_removals=True)
+
+    gone = Removal.NOT_THERE
+    assert after == {"b": gone, "m": {"x": 1, "y": gone}, "n": gone}
+    assert copy.deepcopy(after)["b"] is gone

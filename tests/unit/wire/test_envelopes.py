@@ -47,6 +47,9 @@ def test_a_running_operation_has_no_end() -> None:
         "name": "op-1",
         "status": "InProgress",
         "startTime": "1970-01-01T00:00:00.000000+00:00",
+        "properties": {
+            "log": "azureml://datastores/workspaceartifactstore/paths/ExperimentRun/dcid.operation-op-1/build.txt"
+        },
     }
 
 

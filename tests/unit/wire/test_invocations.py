@@ -315,3 +315,10 @@ def test_all_mistakes_of_an_invoke_file_are_told() -> None:
         "outputs.b.pth",
         "instance_count",
     }
+
+
+def test_null_for_a_key_that_cannot_be_overridden_is_a_mistake() -> None:
+    assert overrides_from_set(["mini_batch_size=null"]) == (Overrides(), InvokeExtras())
+    with pytest.raises(InvalidInput) as caught:
+        overrides_from_set(["mini_bach_size=null", "retry_settings.max_retry=2"])
+    assert _told(caught).keys() == {"mini_bach_size", "retry_settings.max_retry"}

@@ -14,11 +14,13 @@ from batchyard.api.rooms import BaseUrl, CallerIn, IfMatch, RoomsIn
 from batchyard.control import deployments, endpoints
 from batchyard.domain.access import Caller
 from batchyard.domain.deployments import Deployment
+from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.domain.resource_ids import Scope
 from batchyard.ports.records import Stored, Transaction
 from batchyard.wire.deployments import deployment_from_arm, deployment_to_arm
 
 router = APIRouter()
+_LONGEST_REVISION = 9
 _ONE = "/batchEndpoints/{endpoint}/deployments/{name}"
 
 
@@ -34,10 +36,11 @@ def list_deployments(
 
 
 @router.get(_ONE)
-def show_deployment(endpoint: str, name: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
-    """Show one, its newest revision."""
+def show_deployment(endpoint: str, name: str, request: Request, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
+    """Show one, its newest revision or with `revision=N` an older one."""
+    revision = _revision(request.query_params.get("revision"))
     with rooms.records.reading() as tx:
-        stored = deployments.get(tx, caller, endpoint, name)
+        stored = deployments.get(tx, caller, endpoint, name, revision=revision)
         arm = _arm(tx, caller, rooms.scope, stored)
     return resource(arm, stored)
 
@@ -101,4 +104,13 @@ def _arm(tx: Transaction, caller: Caller, scope: Scope, stored: Stored[Deploymen
         meta_of(stored),
         is_default=default == deployment.name,
         serving_revision=None if serving is None else serving.revision,
+        failed_operation=deployments.failed_operation(tx, stored),
     )
+
+
+def _revision(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_REVISION):
+        raise InvalidInput("deployment", [Mistake("revision", repr(text[:80]), "the number of a revision")])
+    return int(text)

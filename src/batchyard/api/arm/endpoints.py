@@ -12,9 +12,11 @@ from batchyard.api.paging import WantedPage, page_answer
 from batchyard.api.reasons import ReasonsIn
 from batchyard.api.rooms import BaseUrl, CallerIn, IfMatch, RoomsIn
 from batchyard.control import endpoints
+from batchyard.domain.access import Caller
+from batchyard.domain.deployments import Deployment
 from batchyard.domain.endpoints import DefaultChange, Endpoint
 from batchyard.domain.resource_ids import Scope
-from batchyard.ports.records import Stored
+from batchyard.ports.records import Stored, Transaction
 from batchyard.wire.endpoints import endpoint_from_arm, endpoint_to_arm
 
 router = APIRouter()
@@ -24,20 +26,20 @@ router = APIRouter()
 def list_endpoints(
     request: Request, rooms: RoomsIn, caller: CallerIn, wanted: WantedPage, base_url: BaseUrl
 ) -> JSONResponse:
-    """List them by name, without the histories of their defaults."""
+    """List them by name, without their deployments and the histories of their defaults."""
     with rooms.records.reading() as tx:
         page = endpoints.list_endpoints(tx, caller, limit=wanted.limit, token=wanted.token)
-    values = [_arm(rooms.scope, stored, base_url, None) for stored in page.items]
+    values = [_arm(rooms.scope, stored, base_url) for stored in page.items]
     return page_answer(request, values, page.next_token)
 
 
 @router.get("/batchEndpoints/{name}")
 def show_endpoint(name: str, rooms: RoomsIn, caller: CallerIn, base_url: BaseUrl) -> JSONResponse:
-    """Show one, with the history of its default."""
+    """Show one, with its deployments and the history of its default."""
     with rooms.records.reading() as tx:
         stored = endpoints.get(tx, caller, name)
-        history = endpoints.default_history(tx, caller, name)
-    return resource(_arm(rooms.scope, stored, base_url, history), stored)
+        arm = _whole_arm(tx, caller, rooms.scope, stored, base_url)
+    return resource(arm, stored)
 
 
 @router.put("/batchEndpoints/{name}")
@@ -50,8 +52,8 @@ def put_endpoint(
         stored = endpoints.create_or_update(
             tx, caller, endpoint, now=rooms.clock(), if_match=if_match, reason=why.reason, ticket=why.ticket
         )
-        history = endpoints.default_history(tx, caller, name)
-    return resource(_arm(rooms.scope, stored, base_url, history), stored, is_put=True)
+        arm = _whole_arm(tx, caller, rooms.scope, stored, base_url)
+    return resource(arm, stored, is_put=True)
 
 
 @router.delete("/batchEndpoints/{name}")
@@ -64,8 +66,27 @@ def delete_endpoint(name: str, rooms: RoomsIn, caller: CallerIn, if_match: IfMat
     return deleted(was_there=was_there)
 
 
-def _arm(
-    scope: Scope, stored: Stored[Endpoint], base_url: str, history: list[DefaultChange] | None
+def _whole_arm(
+    tx: Transaction, caller: Caller, scope: Scope, stored: Stored[Endpoint], base_url: str
 ) -> dict[str, object]:
-    scoring_uri = f"{base_url}{INVOKE}{scope.child('batchEndpoints', stored.key.name)}/jobs"
-    return endpoint_to_arm(scope, stored.document, meta_of(stored), scoring_uri=scoring_uri, default_history=history)
+    name = stored.key.name
+    history = endpoints.default_history(tx, caller, name)
+    return _arm(scope, stored, base_url, history=history, deployments=endpoints.deployments_of(tx, caller, name))
+
+
+def _arm(
+    scope: Scope,
+    stored: Stored[Endpoint],
+    base_url: str,
+    *,
+    history: list[DefaultChange] | None = None,
+    deployments: list[Deployment] | None = None,
+) -> dict[str, object]:
+    return endpoint_to_arm(
+        scope,
+        stored.document,
+        meta_of(stored),
+        scoring_uri=f"{base_url}{INVOKE}{scope.child('batchEndpoints', stored.key.name)}/jobs",
+        default_history=history,
+        deployments=deployments,
+    )

@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from email.utils import formatdate
 from typing import BinaryIO
 from urllib.parse import unquote
 
-from anyio import from_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
+from batchyard.api.blob.arriving import chunks, in_turn
 from batchyard.api.blob.listing import BlobQuery, page_to_xml, take_page
 from batchyard.api.blob.notes import NOTE_PREFIX, notes_of
 from batchyard.api.blob.paths import BlobPath, blob_file_name, parse_blob_path
@@ -59,8 +59,12 @@ def get_blob(request: Request, rooms: RoomsIn, caller: CallerIn) -> Response:
 
 
 @router.put("/blob/{rest:path}")
-def put_blob(request: Request, rooms: RoomsIn, caller: CallerIn) -> Response:
+async def put_blob(request: Request, rooms: RoomsIn, caller: CallerIn) -> Response:
     """Write a blob whole or not at all; with `comp=metadata`, only the notes on it."""
+    return await in_turn(request, lambda: _put(request, rooms, caller))
+
+
+def _put(request: Request, rooms: Rooms, caller: Caller) -> Response:
     path = parse_blob_path(request.scope["raw_path"])
     store = _store(request, rooms, caller, path, is_write=True)
     name, notes = blob_file_name(path), notes_of(request.headers.items())
@@ -175,23 +179,11 @@ def _checked_chunks(request: Request) -> Iterator[bytes]:
     """Give the body as it arrives; a wrong Content-MD5 ends it with an error, so that nothing is written."""
     expected = request.headers.get("content-md5")
     digest = hashlib.md5(usedforsecurity=False)
-    for chunk in _chunks(request.stream()):
+    for chunk in chunks(request.stream()):
         digest.update(chunk)
         yield chunk
     if expected is not None and digest.digest() != _md5_of(expected):
         raise CallerError("The body does not have the Content-MD5 that was sent with it. Send it again.")
-
-
-def _chunks(stream: AsyncIterator[bytes]) -> Iterator[bytes]:
-    # This runs in a worker thread; each chunk is fetched on the event loop, so that a slow sender holds up nobody.
-    async def following() -> bytes | None:
-        return await anext(stream, None)
-
-    while True:
-        chunk = from_thread.run(following)
-        if chunk is None:
-            return
-        yield chunk
 
 
 def _md5_of(header: str) -> bytes:

@@ -64,7 +64,11 @@ def signed_path(raw_path: bytes) -> str:
 
 def datastore_uri(uri: str) -> str:
     """Turn a URL of this gateway into the `azureml://` form, whatever its host; other text comes back unchanged."""
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        # Brackets that hold no IPv6 address: it is told as a mistake where places are read.
+        return uri
     if parts.scheme not in ("http", "https") or not parts.path.startswith("/blob/"):
         return uri
     try:

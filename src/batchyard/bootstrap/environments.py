@@ -1,17 +1,11 @@
-"""Adapters that doors and engine are built of alike."""
+"""The environment cache as doors, engine and local runs use it alike."""
 
 from __future__ import annotations
 
 import os
 
 from batchyard.environments.cache import LocalEnvironments
-from batchyard.records.database import sqlite_url
 from batchyard.settings import Settings
-
-
-def database_url(settings: Settings) -> str:
-    """Give the URL of the metadata database: the one that was set, else SQLite in the home."""
-    return settings.database_url or sqlite_url(settings.home / "batchyard.db")
 
 
 def make_environments(settings: Settings) -> LocalEnvironments:
