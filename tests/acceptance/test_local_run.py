@@ -87,12 +87,20 @@ def test_every_mistake_is_told_at_once_and_an_output_that_exists_is_kept(own_hom
     assert [p.name for p in (own_home.folder / "out").iterdir()] == ["mine.txt"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_run_that_is_stopped_leaves_no_output_and_no_process(own_home: ServerHome, number: signal.Signals) -> None:
     write(own_home, "import time\ndef run(b):\n    time.sleep(60)\n    return list(b)\n")
     source = own_home.files("input", 2)
     command = [BATCHYARD, "run", "deployment.yml", "--input", str(source), "--output", "out"]
-    process = subprocess.Popen(command, cwd=own_home.folder, env=own_home.environment(), stderr=subprocess.DEVNULL)
+    # A shell that runs the tests in its background has SIGINT ignored, which children inherit.
+    heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+    process = subprocess.Popen(
+        command,
+        cwd=own_home.folder,
+        env=own_home.environment(),
+        stderr=subprocess.DEVNULL,
+        preexec_fn=heed,  # noqa: PLW1509
+    )
     deadline = time.monotonic() + 30
     while not list((own_home.home / "runs").glob("*/logs/user/stdout/*/*")):
         assert time.monotonic() < deadline

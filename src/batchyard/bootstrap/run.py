@@ -10,6 +10,7 @@ import argparse
 import logging
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -46,6 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run once and give the exit code."""
     given = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.ERROR, format="%(message)s")
+    # Asked to end, it ends what it started, as by Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         settings = from_environment()
         deployment = read_local_deployment(given.deployment, given.set or [])
