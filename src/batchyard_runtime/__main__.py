@@ -2,6 +2,7 @@
 
     <command fd> <report fd> <parent pid>                        a worker, see `frames`
     --check <report fd> <parent pid> <code folder> <script>      imports the script and reports, see `check`
+    --inline <listing> <parent pid> <size> <code folder> <script> <pdb or ->     scores on the terminal, see `inline`
 
 The first act is to die with the parent; then the runtime's own folder leaves the path, and the runtime is loaded as a
 package from where it lies. So a user's script can import nothing of ours by accident, and a user's module named
@@ -13,20 +14,26 @@ import sys
 
 _PR_SET_PDEATHSIG = 1
 _SIGKILL = 9
+_ARGUMENTS = {"": 3, "--check": 4, "--inline": 6}
 
 
 def main():  # type: () -> None
     """Start what the command line asks for."""
-    is_check = len(sys.argv) > 1 and sys.argv[1] == "--check"
-    arguments = sys.argv[2:] if is_check else sys.argv[1:]
-    if len(arguments) != (4 if is_check else 3):
+    mode = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] in _ARGUMENTS else ""
+    arguments = sys.argv[2:] if mode else sys.argv[1:]
+    if len(arguments) != _ARGUMENTS[mode]:
         sys.exit("batchyard_runtime is started by batchyard alone: <command fd> <report fd> <parent pid>")
-    _die_with_parent(int(arguments[1 if is_check else 2]))
+    _die_with_parent(int(arguments[1 if mode else 2]))
     _load_package()
-    if is_check:
+    if mode == "--check":
         from batchyard_runtime.check import check
 
         check(int(arguments[0]), arguments[2], arguments[3])
+    elif mode == "--inline":
+        from batchyard_runtime.inline import inline
+
+        listing, _, size, code_dir, script, debugger = arguments
+        sys.exit(inline(listing, int(size), code_dir, script, has_pdb=debugger == "pdb"))
     else:
         from batchyard_runtime.worker import work
 

@@ -112,6 +112,35 @@ def test_a_run_that_is_stopped_leaves_no_output_and_no_process(own_home: ServerH
     assert not (own_home.folder / "out").exists()
 
 
+def test_inline_scores_on_the_terminal_and_publishes_nothing(own_home: ServerHome) -> None:
+    write(own_home, ECHO)
+    source = own_home.files("input", 3)
+    done = own_home.run("run", "deployment.yml", "--input", str(source), "--inline")
+    assert done.stdout.splitlines() == [f"item-{k:04d}.txt" for k in range(3)]
+    write(own_home, FAILS)
+    more = own_home.files("more", 4)
+    failed = own_home.run("run", "deployment.yml", "--input", str(more), "--inline", exit_code=1)
+    assert "ValueError: bad one" in failed.stderr
+    assert f'File "{own_home.folder}/code/score.py"' in failed.stderr, "the file that the user edits"
+
+
+def test_pdb_opens_where_the_script_failed(own_home: ServerHome) -> None:
+    write(own_home, "def run(b):\n    answer = 6 * 7\n    raise ValueError(answer)\n")
+    source = own_home.files("input", 1)
+    command = [BATCHYARD, "run", "deployment.yml", "--input", str(source), "--pdb"]
+    done = subprocess.run(
+        command,
+        cwd=own_home.folder,
+        env=own_home.environment(),
+        input="p answer\nq\n",
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "(Pdb) 42" in done.stdout
+
+
 def test_neither_the_database_nor_the_web_framework_is_imported() -> None:
     heavy = ("sqlalchemy", "alembic", "fastapi", "starlette", "uvicorn", "knack")
     code = f"import batchyard.bootstrap.run, sys; print([m for m in sys.modules if m in {heavy}])"

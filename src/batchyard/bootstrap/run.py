@@ -31,8 +31,10 @@ from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import InputKind, InputSource, Job, JobSpec, OutputTarget
 from batchyard.domain.resource_ids import AssetId, DatastorePath
 from batchyard.engine.job_run import run_job
+from batchyard.engine.plan import walk
 from batchyard.engine.rooms import Rooms
 from batchyard.environments.cache import LocalEnvironments
+from batchyard.instances.inline import run_inline
 from batchyard.instances.local import LocalInstances
 from batchyard.instances.scripts import LocalScripts
 from batchyard.instances.workers import kill_recorded_sessions
@@ -52,6 +54,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = from_environment()
         deployment = read_local_deployment(given.deployment, given.set or [])
+        if given.inline or given.pdb:
+            return _run_inline(settings, deployment, given)
+        if given.output is None:
+            raise ValueError("--output is missing: name a folder to publish to, or say --inline.")
         return _run(settings, deployment, given)
     except (BatchyardError, ValueError) as exc:
         print(f"ERROR: {exc}", file=sys.stderr)
@@ -65,8 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="batchyard run", description="Score a folder here and now, without a server.")
     parser.add_argument("deployment", type=Path, help="YAML file of a deployment; its compute need not exist")
     parser.add_argument("--input", type=Path, required=True, help="folder of files, or one file")
-    parser.add_argument("--output", type=Path, required=True, help="folder to publish; must not exist or be empty")
+    parser.add_argument("--output", type=Path, help="folder to publish; must not exist or be empty")
     parser.add_argument("--set", nargs="+", action="extend", metavar="KEY=VALUE", help="change values of the YAML")
+    parser.add_argument("--inline", action="store_true", help="one process on this terminal, rows to standard output")
+    parser.add_argument("--pdb", action="store_true", help="like --inline, and open the debugger where it fails")
     parser.add_argument("--strict", action="store_true", help="exit 4 when completed with failed items")
     return parser
 
@@ -91,6 +99,30 @@ def _run(settings: Settings, deployment: LocalDeployment, given: argparse.Namesp
     finally:
         if job is None or job.status is JobStatus.COMPLETED:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run_inline(settings: Settings, deployment: LocalDeployment, given: argparse.Namespace) -> int:
+    """Score on this terminal, from the user's own code folder; nothing is published or kept."""
+    source = given.input.absolute()
+    with tempfile.TemporaryDirectory(prefix="batchyard-inline-") as name:
+        folder = Path(name)
+        environments = make_environments(settings)
+        build = _build(environments, deployment, folder)
+        trees = InPlaceTrees(folder / "trees")
+        model = trees.path(trees.add(deployment.model, keep_name=True))
+        root = os.fsencode(source)
+        items = [root] if source.is_file() else [root + b"/" + path for path in sorted(walk(root))]
+        return run_inline(
+            environments.python(build),
+            deployment.code.resolve(),
+            deployment.script,
+            items=items,
+            mini_batch_size=deployment.settings.mini_batch_size,
+            model_dir=model,
+            scratch=folder,
+            environment_variables=deployment.settings.environment_variables,
+            has_pdb=given.pdb,
+        )
 
 
 def _prepare(

@@ -10,7 +10,7 @@ from typing import IO
 
 import batchyard_runtime
 
-_RUNTIME = Path(batchyard_runtime.__file__).parent / "__main__.py"
+RUNTIME = Path(batchyard_runtime.__file__).parent / "__main__.py"
 _THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -57,7 +57,7 @@ def launch(
     Raises: OSError.
     """
     return subprocess.Popen(
-        [os.fspath(python), os.fspath(_RUNTIME), *arguments],
+        [os.fspath(python), os.fspath(RUNTIME), *arguments],
         env=dict(environment),
         cwd=folder,
         stdin=subprocess.DEVNULL,
