@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import NoReturn
+
+
+def become_a_run(arguments: list[str]) -> NoReturn:
+    """Turn this process into a local run."""
+    os.execv(sys.executable, [sys.executable, "-m", "batchyard.bootstrap.run", *arguments])
 
 
 def main() -> int:
     """Run the command in sys.argv; does not return for `run`."""
     arguments = sys.argv[1:]
     if arguments[:1] == ["run"]:
-        sys.stdout.flush()
-        os.execv(sys.executable, [sys.executable, "-m", "batchyard.bootstrap.run", *arguments[1:]])
+        become_a_run(arguments[1:])
     from batchyard.cli.main import main as run
 
     return run(arguments)

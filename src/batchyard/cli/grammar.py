@@ -45,6 +45,7 @@ GROUPS: Mapping[str, Group] = {
     "compute": Group(_ROOM + "compute", "Named shares of instances that jobs run on."),
     "job": Group(_ROOM + "job", "Scoring jobs: follow, read, download, cancel."),
     "server": Group(_ROOM + "server", "The embedded server of this home."),
+    "run": Group(_ROOM + "run", "Score a folder here and now, without a server.", "run"),
     "configure": Group(_ROOM + "configure", "Keep defaults for group, workspace and output.", "configure"),
     "doctor": Group(_ROOM + "doctor", "Check this machine, the home and the server.", "doctor"),
     "version": Group(_ROOM + "doctor", "Show the version.", "version"),
