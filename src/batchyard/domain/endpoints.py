@@ -17,11 +17,6 @@ class ProvisioningState(Enum):
     FAILED = "Failed"
     CANCELED = "Canceled"
 
-    @property
-    def is_final(self) -> bool:
-        """Whether nothing more happens by itself."""
-        return self in (ProvisioningState.SUCCEEDED, ProvisioningState.FAILED, ProvisioningState.CANCELED)
-
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:

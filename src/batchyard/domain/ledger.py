@@ -12,8 +12,8 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, BinaryIO
 
 MAGIC = b"batchyard ledger 1\n"
@@ -182,23 +182,16 @@ def valid_bytes(stream: BinaryIO) -> int:
     return end
 
 
-def live(records: Iterable[Record]) -> Iterator[Record]:
+def live(read_all: Callable[[], Iterable[Record]]) -> Iterator[Record]:
     """Leave out Committed records that a later Lost takes back, and the Lost records themselves.
 
-    Needs the records twice, so it keeps them: meant for tests and small ledgers; `engine.collect` streams.
+    read_all: gives the records from the start; called twice, so that nothing but what was lost is kept.
     """
-    kept = list(records)
-    gone = {record.place for record in kept if isinstance(record, Lost)}
-    for record in kept:
-        if isinstance(record, Committed) and record.place in gone:
+    gone = {record.place for record in read_all() if isinstance(record, Lost)}
+    for record in read_all():
+        if isinstance(record, Lost) or (isinstance(record, Committed) and record.place in gone):
             continue
-        if not isinstance(record, Lost):
-            yield record
-
-
-def as_dict(record: Record) -> dict[str, Any]:  # Any: JSON of any record kind
-    """Give the record as plain values, for logs and tests."""
-    return {"kind": type(record).__name__, **asdict(record)}
+        yield record
 
 
 def _decode(body: bytes) -> Record:

@@ -18,7 +18,7 @@ class Tally:
     """The running sum of a ledger.
 
     counts: so far. settled: mini-batches that need no more work. open_attempts: mini-batch -> its last failed attempt,
-    for those not settled. commits: Committed records seen. verdict: once scoring ended.
+    for those not settled. verdict: once scoring ended.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,6 @@ class Tally:
         self.settled = RangeSet()
         self.first_failure: AttemptFailed | None = None
         self.verdict: Verdict | None = None
-        self.commits = 0
         self.open_attempts: dict[int, AttemptFailed] = {}
 
     def apply(self, record: Record) -> None:
@@ -49,7 +48,6 @@ class Tally:
     def _commit(self, record: Committed) -> None:
         count, c = len(record.lengths), self.counts
         self.settled.add(record.first, record.stop)
-        self.commits += 1
         if self.open_attempts:
             for mini_batch in [m for m in self.open_attempts if record.first <= m < record.stop]:
                 del self.open_attempts[mini_batch]

@@ -20,7 +20,7 @@ from typing import Any
 from batchyard.domain.deployments import OutputAction, SameName
 from batchyard.domain.errors import Conflict, PlatformError
 from batchyard.domain.jobs import Job
-from batchyard.domain.ledger import Committed, FailedItems, Lost
+from batchyard.domain.ledger import Committed, FailedItems, live
 from batchyard.domain.minibatches import Cut
 from batchyard.domain.tally import Tally
 from batchyard.engine.ledger_file import Extent, records
@@ -97,14 +97,13 @@ class _Gathered:
 
 
 def _gather(home: JobHome, sealed: Sealed, work: Path) -> _Gathered:
-    """Read the ledger once and sort what it says."""
-    gone = {record.place for record in records(home, sealed.extents) if isinstance(record, Lost)}
+    """Read the ledger and sort what it says."""
     found = _Gathered(SortedRuns(work / "rows"), SortedRuns(work / "failures"), SortedRuns(work / "files"), [])
     numbers: dict[str, int] = {}
-    for record in records(home, sealed.extents):
+    for record in live(lambda: records(home, sealed.extents)):
         if isinstance(record, FailedItems):
             found.failures.add(_MINI_BATCH.pack(record.mini_batch) + json.dumps(asdict(record)).encode())
-        elif isinstance(record, Committed) and record.place not in gone:
+        elif isinstance(record, Committed):
             number = numbers.setdefault(record.part, len(numbers))
             found.rows.add(_ROWS.pack(record.first, record.offset, record.size_bytes, number))
             for mini_batch, missing in record.short:

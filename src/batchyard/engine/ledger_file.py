@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from batchyard.domain.errors import NotFound, PlatformError
-from batchyard.domain.ledger import MAGIC, Committed, Lost, Opened, Record, encode, read, valid_bytes
+from batchyard.domain.ledger import MAGIC, Committed, Lost, Opened, Record, encode, live, read, valid_bytes
 from batchyard.domain.tally import Tally
 from batchyard.ports.faults import Faults
 from batchyard.ports.job_home import JobHome
@@ -87,11 +87,9 @@ class LedgerFile:
         self._pending: list[Record] = []
         self._pending_since: float | None = None
         older = extents(home, before_fence=fence)
-        committed: dict[tuple[str, int, int], Committed] = {}
         for record in records(home, older):
             self.tally.apply(record)
-            _keep_live(committed, record)
-        lost = list(_lost(home, committed.values())) if self.tally.verdict is None else []
+        lost = list(_lost(home, older)) if self.tally.verdict is None else []
         check()
         # An owner that was killed may have written what it did not sync: it reads well today, and must tomorrow.
         for extent in older:
@@ -139,16 +137,10 @@ class LedgerFile:
         self._file.close()
 
 
-def _keep_live(committed: dict[tuple[str, int, int], Committed], record: Record) -> None:
-    if isinstance(record, Committed):
-        committed[record.place] = record
-    elif isinstance(record, Lost):
-        committed.pop(record.place, None)
-
-
-def _lost(home: JobHome, committed: Iterable[Committed]) -> Iterator[Lost]:
-    for record in committed:
-        if record.size_bytes and not _is_whole(home, record):
+def _lost(home: JobHome, older: Sequence[Extent]) -> Iterator[Lost]:
+    """Give what takes back the ranges whose bytes are not as the ledger says; reads everything, keeps nothing."""
+    for record in live(lambda: records(home, older)):
+        if isinstance(record, Committed) and record.size_bytes and not _is_whole(home, record):
             yield Lost(
                 first=record.first,
                 mini_batches=len(record.lengths),

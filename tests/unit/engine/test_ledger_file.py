@@ -110,7 +110,7 @@ def test_a_lost_range_does_not_take_an_empty_one_at_the_same_offset_with_it(tmp_
     first.write(commit(2, size=0, offset=22))
     second = opened(home, 2)
     assert list(second.tally.settled) == [(0, 1), (2, 3)]
-    assert [r.first for r in live(all_records(home)) if isinstance(r, Committed)] == [0, 2]
+    assert [r.first for r in live(lambda: all_records(home)) if isinstance(r, Committed)] == [0, 2]
     second.write(commit(1, part="q", size=5, offset=17))
     (tmp_path / "parts").mkdir()
     third = opened(home, 3)
