@@ -14,6 +14,7 @@ $(VENV)/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "batchyard needs Python 3.11 or later; set PYTHON=python3.x" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || scripts/install-venv "$(PYTHON)"
+	@echo 'Setting up .venv; this is done once and takes half a minute.' >&2
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip --quiet --disable-pip-version-check install 'uv>=0.11,<1'
 

@@ -24,6 +24,8 @@ BOLD, DIM, PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else
 def main() -> int:
     started = time.monotonic()
     os.chdir(ROOT)
+    say("To type this by hand, say first where the command and its home are.")
+    print(f"{BOLD}$ export PATH=$PWD/.venv/bin:$PATH BATCHYARD_HOME=$PWD/.demo/home{PLAIN}")
     say("The input: 897 pictures of handwritten digits, and two models trained on 900 others.")
     run(sys.executable, str(HERE / "train.py"), ".demo/digits", shown=f"python {HERE / 'train.py'} .demo/digits")
     try:

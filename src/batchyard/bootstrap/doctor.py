@@ -162,14 +162,24 @@ def _processes(settings: Settings) -> Finding:
     home = settings.home
     running = {name: is_held(home / f"{name}.lock") for name in ("doors", "engine")}
     told = ", ".join(
-        f"{name} {'runs as ' + str(holder(home / f'{name}.lock').get('pid')) if is_up else 'does not run'}"
+        f"{name} {'runs as ' + str(holder(home / f'{name}.lock').get('pid')) if is_up else 'is not running'}"
         for name, is_up in running.items()
     )
-    if all(running.values()) or not any(running.values()):
-        is_stopped = (home / STOPPED).exists()
-        return Finding("processes", Verdict.OK, f"{told}{', the home is stopped' if is_stopped else ''}")
+    if all(running.values()):
+        return Finding("processes", Verdict.OK, told)
+    if not any(running.values()):
+        return _nothing_runs(home, told)
     remedy = f"It should be back within a second; if not, read {home / 'logs'}."
     return Finding("processes", Verdict.WARN, told, remedy)
+
+
+def _nothing_runs(home: Path, told: str) -> Finding:
+    if (home / STOPPED).exists():
+        return Finding("processes", Verdict.OK, f"{told}, the home is stopped")
+    if not read_server_file(home):
+        return Finding("processes", Verdict.OK, f"{told}, the home never served")
+    remedy = f"Run `batchyard server start`; jobs go on then. {home / 'logs'} may tell why."
+    return Finding("processes", Verdict.WARN, f"{told}, though nobody stopped them", remedy)
 
 
 def _answers(settings: Settings) -> Finding:

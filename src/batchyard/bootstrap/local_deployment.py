@@ -108,4 +108,4 @@ def _text(path: Path, field: str) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8"
-        raise InvalidInput(field, [Mistake(field, f"{str(path)!r} ({reason})", "a file that can be read")]) from exc
+        raise InvalidInput(str(path), [Mistake(field, f"{str(path)!r} ({reason})", "a file that can be read")]) from exc

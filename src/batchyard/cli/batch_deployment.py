@@ -114,7 +114,11 @@ def update(
         headers=change_headers(reason, ticket),
     )
     what = f"Deployment {deployment!r} of endpoint {endpoint!r}"
-    return _shown(server, answer.body) if no_wait else _ready(server, finish(server, answer, path, what=what))
+    if no_wait:
+        return _shown(server, answer.body)
+    done = finish(server, answer, path, what=what)
+    # Its warnings were told when it was provisioned.
+    return _shown(server, done) if answer.is_unchanged else _ready(server, done)
 
 
 def delete(

@@ -69,13 +69,11 @@ def register(server: Server, parts: Parts) -> DeploymentDraft:
     """Upload and register what is local, saying each on stderr, and give the draft that refers to it."""
     from batchyard.wire.deployments import draft_of
 
-    written = parts.written
-    return draft_of(
-        written,
-        model=written.model if written.model is None or isinstance(written.model, Reference) else _model(server, parts),
-        code=_code(server, parts),
-        environment=_environment(server, parts),
-    )
+    # The server reviews the environment, so it comes first: when it is refused, nothing else was uploaded.
+    environment = _environment(server, parts)
+    code = _code(server, parts)
+    model = _model(server, parts)
+    return draft_of(parts.written, model=model, code=code, environment=environment)
 
 
 def _check_code(parts: Parts, folder: Path, *, skip_script: bool) -> None:

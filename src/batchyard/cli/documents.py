@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any  # JSON of the server's answers
 
 from batchyard.cli.failures import CommandFailed, ServerError, UsageMistake
@@ -109,7 +110,7 @@ def update(
         changes = differences(before, to_document({**answer.body, **body}))
         if not changes:
             server.say("Nothing to change.")
-            return answer
+            return replace(answer, is_unchanged=True)
         etag = answer.headers.get("etag") or answer.body.get("etag")
         try:
             done = server.put(path, body, headers={**(headers or {}), **({"If-Match": etag} if etag else {})})

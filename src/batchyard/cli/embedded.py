@@ -182,9 +182,14 @@ def _start_ticks(pid: int) -> int | None:
 
 
 def _start_and_wait(home: Path, say: Callable[[str], None]) -> Connection:
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (home / "logs").mkdir(mode=0o700, exist_ok=True)
-    (home / STOPPED).unlink(missing_ok=True)
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (home / "logs").mkdir(mode=0o700, exist_ok=True)
+        (home / STOPPED).unlink(missing_ok=True)
+    except OSError as exc:
+        raise CommandFailed(
+            f"The home {str(home)!r} cannot be made ({exc.strerror}). Name a folder of your own in BATCHYARD_HOME."
+        ) from exc
     words = _Words(home / "logs" / "doors.log")
     started = {name: _spawn(name, home) for name in PROCESSES if holder(home, name) is None}
     is_new = bool(started)

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from batchyard.wire.environments import EnvironmentYaml
 
 COMMANDS = (
-    Command("environment create", "create", output.assets),
-    Command("environment show", "show", output.assets),
-    Command("environment list", "list_", output.assets),
-    Command("environment update", "update", output.assets),
+    Command("environment create", "create", output.environments),
+    Command("environment show", "show", output.environments),
+    Command("environment list", "list_", output.environments),
+    Command("environment update", "update", output.environments),
     Command("environment archive", "archive"),
     Command("environment restore", "restore"),
 )

@@ -74,11 +74,11 @@ def story(job: Mapping[str, Any]) -> str:
         return f"Job {job.get('name')!r} ended {job.get('status')}."
     lines = [f"Job {job.get('name')!r} ended {job.get('status')}: ({error.get('code')}) {error.get('message')}"]
     if error.get("item"):
-        lines.append(f"  first failing item: {error['item']}")
+        lines.append(f"  first failing mini-batch starts at: {error['item']}")
     if error.get("exception"):
         lines.append(f"  exception: {error['exception']}")
     if error.get("log"):
-        lines.append(f"  log: {error['log']}")
+        lines.append(f"  log: {error['log']} (`batchyard job download -n {job.get('name')} --all` brings all logs)")
     if error.get("stack"):
         lines.append(str(error["stack"]).rstrip())
     return "\n".join(lines)

@@ -91,7 +91,7 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # argparse's own keywords
     "min_instances": {"type": int, "help": "Instances kept ready."},
     "max_instances": {"type": int, "help": "Instances to share among jobs."},
     "idle_time_before_scale_down": {"type": int, "help": "Seconds."},
-    "input": {"help": "Local path, azureml:// URI or https:// URL of the data to score."},
+    "input": {"help": "Local path or azureml:// URI of the data to score."},
     "input_type": {"help": "uri_folder or uri_file; guessed from a local path.", "choices": ["uri_folder", "uri_file"]},
     "inputs": {"metavar": "KEY=VALUE", "help": "Inputs by name: NAME.path=… NAME.type=…", **_MANY},
     "outputs": {"metavar": "KEY=VALUE", "help": "Outputs by name: NAME.path=… NAME.type=uri_file", **_MANY},

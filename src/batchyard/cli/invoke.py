@@ -104,7 +104,7 @@ def _asked(
     named_out = _only_one(outputs, "--outputs")
     where = input or named_in.get("path") or (given.input_path if given else None)
     if not where:
-        raise UsageMistake("Give the data to score with --input: a local path, an azureml:// URI or an https:// URL.")
+        raise UsageMistake("Give the data to score with --input: a local path or an azureml:// URI.")
     is_from_file = given is not None and not input and not named_in
     from_file = given.input_kind.value if given and is_from_file else None
     out = output_path or named_out.get("path") or (given.output_path if given else None)

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from batchyard.wire.models import ModelYaml
 
 COMMANDS = (
-    Command("model create", "create", output.assets),
-    Command("model show", "show", output.assets),
-    Command("model list", "list_", output.assets),
-    Command("model update", "update", output.assets),
+    Command("model create", "create", output.models),
+    Command("model show", "show", output.models),
+    Command("model list", "list_", output.models),
+    Command("model update", "update", output.models),
     Command("model archive", "archive"),
     Command("model restore", "restore"),
     Command("model download", "download"),

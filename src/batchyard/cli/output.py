@@ -24,14 +24,28 @@ def jobs(result: Any) -> Any:
     return _rows(result, _job)
 
 
-def assets(result: Any) -> Any:
-    """Show models and environments, versions or containers."""
-    return _rows(result, _asset)
+def models(result: Any) -> Any:
+    """Show models, versions or containers."""
+    return _rows(result, _model)
+
+
+def environments(result: Any) -> Any:
+    """Show environments, versions or containers."""
+    return _rows(result, _environment)
 
 
 def computes(result: Any) -> Any:
     """Show computes."""
     return _rows(result, _compute)
+
+
+def processes(result: Any) -> Any:
+    """Show the processes of an embedded server, a row for each."""
+    found = {name: entry for name, entry in result.items() if isinstance(entry, Mapping) and "pid" in entry}
+    return [
+        _filled(Row(Process=name, Running="yes" if entry.get("running") else "no", Pid=entry.get("pid")))
+        for name, entry in found.items()
+    ]
 
 
 def short_reference(reference: object) -> str:
@@ -44,7 +58,12 @@ def short_reference(reference: object) -> str:
 
 
 def _rows(result: Any, row: Callable[[Mapping[str, Any]], Row]) -> Any:
-    return [row(entry) for entry in result] if isinstance(result, list) else row(result)
+    return [_filled(row(entry)) for entry in result] if isinstance(result, list) else _filled(row(result))
+
+
+def _filled(row: Row) -> Row:
+    """Give the row without None: knack leaves such cells out, and with them the column."""
+    return Row((name, "" if cell is None else cell) for name, cell in row.items())
 
 
 def _deployment(found: Mapping[str, Any]) -> Row:
@@ -94,12 +113,21 @@ def _job(found: Mapping[str, Any]) -> Row:
     )
 
 
-def _asset(found: Mapping[str, Any]) -> Row:
+def _model(found: Mapping[str, Any]) -> Row:
     return Row(
         Name=found.get("name"),
         Version=found.get("version") or found.get("latest_version"),
-        Type=found.get("type") or found.get("image") or "",
-        Description=found.get("description") or "",
+        Type=found.get("type"),
+        Description=found.get("description"),
+    )
+
+
+def _environment(found: Mapping[str, Any]) -> Row:
+    return Row(
+        Name=found.get("name"),
+        Version=found.get("version") or found.get("latest_version"),
+        Image=found.get("image"),
+        Description=found.get("description"),
     )
 
 

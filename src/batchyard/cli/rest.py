@@ -45,11 +45,15 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server said. body: parsed JSON, None when there is none; headers: names in lower case."""
+    """What the server said. body: parsed JSON, None when there is none; headers: names in lower case.
+
+    is_unchanged: what was read is all there is, as a change turned out to be none.
+    """
 
     status: int
     body: Any
     headers: Mapping[str, str]
+    is_unchanged: bool = False
 
 
 def is_healthy(connection: Connection) -> bool:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any  # JSON results
 
+from batchyard.cli import output
 from batchyard.cli.failures import CommandFailed
 from batchyard.cli.grammar import Command
 from batchyard.cli.visible import visible
@@ -14,9 +15,9 @@ if TYPE_CHECKING:
     from batchyard.cli.rest import Server
 
 COMMANDS = (
-    Command("server start", "start"),
-    Command("server stop", "stop"),
-    Command("server status", "status"),
+    Command("server start", "start", output.processes),
+    Command("server stop", "stop", output.processes),
+    Command("server status", "status", output.processes),
     Command("server logs", "logs"),
 )
 

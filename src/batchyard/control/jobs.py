@@ -36,6 +36,7 @@ def invoke(
     if known is not None:
         return known
     route, served = _route(tx, invocation)
+    _refuse_taken(tx, invocation.job_name)
     spec = invocations.freeze(tx, caller, invocation, route, served, datastores=datastores, new_name=new_name)
     job = Job(
         spec=spec,
@@ -109,6 +110,12 @@ def _load(tx: Transaction, name: str) -> Job:
         hint = f" Known: {', '.join(map(repr, near))}." if near else ""
         raise NotFound(f"The job {name!r} does not exist.{hint}")
     return job
+
+
+def _refuse_taken(tx: Transaction, name: str | None) -> None:
+    """Refuse the name of another job before its output, which stands in the same place, is found in the way."""
+    if name is not None and tx.jobs.get(name) is not None:
+        raise Conflict(f"A job {name!r} exists already. Choose another name, or leave it out.")
 
 
 def _route(tx: Transaction, invocation: Invocation) -> tuple[Route, Stored[Deployment]]:

@@ -123,7 +123,7 @@ class LocalDatastores:
         path = self.input_path(source)
         mistake = self._input_mistake(path, source)
         if mistake is not None:
-            raise InvalidInput("input", [mistake])
+            raise InvalidInput("The invocation", [mistake])
 
     def check_output(self, target: OutputTarget) -> None:
         folder = self.get(target.place.datastore).path(target.place.path)
@@ -151,7 +151,7 @@ class LocalDatastores:
             _refuse_unstorable(path)
             return Path(path)
         allowed = "azureml://datastores/<name>/paths/<path>, or a local path given to the command"
-        raise InvalidInput("input", [Mistake("input", repr(source.uri), allowed)])
+        raise InvalidInput("The invocation", [Mistake("input", repr(source.uri), allowed)])
 
     def publication(self, target: OutputTarget, *, job: str) -> LocalPublication:
         folder = self.get(target.place.datastore).path(target.place.path.rstrip("/"))

@@ -274,7 +274,8 @@ class Scoring:
     def _judge_counts(self, out: list[Instruction]) -> None:
         counts, threshold = self.tally.counts, self._rules.error_threshold
         if 0 <= threshold < counts.failed:
-            reason = f"{counts.failed} items failed, more than error_threshold {threshold} tolerates."
+            items = "1 item" if counts.failed == 1 else f"{counts.failed} items"
+            reason = f"{items} failed, more than error_threshold {threshold} tolerates."
             self._judge(Verdict(JobStatus.FAILED.value, "ErrorThresholdExceeded", reason), out)
         elif counts.mini_batches_done == counts.mini_batches and self._unsettled_appends == 0:
             if counts.succeeded == 0:

@@ -75,7 +75,7 @@ def _list(runs: SortedRuns, paths: Iterable[bytes]) -> None:
     except _INPUT_IS_WRONG as exc:
         folder = os.fsdecode(exc.filename or b"").encode("utf-8", "backslashreplace").decode()
         mistake = Mistake("input", f"{folder!r} ({exc.strerror})", "a folder that can be read by the server")
-        raise InvalidInput("input", [mistake]) from exc
+        raise InvalidInput("The job", [mistake]) from exc
 
 
 def _paths(rooms: Rooms, job: Job, staged: Staged) -> Iterator[bytes]:

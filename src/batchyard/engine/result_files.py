@@ -47,7 +47,8 @@ def _result(ended: JobChange) -> str:
 def _error(error: JobError) -> str:
     lines = [f"{error.code} ({error.error_class.value}): {error.message}"]
     if error.item is not None:
-        lines.append(f"First failing item: {error.item} (position {error.position}, mini-batch {error.mini_batch}).")
+        where = f"(position {error.position}, mini-batch {error.mini_batch})"
+        lines.append(f"First failing mini-batch starts at item: {error.item} {where}.")
     if error.exception:
         lines.append(f"Exception: {error.exception}")
     if error.log:

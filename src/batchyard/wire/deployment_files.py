@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from batchyard.domain.assets import ModelType
 from batchyard.domain.deployments import DeploymentDraft, DeploymentKind, ExecutionSettings, settings_mistakes
 from batchyard.domain.errors import Mistake
 from batchyard.domain.names import RULES, name_mistake
@@ -171,11 +172,17 @@ def outline_mistakes(
         found.append(
             Mistake("model", "nothing", "a model, such as azureml:NAME:VERSION, azureml:NAME@latest or a path")
         )
-    if wanted.scoring_script is not None or code is not None:
+    has_script = wanted.scoring_script is not None or code is not None
+    # A registered model's type is known to the server alone; an inline one would be uploaded before it refuses.
+    needs_script = isinstance(wanted.model, ModelYaml) and wanted.model.type is not ModelType.MLFLOW
+    if has_script:
         found += _script_mistakes(wanted.scoring_script, code)
-        if wanted.environment is None:
-            allowed = "an environment, since a scoring script is given"
-            found.append(Mistake("environment", "nothing", allowed, "Name or inline one."))
+    elif needs_script:
+        allowed = "a code folder and its scoring_script"
+        found.append(Mistake("code_configuration", "nothing", allowed, "A model needs a script that scores with it."))
+    if (has_script or needs_script) and wanted.environment is None:
+        allowed = "an environment, since a scoring script " + ("is given" if has_script else "needs one")
+        found.append(Mistake("environment", "nothing", allowed, "Name or inline one."))
     return found + settings_mistakes(wanted.settings)
 
 
