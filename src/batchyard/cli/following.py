@@ -25,7 +25,7 @@ def follow(server: Server, name: str, *, out: IO[str], with_logs: bool) -> dict[
     """
     from batchyard.wire.jobs import job_cli_from_arm
 
-    shown = _Shown(out)
+    shown = _Shown(out, is_live=server.shows_progress and out.isatty())
     logs = Logs(server, name) if with_logs else None
     pause = _FIRST_PAUSE_S
     try:
@@ -35,7 +35,8 @@ def follow(server: Server, name: str, *, out: IO[str], with_logs: bool) -> dict[
             if logs is not None:
                 for line in logs.new_lines(is_last=job.get("status") in FINAL):
                     shown.print(line)
-            shown.update(job)
+            if server.shows_progress:
+                shown.update(job)
             if job.get("status") in FINAL:
                 return job
             server.sleep(pause)
@@ -129,9 +130,9 @@ def worker_logs(urls: Mapping[str, str]) -> dict[str, str]:
 class _Shown:
     """Where progress is shown: one line that changes in place, or a line for each change worth one."""
 
-    def __init__(self, out: IO[str]) -> None:
+    def __init__(self, out: IO[str], *, is_live: bool) -> None:
         self._out = out
-        self._is_live = self._is_terminal = out.isatty()
+        self._is_live, self._is_terminal = is_live, out.isatty()
         self._status, self._tenth, self._printed_at = "", -1, time.monotonic()
 
     def update(self, job: Mapping[str, Any]) -> None:

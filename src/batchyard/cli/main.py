@@ -132,7 +132,8 @@ def _open_server(cli: BatchyardCLI) -> Server:
         flags.get("workspace_name") or cli.config.get("defaults", "workspace", DEFAULT_SCOPE.workspace),
     )
     connect = functools.partial(embedded.connect, cli.settings, say=cli.say)
-    return Server(connect, scope=scope, settings=cli.settings, say=cli.say)
+    shows_progress = not cli.only_show_errors
+    return Server(connect, scope=scope, settings=cli.settings, say=cli.say, shows_progress=shows_progress)
 
 
 def _add_scope_flags(_: Any, *, arg_group: Any) -> None:

@@ -80,11 +80,14 @@ class Server:
         say: Callable[[str], None],
         transport: httpx2.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        shows_progress: bool = True,
     ) -> None:
         self.scope = scope
         self.settings = settings
         self.say = say
         self.sleep = sleep
+        #: False under `--only-show-errors`.
+        self.shows_progress = shows_progress
         #: What the command ends with although it gave a result, such as a job that was followed and failed.
         self.exit_code = 0
         self._connect = connect

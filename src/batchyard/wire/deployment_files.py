@@ -174,7 +174,9 @@ def outline_mistakes(
         )
     has_script = wanted.scoring_script is not None or code is not None
     # A registered model's type is known to the server alone; an inline one would be uploaded before it refuses.
-    needs_script = isinstance(wanted.model, ModelYaml) and wanted.model.type is not ModelType.MLFLOW
+    needs_script = (
+        isinstance(wanted.model, ModelYaml) and wanted.model.path and wanted.model.type is not ModelType.MLFLOW
+    )
     if has_script:
         found += _script_mistakes(wanted.scoring_script, code)
     elif needs_script:

@@ -172,4 +172,5 @@ class Terminal:
             say=cli.say,
             transport=httpx2.MockTransport(self.azure.handle),
             sleep=self.waits.append,
+            shows_progress=not cli.only_show_errors,
         )

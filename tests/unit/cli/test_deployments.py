@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from .bench import WS
+from .bench import WS, failure
 
 YAML = """\
 $schema: https://azuremlschemas.azureedge.net/latest/modelBatchDeployment.schema.json
@@ -56,7 +56,9 @@ def test_create_registers_what_is_local_and_then_the_deployment(terminal, folder
 
     puts = terminal.azure.sent("PUT")
     body = terminal.azure.body("PUT", "batchEndpoints/digits/deployments/stable")["properties"]
-    assert puts[0] == "/blob/code.blob.core.windows.net/code-1/code/score.py"
+    # The server may refuse the environment: nothing is uploaded before it.
+    assert puts[0].startswith("environments/digits-stable/versions/sha-")
+    assert puts[1] == "/blob/code.blob.core.windows.net/code-1/code/score.py"
     assert puts[-1] == "batchEndpoints/digits/deployments/stable"
     assert "/codes/" in body["codeConfiguration"]["codeId"]
     assert "/environments/digits-stable/versions/sha-" in body["environmentId"]
@@ -288,6 +290,30 @@ def test_warnings_of_the_environment_are_told_when_it_is_ready(terminal, folder)
     assert f"Warning: {warning}\n" in terminal.err
     create(terminal, folder, "--only-show-errors")
     assert warning not in terminal.err
+
+
+def test_warnings_of_the_environment_are_not_told_again_when_nothing_changes(terminal, folder):
+    create(terminal, folder)
+    properties = terminal.azure.documents["batchEndpoints/digits/deployments/stable"]["properties"]
+    properties["environmentWarnings"] = ["Python 3.8 is not on this machine."]
+
+    args = ["batch-deployment", "update", "-e", "digits", "-n", "stable", "--set", "settings.mini_batch_size=20"]
+    assert terminal.run(*args) == 0, terminal.err
+    assert terminal.err == "Nothing to change.\n"
+
+
+def test_a_refused_environment_leaves_nothing_uploaded(terminal, folder):
+    (folder / "model").mkdir()
+    (folder / "model" / "weights.bin").write_bytes(b"12345")
+    refusal = failure(400, "InvalidInput", "conda_file: found the unknown name 'numpyy'.")
+    terminal.azure.rules.append(
+        lambda request, path: refusal if request.method == "PUT" and path.startswith("environments/") else None
+    )
+
+    assert create(terminal, folder, "--set", "model={path: model, type: custom_model}") == 1
+
+    assert [path.split("/")[0] for path in terminal.azure.sent("PUT")] == ["environments"]
+    assert terminal.azure.sent("POST") == []
 
 
 def test_a_failed_update_that_still_serves_is_seen_in_the_table(terminal, azure):

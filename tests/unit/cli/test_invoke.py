@@ -196,6 +196,14 @@ def test_wait_follows_to_the_end_and_prints_the_final_status(terminal, data):
     assert "Running  50/100 items (50 %)  50.0 items/s  0:01 to go" in terminal.err
 
 
+def test_only_show_errors_silences_the_progress(terminal, data):
+    answers = [job("Running", counts=counts(50)), job("Completed", counts=counts(100))]
+    terminal.azure.answer_with("GET", "jobs/job-1", *[lambda _, a=a: a for a in answers])
+
+    assert invoke(terminal, "--input", str(data), "--wait", "--only-show-errors") == 0
+    assert terminal.err == ""
+
+
 def test_wait_ends_with_1_when_the_job_failed_and_still_names_it(terminal, data):
     error = {"code": "ThresholdExceeded", "message": "3 items failed.", "item": "7.png", "stack": "Traceback: boom"}
     terminal.azure.answer_with("GET", "jobs/job-1", lambda _: job("Failed", error=error))

@@ -146,6 +146,17 @@ def test_stream_prints_progress_and_each_line_of_the_workers_logs_once(terminal)
     ]
 
 
+def test_only_show_errors_leaves_a_streams_logs_alone(terminal):
+    log = "logs/user/stdout/n0/n0-s0-1.txt"
+    details(terminal.azure, [log])
+    terminal.azure.blobs[f"{LOGS}/{log}"] = b"first\nlast"
+    done = httpx2.Response(200, json={"properties": job()})
+    terminal.azure.answer_with("GET", "jobs/job-1", lambda _: done)
+
+    assert terminal.run("job", "stream", "-n", "job-1", "--only-show-errors") == 0, terminal.err
+    assert terminal.out.splitlines() == ["[n0-s0-1] first", "[n0-s0-1] last"]
+
+
 def test_logs_are_read_on_without_a_token_from_the_byte_they_were_left(terminal):
     azure, log = terminal.azure, "logs/user/stdout/n0/w.txt"
     details(azure, [log])

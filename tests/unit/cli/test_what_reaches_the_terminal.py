@@ -92,6 +92,8 @@ def test_a_table_on_a_terminal_cannot_steer_it_and_a_pipe_gets_every_sign(termin
 
 
 class _NoCommand:
+    only_show_errors = False
+
     @staticmethod
     def say(text):
         raise CommandFailed(text)

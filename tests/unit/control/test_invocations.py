@@ -207,6 +207,14 @@ def test_an_output_that_exists_is_refused(ready: Bench) -> None:
     assert "exists already" in refusal.text
 
 
+def test_a_job_name_that_exists_is_refused_before_its_output_is_looked_at(ready: Bench) -> None:
+    ready.invoke(replace(INVOCATION, job_name="mine"))
+    ready.datastores.taken.add("azureml/mine/score")
+    with refused(ready.tx, Conflict) as refusal:
+        ready.invoke(replace(INVOCATION, job_name="mine"))
+    assert refusal.text.startswith("A job 'mine' exists already")
+
+
 def test_an_output_that_exists_is_told_with_the_other_mistakes(ready: Bench) -> None:
     ready.datastores.taken.add("out")
     asked = replace(

@@ -88,6 +88,11 @@ logging_level: info
 environment_variables: {A: b}
 """
 SMALL = {"name": "dpl", "endpoint_name": "digits", "model": "azureml:m:1", "compute": "cpu-cluster"}
+SCRIPTED = {
+    **SMALL,
+    "code_configuration": {"code": "code", "scoring_script": "score.py"},
+    "environment": "azureml:digits-env:3",
+}
 
 
 def _mistakes(document: dict[str, object]) -> dict[str, str]:
@@ -144,7 +149,7 @@ def test_yaml_goes_to_arm_and_back_unchanged() -> None:
 
 @pytest.mark.parametrize("path", ["./model", "model", "/models/x", "azureml://datastores/d/paths/p", "file:m"])
 def test_a_bare_path_is_an_inline_model(path: str) -> None:
-    assert deployment_from_yaml({**SMALL, "model": path}).model == ModelYaml("", None, ModelType.CUSTOM, path)
+    assert deployment_from_yaml({**SCRIPTED, "model": path}).model == ModelYaml("", None, ModelType.CUSTOM, path)
 
 
 def test_an_inline_model_may_have_name_version_and_type() -> None:
@@ -273,10 +278,20 @@ def test_an_environment_that_cannot_be_followed_is_one_mistake(value: object) ->
     assert _mistakes({**SMALL, "code_configuration": code, "environment": value}).keys() == {"environment"}
 
 
+def test_an_inline_model_needs_a_script_and_an_environment_before_it_is_uploaded() -> None:
+    assert _mistakes({**SMALL, "model": "./m"}).keys() == {"code_configuration", "environment"}
+    assert _mistakes({**SCRIPTED, "model": "./m", "environment": None}).keys() == {"environment"}
+
+
+def test_what_a_registered_or_mlflow_model_needs_is_left_to_the_server() -> None:
+    for model in ("azureml:m:1", {"path": "m", "type": "mlflow_model"}):
+        assert deployment_from_yaml({**SMALL, "model": model}).environment is None
+
+
 def test_keys_without_effect_are_accepted_and_noted() -> None:
     written = deployment_from_yaml(
         {
-            **SMALL,
+            **SCRIPTED,
             "id": "x",
             "resources": {"instance_type": "gpu", "shm_size": "2g"},
             "model": {"path": "m", "stage": "Production"},
