@@ -40,4 +40,4 @@ def main(home: Path, script: Path, folder: Path, output: Path, size: int) -> Non
 
 
 if __name__ == "__main__":
-    main(*(Path(a) for a in sys.argv[1:5]), int(sys.argv[5]))  # type: ignore[call-arg,arg-type]
+    main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4]), int(sys.argv[5]))

@@ -69,7 +69,7 @@ def capture(cap_bytes: int) -> None:
     A crash of native code leaves its Python stack on stderr.
     """
     sys.stdout = sys.__stdout__ = capped_text(1, cap_bytes)  # type: ignore[misc]  # declared Final, replaced on purpose
-    sys.stderr = sys.__stderr__ = capped_text(2, cap_bytes)  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = capped_text(2, cap_bytes)  # type: ignore[misc]  # as above
     faulthandler.enable(2)
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter(_FORMAT))

@@ -146,7 +146,7 @@ def _prepare(
     rooms = Rooms(
         records=records,
         datastores=datastores,
-        sealed=trees,  # type: ignore[arg-type]  # a run asks for paths of trees and nothing else
+        sealed=trees,
         homes=LocalJobHomes(folder / "jobs"),
         environments=environments,
         scripts=LocalScripts(),

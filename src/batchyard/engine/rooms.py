@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchyard.domain.jobs import Owner
-from batchyard.ports.datastore import Datastores, SealedStore
+from batchyard.ports.datastore import Datastores, Trees
 from batchyard.ports.environment import Environments
 from batchyard.ports.faults import Faults
 from batchyard.ports.instance import Instances, Scripts, WorkerPlan
@@ -26,7 +26,7 @@ class Rooms:
 
     records: Records
     datastores: Datastores
-    sealed: SealedStore
+    sealed: Trees
     homes: JobHomes
     environments: Environments
     scripts: Scripts

@@ -115,7 +115,14 @@ class Datastores(Protocol):
         """Begin to publish a job's output; what an earlier try left unfinished is removed."""
 
 
-class SealedStore(Protocol):
+class Trees(Protocol):
+    """Trees of files by their hash, as the engine needs them: to be read in place."""
+
+    def path(self, sealed: Sealed) -> Path:
+        """Give the local folder of a tree; nobody writes in it."""
+
+
+class SealedStore(Trees, Protocol):
     """The content-addressed store: what is registered never changes again."""
 
     def seal(self, source: DatastorePath, *, keep_name: bool) -> Sealed:
@@ -130,9 +137,6 @@ class SealedStore(Protocol):
 
         Raises: InvalidInput when it is not UTF-8 or longer.
         """
-
-    def path(self, sealed: Sealed) -> Path:
-        """Give the local folder of a tree; nobody writes in it."""
 
     def names(self, sealed: Sealed) -> list[str]:
         """Give the tree's file paths, sorted, at most 10,000."""
