@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from urllib.parse import quote
 
@@ -111,7 +112,7 @@ def _run_inline(settings: Settings, deployment: LocalDeployment, given: argparse
         trees = InPlaceTrees(folder / "trees")
         model = trees.path(trees.add(deployment.model, keep_name=True))
         root = os.fsencode(source)
-        items = [root] if source.is_file() else [root + b"/" + path for path in sorted(walk(root))]
+        items = [root] if source.is_file() else [root + b"/" + path for path in sorted(chain.from_iterable(walk(root)))]
         return run_inline(
             environments.python(build),
             deployment.code.resolve(),

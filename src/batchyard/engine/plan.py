@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
+from array import array
 from collections.abc import Iterable, Iterator
-from itertools import accumulate, islice
+from itertools import accumulate, chain, islice
+from operator import add
 from pathlib import Path
 
 from batchyard.domain.errors import InvalidInput, Mistake, PlatformError
@@ -17,18 +19,16 @@ from batchyard.engine.rooms import Rooms
 from batchyard.engine.sorting import SortedRuns
 
 _OFFSET = struct.Struct("<Q")
-_STAT = struct.Struct("<qq")
 _SLICE = 4096
 # What an input itself can be to blame for; anything else is the disk's fault, and tried again.
 _INPUT_IS_WRONG = (FileNotFoundError, NotADirectoryError, PermissionError)
-_UNKNOWN = _STAT.pack(-1, -1)  # Size and mtime of a path that could not be looked at; scoring it will tell why.
 
 
 def plan(rooms: Rooms, job: Job, staged: Staged) -> Planned:
     """List the input and freeze the listing under this owner's fence.
 
-    Three files in the job home: `listing/<fence>` (paths, each ended by a NUL), `.index` (u64 offsets, items + 1) and
-    `.stat` (i64 size, i64 mtime_ns for each item). Memory stays flat: sorted runs are spilled and merged.
+    Two files in the job home: `listing/<fence>` (paths, each ended by a NUL) and `.index` (u64 offsets, items + 1).
+    No file is looked at, names are enough. Memory stays flat: sorted runs are spilled and merged.
     Raises: InvalidInput naming the folder that is gone or may not be entered; PlatformError.
     """
     listed_at = rooms.now()
@@ -38,7 +38,7 @@ def plan(rooms: Rooms, job: Job, staged: Staged) -> Planned:
         runs = SortedRuns(staged.home.path(f"scratch-{job.fence}/listing-runs"))
         _list(runs, _paths(rooms, job, staged))
         rooms.faults.reach("plan.listed")
-        digest = _freeze(runs, target, os.fsencode(staged.input_root))
+        digest = freeze(runs.slices(), target)
     except OSError as exc:
         raise PlatformError(f"Could not list the input of job {job.name!r}: {exc}.") from exc
     rooms.faults.reach("plan.frozen")
@@ -69,42 +69,62 @@ class Listing:
         self._index.close()
 
 
-def _list(runs: SortedRuns, paths: Iterable[bytes]) -> None:
+def _list(runs: SortedRuns, paths: Iterator[list[bytes]]) -> None:
     try:
-        runs.extend(paths)
+        runs.extend(chain.from_iterable(paths))
     except _INPUT_IS_WRONG as exc:
         folder = os.fsdecode(exc.filename or b"").encode("utf-8", "backslashreplace").decode()
         mistake = Mistake("input", f"{folder!r} ({exc.strerror})", "a folder that can be read by the server")
         raise InvalidInput("The job", [mistake]) from exc
 
 
-def _paths(rooms: Rooms, job: Job, staged: Staged) -> Iterator[bytes]:
+def _paths(rooms: Rooms, job: Job, staged: Staged) -> Iterator[list[bytes]]:
     if job.spec.source.kind is InputKind.FILE:
-        yield os.fsencode(rooms.datastores.input_path(job.spec.source).name)
-    else:
-        yield from walk(os.fsencode(staged.input_root))
+        return iter([[os.fsencode(rooms.datastores.input_path(job.spec.source).name)]])
+    return walk(os.fsencode(staged.input_root))
 
 
-def walk(root: bytes) -> Iterator[bytes]:
-    """Give every file below a folder, relative to it, in no order.
+def walk(root: bytes) -> Iterator[list[bytes]]:
+    """Give every file below a folder, relative to it, in lists; in no order.
 
     Links to files count as files, broken ones too (scoring them fails by name, not silently); links to folders are
     followed once. Azure: nested folders are silently left out by its MLflow runs; here everything is scored.
     """
-    stack, seen = [(root, b"")], {_identity(root)}
+    stack, seen = [b""], {_identity(root)}
     while stack:
-        folder, prefix = stack.pop()
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    stack.append((entry.path, prefix + entry.name + b"/"))
-                elif entry.is_symlink() and entry.is_dir():
-                    identity = _identity(entry.path)
-                    if identity not in seen:
-                        seen.add(identity)
-                        stack.append((entry.path, prefix + entry.name + b"/"))
-                else:
-                    yield prefix + entry.name
+        prefix = stack.pop()
+        folders: list[tuple[bytes, bool]] = []
+        with os.scandir(root + b"/" + prefix[:-1] if prefix else root) as entries:
+            while slice_ := list(islice(entries, _SLICE)):
+                names = _files(slice_, folders)
+                yield [prefix + name for name in names] if prefix else names
+        below = []
+        for name, is_link in sorted(folders):  # So that of two links to one folder it is always the same that counts.
+            identity = _identity(root + b"/" + prefix + name) if is_link else None
+            if identity not in seen:
+                below.append(prefix + name + b"/")
+                seen.update([identity] if identity else ())
+        stack += reversed(below)
+
+
+def _files(entries: list[os.DirEntry[bytes]], folders: list[tuple[bytes, bool]]) -> list[bytes]:
+    """Give the names of all that are no folders; folders, and whether they are links, are added to `folders`."""
+    try:
+        # Only links are looked at: of all others their own folder tells what they are.
+        names = [entry.name for entry in entries if not entry.is_dir()]
+    except OSError:
+        names = [entry.name for entry in entries if not _is_folder(entry)]
+    if len(names) < len(entries):
+        folders += [(entry.name, entry.is_symlink()) for entry in entries if _is_folder(entry)]
+    return names
+
+
+def _is_folder(entry: os.DirEntry[bytes]) -> bool:
+    """Whether an entry is a folder; a link that leads in a circle, or where nobody may look, is not."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _identity(folder: bytes) -> tuple[int, int]:
@@ -112,20 +132,23 @@ def _identity(folder: bytes) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _freeze(paths: Iterable[bytes], target: Path, root: bytes) -> str:
-    """Write the three files, slice by slice: what is done for each path is felt at half a million."""
-    digest, offset, rest = hashlib.sha256(), 0, iter(paths)
-    with open(target, "wb") as names, open(f"{target}.index", "wb") as index, open(f"{target}.stat", "wb") as stat:
-        while slice_ := list(islice(rest, _SLICE)):
+def freeze(slices: Iterable[list[bytes]], target: Path) -> str:
+    """Write sorted paths as `target` and its index, durably, and give the hash of the former.
+
+    Done slice by slice: what is done for each path is felt at half a million.
+    """
+    digest, start = hashlib.sha256(), 0
+    with open(target, "wb", buffering=1 << 20) as names, open(f"{target}.index", "wb") as index:
+        for slice_ in slices:
             block = b"\0".join(slice_) + b"\0"
             names.write(block)
             digest.update(block)
-            starts = list(accumulate((len(path) + 1 for path in slice_), initial=offset))
-            index.write(struct.pack(f"<{len(slice_)}Q", *starts[:-1]))
-            stat.write(b"".join([_size_and_mtime(root + b"/" + path) for path in slice_]))
-            offset = starts[-1]
-        index.write(_OFFSET.pack(offset))
-        for stream in (names, index, stat):
+            # A path starts after all bytes of those before it and as many NULs.
+            bytes_before = accumulate(map(len, slice_), initial=start)
+            index.write(array("Q", map(add, bytes_before, range(len(slice_)))).tobytes())
+            start += len(block)
+        index.write(_OFFSET.pack(start))
+        for stream in (names, index):
             stream.flush()
             os.fsync(stream.fileno())
     _sync_names(target.parent)
@@ -139,11 +162,3 @@ def _sync_names(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-def _size_and_mtime(path: bytes) -> bytes:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return _UNKNOWN
-    return _STAT.pack(found.st_size, found.st_mtime_ns)

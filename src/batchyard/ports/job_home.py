@@ -1,6 +1,6 @@
 """The job home: the one folder in which a job keeps what it must not lose.
 
-`spec.json`, `listing/<fence>{,.index,.stat}`, `ledger/<fence>.log`, `parts/<fence>-<worker>.part`, `files/`,
+`spec.json`, `listing/<fence>{,.index}`, `ledger/<fence>.log`, `parts/<fence>-<worker>.part`, `files/`,
 `workers.jsonl` and, for one owner at a time, `code-<fence>`, `scratch-<fence>` and `collect/<fence>`.
 """
 
