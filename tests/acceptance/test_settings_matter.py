@@ -46,6 +46,9 @@ PROOFS = {
     "retry_settings.max_retries": "test_max_retries_is_the_number_of_tries_after_the_first",
     "retry_settings.timeout": "test_timeout_ends_a_run_that_takes_longer",
     "error_threshold": "test_error_threshold_decides_whether_failed_items_fail_the_job",
+    "mini_batch_error_threshold": "test_mini_batch_error_threshold_counts_failed_mini_batches_and_not_items",
+    "error_threshold_percent": "test_error_threshold_percent_is_of_all_items",
+    "allowed_failed_percent": "test_allowed_failed_percent_is_of_all_mini_batches",
     "output_action": "test_output_action_decides_whether_rows_are_published",
     "output_file_name": "test_output_file_name_names_the_published_rows",
     "logging_level": "test_logging_level_lets_debug_lines_of_the_runtime_appear_only_at_debug",
@@ -167,6 +170,35 @@ def test_error_threshold_decides_whether_failed_items_fail_the_job(bench: Bench)
     assert bench.score(name, ["a", "bad"])["status"] == "Completed"
     bench.change(name, "settings.error_threshold=0")
     assert bench.score(name, ["a", "bad"])["status"] == "Failed"
+
+
+def test_mini_batch_error_threshold_counts_failed_mini_batches_and_not_items(bench: Bench) -> None:
+    name = bench.make("mini-batch-threshold", miniBatchSize=2, retrySettings={"maxRetries": 0, "timeout": "PT30S"})
+    bench.change(name, "settings.mini_batch_error_threshold=1")
+    assert bench.score(name, ["bad", "bad", "a"])["status"] == "Completed"
+    bench.change(name, "settings.mini_batch_error_threshold=0")
+    job = bench.score(name, ["bad", "bad", "a"])
+    assert (job["status"], job["error"]["code"]) == ("Failed", "MiniBatchErrorThresholdExceeded")
+    assert job["error"]["message"] == "1 mini-batch failed, more than mini_batch_error_threshold 0 tolerates."
+
+
+def test_error_threshold_percent_is_of_all_items(bench: Bench) -> None:
+    name = bench.make("item-percent", miniBatchSize=1, retrySettings={"maxRetries": 0, "timeout": "PT30S"})
+    bench.change(name, "settings.error_threshold_percent=25")
+    assert bench.score(name, ["bad", "a", "a", "a"])["status"] == "Completed"
+    bench.change(name, "settings.error_threshold_percent=24.9")
+    job = bench.score(name, ["bad", "a", "a", "a"])
+    assert (job["status"], job["error"]["code"]) == ("Failed", "ErrorThresholdPercentExceeded")
+    assert "1 of 4 items failed, more than error_threshold_percent 24.9 % tolerates" in job["error"]["message"]
+
+
+def test_allowed_failed_percent_is_of_all_mini_batches(bench: Bench) -> None:
+    name = bench.make("mini-batch-percent", miniBatchSize=2, retrySettings={"maxRetries": 0, "timeout": "PT30S"})
+    bench.change(name, "settings.allowed_failed_percent=50")
+    assert bench.score(name, ["bad", "bad", "a"])["status"] == "Completed"
+    bench.change(name, "settings.allowed_failed_percent=49")
+    job = bench.score(name, ["bad", "bad", "a"])
+    assert (job["status"], job["error"]["code"]) == ("Failed", "AllowedFailedPercentExceeded")
 
 
 def test_output_action_decides_whether_rows_are_published(bench: Bench) -> None:
@@ -295,6 +327,9 @@ def test_the_legacy_form_without_type_means_the_same_as_the_new_one(bench: Bench
         "mini_batch_size": 3,
         "max_concurrency_per_instance": 2,
         "error_threshold": 4,
+        "mini_batch_error_threshold": 3,
+        "error_threshold_percent": 50,
+        "allowed_failed_percent": 12.5,
         "retry_settings": {"max_retries": 1, "timeout": 11},
         "output_action": "append_row",
         "output_file_name": "legacy.csv",
@@ -326,6 +361,9 @@ def test_a_deployment_without_settings_shows_the_documented_defaults(bench: Benc
         "mini_batch_size": 10,
         "max_concurrency_per_instance": 1,
         "error_threshold": -1,
+        "mini_batch_error_threshold": -1,
+        "error_threshold_percent": 100,
+        "allowed_failed_percent": 100,
         "retry_settings": {"max_retries": 3, "timeout": 30},
         "output_action": "append_row",
         "output_file_name": "predictions.csv",

@@ -15,6 +15,9 @@ from batchyard.domain.resource_ids import AssetId, Reference
 
 _T = TypeVar("_T")
 
+# Values of the error budgets (`domain.budgets`) that tolerate every failure.
+TOLERATES_ALL = -1
+TOLERATES_ALL_PERCENT = 100.0
 LONGEST_TIMEOUT_S = 259_200  # Azure: three days for one run().
 
 
@@ -59,7 +62,7 @@ class RetrySettings:
 class ExecutionSettings:
     """Every execution setting of A.3, with Azure's defaults.
 
-    mini_batch_size: items for one `run()`. error_threshold: failed items tolerated, -1 tolerates all.
+    mini_batch_size: items for one `run()`. The four error budgets are explained in `domain.budgets`.
     instance_count × max_concurrency_per_instance worker processes score at a time.
     """
 
@@ -67,7 +70,10 @@ class ExecutionSettings:
     max_concurrency_per_instance: int = 1
     instance_count: int = 1
     retry: RetrySettings = field(default_factory=RetrySettings)
-    error_threshold: int = -1
+    error_threshold: int = TOLERATES_ALL
+    mini_batch_error_threshold: int = TOLERATES_ALL
+    error_threshold_percent: float = TOLERATES_ALL_PERCENT
+    allowed_failed_percent: float = TOLERATES_ALL_PERCENT
     output_action: OutputAction = OutputAction.APPEND_ROW
     output_file_name: str = "predictions.csv"
     logging_level: LoggingLevel = LoggingLevel.INFO
@@ -86,6 +92,22 @@ class Overrides:
     timeout_s: float | None = None
     error_threshold: int | None = None
     output_file_name: str | None = None
+    mini_batch_error_threshold: int | None = None
+    error_threshold_percent: float | None = None
+    allowed_failed_percent: float | None = None
+
+
+# Overrides and settings call these by the same names.
+_PLAIN_OVERRIDES = (
+    "mini_batch_size",
+    "max_concurrency_per_instance",
+    "instance_count",
+    "error_threshold",
+    "mini_batch_error_threshold",
+    "error_threshold_percent",
+    "allowed_failed_percent",
+    "output_file_name",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,21 +145,11 @@ class Deployment:
 
 def effective(settings: ExecutionSettings, overrides: Overrides) -> ExecutionSettings:
     """Apply an invocation's overrides; 0 and -1 are values, only None is absent."""
-
-    return replace(
-        settings,
-        mini_batch_size=_pick(overrides.mini_batch_size, settings.mini_batch_size),
-        max_concurrency_per_instance=_pick(
-            overrides.max_concurrency_per_instance, settings.max_concurrency_per_instance
-        ),
-        instance_count=_pick(overrides.instance_count, settings.instance_count),
-        retry=RetrySettings(
-            _pick(overrides.max_retries, settings.retry.max_retries),
-            _pick(overrides.timeout_s, settings.retry.timeout_s),
-        ),
-        error_threshold=_pick(overrides.error_threshold, settings.error_threshold),
-        output_file_name=_pick(overrides.output_file_name, settings.output_file_name),
+    plain = {name: value for name in _PLAIN_OVERRIDES if (value := getattr(overrides, name)) is not None}
+    retry = RetrySettings(
+        _pick(overrides.max_retries, settings.retry.max_retries), _pick(overrides.timeout_s, settings.retry.timeout_s)
     )
+    return replace(settings, **plain, retry=retry)
 
 
 def settings_mistakes(settings: ExecutionSettings, *, prefix: str = "settings.") -> list[Mistake]:
@@ -163,17 +175,21 @@ def settings_mistakes(settings: ExecutionSettings, *, prefix: str = "settings.")
             settings.retry.timeout_s,
             f"more than 0 and at most {LONGEST_TIMEOUT_S} seconds",
         ),
-        (
-            "error_threshold",
-            settings.error_threshold >= -1,
-            settings.error_threshold,
-            "-1 (tolerate every failure) or a number of failed items",
-        ),
+        *_budget_rules(settings),
     )
     mistakes = [Mistake(prefix + name, repr(value), allowed) for name, good, value, allowed in rules if not good]
     file_name = file_name_mistake(settings.output_file_name, field=prefix + "output_file_name")
     mistakes += [file_name] if file_name else []
     return mistakes + _variable_mistakes(settings.environment_variables, prefix)
+
+
+def _budget_rules(settings: ExecutionSettings) -> Iterable[tuple[str, bool, object, str]]:
+    for name, what in (("error_threshold", "items"), ("mini_batch_error_threshold", "mini-batches")):
+        count = getattr(settings, name)
+        yield name, count >= TOLERATES_ALL, count, f"-1 (tolerate every failure) or a number of failed {what}"
+    for name, what in (("error_threshold_percent", "items"), ("allowed_failed_percent", "mini-batches")):
+        percent = getattr(settings, name)
+        yield name, 0 <= percent <= 100, percent, f"0 to 100, percent of all {what} (100 tolerates every failure)"
 
 
 def deployment_mistakes(deployment: Deployment) -> list[Mistake]:

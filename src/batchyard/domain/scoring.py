@@ -14,6 +14,8 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from batchyard.domain.budgets import Limits
+from batchyard.domain.deployments import TOLERATES_ALL, TOLERATES_ALL_PERCENT
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import ErrorClass
 from batchyard.domain.lease_sizes import LeaseSizes
@@ -53,8 +55,8 @@ NO_SUCCESS = "There is no succeeded mini batch item returned from run()."
 class Rules:
     """What the verdict and the hand-out depend on, from the job's spec.
 
-    max_attempts: max_retries + 1. error_threshold: failed items tolerated, -1 for all. one_by_one: leases of a single
-    mini-batch (jobs whose scripts write files). slots: worker processes of the job.
+    max_attempts: max_retries + 1. one_by_one: leases of a single mini-batch (jobs whose scripts write files).
+    slots: worker processes of the job. The error budgets are those of `domain.budgets`.
     """
 
     cut: Cut
@@ -62,6 +64,9 @@ class Rules:
     error_threshold: int
     one_by_one: bool
     slots: int
+    mini_batch_error_threshold: int = TOLERATES_ALL
+    error_threshold_percent: float = TOLERATES_ALL_PERCENT
+    allowed_failed_percent: float = TOLERATES_ALL_PERCENT
 
 
 @dataclass(slots=True)
@@ -97,6 +102,7 @@ class Scoring:
         self._seats: dict[Worker, _Seat] = {}
         self._failed_starts: dict[tuple[str, int], int] = {}
         self._idle_ends: dict[tuple[str, int], int] = {}
+        self._limits = Limits(rules, items=rules.cut.items, mini_batches=rules.cut.mini_batches)
         self._sizes = LeaseSizes(one_by_one=rules.one_by_one)
         self._next_lease = 1
         self._unsettled_appends = 0
@@ -272,11 +278,10 @@ class Scoring:
         return out
 
     def _judge_counts(self, out: list[Instruction]) -> None:
-        counts, threshold = self.tally.counts, self._rules.error_threshold
-        if 0 <= threshold < counts.failed:
-            items = "1 item" if counts.failed == 1 else f"{counts.failed} items"
-            reason = f"{items} failed, more than error_threshold {threshold} tolerates."
-            self._judge(Verdict(JobStatus.FAILED.value, "ErrorThresholdExceeded", reason), out)
+        counts = self.tally.counts
+        breach = self._limits.breach(counts)
+        if breach is not None:
+            self._judge(Verdict(JobStatus.FAILED.value, breach.code, breach.reason), out)
         elif counts.mini_batches_done == counts.mini_batches and self._unsettled_appends == 0:
             if counts.succeeded == 0:
                 reason = f"{NO_SUCCESS} {counts.failed} of {counts.items} items failed."

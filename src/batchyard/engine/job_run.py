@@ -94,6 +94,9 @@ def _rules(job: Job, planned: Planned) -> Rules:
         cut=Cut(planned.items, planned.mini_batch_size),
         max_attempts=settings.retry.max_retries + 1,
         error_threshold=settings.error_threshold,
+        mini_batch_error_threshold=settings.mini_batch_error_threshold,
+        error_threshold_percent=settings.error_threshold_percent,
+        allowed_failed_percent=settings.allowed_failed_percent,
         one_by_one=settings.output_action is OutputAction.SUMMARY_ONLY,
         slots=settings.instance_count * settings.max_concurrency_per_instance,
     )

@@ -12,6 +12,7 @@ from batchyard.wire.shapes import (
     ArmShape,
     Duration,
     NoEffect,
+    Number,
     Seconds,
     Text,
     TextMap,
@@ -30,6 +31,9 @@ _PLAIN = (
     "mini_batch_size",
     "max_concurrency_per_instance",
     "error_threshold",
+    "mini_batch_error_threshold",
+    "error_threshold_percent",
+    "allowed_failed_percent",
     "output_action",
     "output_file_name",
     "logging_level",
@@ -53,6 +57,9 @@ class SettingsYaml(YamlShape):
     instance_count: WholeNumber | None = None
     retry_settings: RetryYaml | None = None
     error_threshold: WholeNumber | None = None
+    mini_batch_error_threshold: WholeNumber | None = None
+    error_threshold_percent: Number | None = None
+    allowed_failed_percent: Number | None = None
     output_action: _Action | None = None
     output_file_name: Text | None = None
     logging_level: _Level | None = None
@@ -86,13 +93,16 @@ class ResourcesArm(ArmShape):
 
 
 class SettingsArm(ArmShape):
-    """The settings among the properties of a deployment's body; sameName is ours."""
+    """The settings among the properties of a deployment's body; those that Azure's batch deployments lack are ours."""
 
     mini_batch_size: WholeNumber | None = None
     max_concurrency_per_instance: WholeNumber | None = None
     resources: ResourcesArm | None = None
     retry_settings: RetryArm | None = None
     error_threshold: WholeNumber | None = None
+    mini_batch_error_threshold: WholeNumber | None = None
+    error_threshold_percent: Number | None = None
+    allowed_failed_percent: Number | None = None
     output_action: _Action | None = None
     output_file_name: Text | None = None
     logging_level: _Level | None = None
@@ -109,6 +119,9 @@ ARM_NAMES: Mapping[str, str] = {
     "settings.retry_settings.max_retries": "properties.retrySettings.maxRetries",
     "settings.retry_settings.timeout": "properties.retrySettings.timeout",
     "settings.error_threshold": "properties.errorThreshold",
+    "settings.mini_batch_error_threshold": "properties.miniBatchErrorThreshold",
+    "settings.error_threshold_percent": "properties.errorThresholdPercent",
+    "settings.allowed_failed_percent": "properties.allowedFailedPercent",
     "settings.output_file_name": "properties.outputFileName",
     "settings.environment_variables": "properties.environmentVariables",
 }

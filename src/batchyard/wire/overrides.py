@@ -16,6 +16,7 @@ from batchyard.wire.durations import iso_from_seconds
 from batchyard.wire.mistakes import merged, renamed, shown
 from batchyard.wire.shapes import (
     ArmShape,
+    Number,
     Seconds,
     Text,
     TextMap,
@@ -26,7 +27,15 @@ from batchyard.wire.shapes import (
 )
 from batchyard.wire.trees import without_empty
 
-_PLAIN = ("mini_batch_size", "max_concurrency_per_instance", "error_threshold", "output_file_name")
+_PLAIN = (
+    "mini_batch_size",
+    "max_concurrency_per_instance",
+    "error_threshold",
+    "mini_batch_error_threshold",
+    "error_threshold_percent",
+    "allowed_failed_percent",
+    "output_file_name",
+)
 _FIXED = frozenset({"logging_level", "output_action", "same_name", "environment_variables", "model", "environment"})
 _ARM_NAMES = {
     "mini_batch_size": "properties.miniBatchSize",
@@ -35,6 +44,9 @@ _ARM_NAMES = {
     "retry_settings.max_retries": "properties.retrySettings.maxRetries",
     "retry_settings.timeout": "properties.retrySettings.timeout",
     "error_threshold": "properties.errorThreshold",
+    "mini_batch_error_threshold": "properties.miniBatchErrorThreshold",
+    "error_threshold_percent": "properties.errorThresholdPercent",
+    "allowed_failed_percent": "properties.allowedFailedPercent",
     "output_file_name": "properties.outputFileName",
 }
 
@@ -70,6 +82,9 @@ class OverridesYaml(YamlShape):
     timeout: Seconds | None = None
     retry_settings: RetryYaml | None = None
     error_threshold: WholeNumber | None = None
+    mini_batch_error_threshold: WholeNumber | None = None
+    error_threshold_percent: Number | None = None
+    allowed_failed_percent: Number | None = None
     output_file_name: Text | None = None
     job_name: Text | None = None
     experiment_name: Text | None = None
@@ -89,6 +104,9 @@ class OverridesArm(ArmShape):
     compute: _CountArm | None = None
     retry_settings: RetryArm | None = None
     error_threshold: WholeNumber | None = None
+    mini_batch_error_threshold: WholeNumber | None = None
+    error_threshold_percent: Number | None = None
+    allowed_failed_percent: Number | None = None
     output_file_name: Text | None = None
 
 
@@ -162,6 +180,9 @@ def overrides_to_arm(overrides: Overrides) -> dict[str, object]:
             "compute": without_empty({"instanceCount": overrides.instance_count}),
             "retrySettings": without_empty({"maxRetries": overrides.max_retries, "timeout": timeout}),
             "errorThreshold": overrides.error_threshold,
+            "miniBatchErrorThreshold": overrides.mini_batch_error_threshold,
+            "errorThresholdPercent": overrides.error_threshold_percent,
+            "allowedFailedPercent": overrides.allowed_failed_percent,
             "outputFileName": overrides.output_file_name,
         }
     )

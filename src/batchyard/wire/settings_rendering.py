@@ -23,6 +23,9 @@ def settings_to_arm(settings: ExecutionSettings) -> dict[str, object]:
         "outputAction": _ACTIONS[settings.output_action],
         "outputFileName": settings.output_file_name,
         "errorThreshold": settings.error_threshold,
+        "miniBatchErrorThreshold": settings.mini_batch_error_threshold,
+        "errorThresholdPercent": plain_number(settings.error_threshold_percent),
+        "allowedFailedPercent": plain_number(settings.allowed_failed_percent),
         "retrySettings": {
             "maxRetries": settings.retry.max_retries,
             "timeout": iso_from_seconds(settings.retry.timeout_s),
@@ -40,6 +43,9 @@ def settings_cli_from_arm(properties: Mapping[str, object]) -> dict[str, object]
         "mini_batch_size": at(properties, "miniBatchSize"),
         "max_concurrency_per_instance": at(properties, "maxConcurrencyPerInstance"),
         "error_threshold": at(properties, "errorThreshold"),
+        "mini_batch_error_threshold": at(properties, "miniBatchErrorThreshold"),
+        "error_threshold_percent": at(properties, "errorThresholdPercent"),
+        "allowed_failed_percent": at(properties, "allowedFailedPercent"),
         "retry_settings": {
             "max_retries": at(properties, "retrySettings", "maxRetries"),
             "timeout": timeout_cli(text_at(properties, "retrySettings", "timeout")),
@@ -55,4 +61,9 @@ def settings_cli_from_arm(properties: Mapping[str, object]) -> dict[str, object]
 def timeout_cli(duration: str) -> int | float | None:
     """Give a duration in seconds as people write it: 30, not 30.0; None for none."""
     seconds = seconds_from_iso(duration)
-    return int(seconds) if seconds is not None and seconds.is_integer() else seconds
+    return None if seconds is None else plain_number(seconds)
+
+
+def plain_number(number: float) -> int | float:
+    """Give a number as people write it: 30, not 30.0."""
+    return int(number) if float(number).is_integer() else number

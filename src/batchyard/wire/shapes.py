@@ -123,6 +123,13 @@ def _seconds(value: object) -> float:
     raise refusal("a number of seconds")
 
 
+def _number(value: object) -> float:
+    try:
+        return _seconds(value)
+    except ValueError as exc:
+        raise refusal("a number") from exc
+
+
 def _duration(value: object) -> float:
     seconds = seconds_from_iso(value) if isinstance(value, str) else None
     if seconds is not None:
@@ -145,6 +152,7 @@ def _text_map(value: object) -> dict[str, str]:
 
 Text = Annotated[str, BeforeValidator(_text)]
 WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
+Number = Annotated[float, BeforeValidator(_number)]
 Seconds = Annotated[float, BeforeValidator(_seconds)]
 Duration = Annotated[float, BeforeValidator(_duration)]
 TextMap = Annotated[dict[str, str], BeforeValidator(_text_map)]

@@ -69,11 +69,14 @@ def test_params_override_of_the_sdk_is_read() -> None:
             "compute": {"isLocal": True, "instanceCount": 5},
             "retrySettings": {"maxRetries": 0, "timeout": "PT1M"},
             "errorThreshold": 0,
+            "miniBatchErrorThreshold": 3,
+            "errorThresholdPercent": 0.5,
+            "allowedFailedPercent": 10,
             "outputFileName": "o.csv",
             "maxConcurrencyPerInstance": 2,
         }
     )
-    assert read.overrides == Overrides(20, 2, 5, 0, 60.0, 0, "o.csv")
+    assert read.overrides == Overrides(20, 2, 5, 0, 60.0, 0, "o.csv", 3, 0.5, 10.0)
 
 
 def test_a_named_output_file_is_read() -> None:
@@ -109,7 +112,7 @@ def test_an_invocation_survives_the_wire() -> None:
         endpoint="digits",
         source=InputSource(InputKind.FILE, "file:///home/ada/one.png"),
         deployment="dpl",
-        overrides=Overrides(1, 2, 3, 0, 0.5, 0, "o.csv"),
+        overrides=Overrides(1, 2, 3, 0, 0.5, 0, "o.csv", 7, 0.5, 0.0),
         job_name="myjob",
         request_id="id-1",
         output_path=DatastorePath("x", "p/f.csv"),
@@ -139,6 +142,9 @@ def test_all_mistakes_of_an_invocation_are_told() -> None:
             "compute": {"instanceCount": 0},
             "retrySettings": {"maxRetries": -1, "timeout": "PT100H"},
             "errorThreshold": -2,
+            "miniBatchErrorThreshold": -2,
+            "errorThresholdPercent": 101,
+            "allowedFailedPercent": "much",
             "outputFileName": "a/b",
             "name": "no spaces please",
             "tags": [],
@@ -153,6 +159,9 @@ def test_all_mistakes_of_an_invocation_are_told() -> None:
         "properties.retrySettings.maxRetries",
         "properties.retrySettings.timeout",
         "properties.errorThreshold",
+        "properties.miniBatchErrorThreshold",
+        "properties.errorThresholdPercent",
+        "properties.allowedFailedPercent",
         "properties.outputFileName",
         "properties.name",
         "properties.tags",
@@ -212,6 +221,9 @@ def test_every_key_of_an_invocation_can_be_set() -> None:
             "mini_batch_size=20",
             "max_concurrency_per_instance=2",
             "error_threshold=-1",
+            "mini_batch_error_threshold=4",
+            "error_threshold_percent=2.5",
+            "allowed_failed_percent=0",
             "output_file_name=o.csv",
             "job_name=myjob",
             "experiment_name=exp1",
@@ -220,7 +232,7 @@ def test_every_key_of_an_invocation_can_be_set() -> None:
             "tags.team=vision",
         ]
     ) == (
-        Overrides(20, 2, None, None, None, -1, "o.csv"),
+        Overrides(20, 2, None, None, None, -1, "o.csv", 4, 2.5, 0.0),
         InvokeExtras("myjob", "exp1", "azureml://datastores/x/paths/p/q", {"team": "vision"}),
     )
 

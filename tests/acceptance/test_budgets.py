@@ -1,0 +1,81 @@
+"""What a job tolerates, with real workers: error budgets end it at once, and what was committed stays."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from batchyard.domain.ledger import Committed, read
+from tests.support.server_home import ServerHome
+
+BAD_ONES = """
+    import os, time
+    def run(mini_batch):
+        time.sleep(0.02)
+        if int(os.path.basename(mini_batch[0])[5:9]) in {bad}:
+            raise ValueError("a bad one")
+        return [os.path.basename(path) for path in mini_batch]
+    """
+
+
+def run(home: ServerHome, script: str, source: Path, *more: str, exit_code: int = 0, **settings: Any) -> str:
+    """Score a folder with a local run and give what it told."""
+    home.file("code/score.py", script)
+    home.file("model/model.txt", "weights")
+    document = {
+        "name": "one",
+        "endpoint_name": "nowhere",
+        "type": "model",
+        "model": {"path": "model"},
+        "code_configuration": {"code": "code", "scoring_script": "score.py"},
+        "environment": {"conda_file": {"dependencies": []}},
+        "compute": "azureml:none",
+        "settings": {"mini_batch_size": 1, "retry_settings": {"max_retries": 0}, **settings},
+    }
+    home.file("deployment.yml", document)
+    arguments = ("run", "deployment.yml", "--input", str(source), "--output", "out", *more)
+    return home.run(*arguments, exit_code=exit_code).stderr
+
+
+def result(home: ServerHome) -> str:
+    """What the one run that failed wrote into its logs."""
+    (folder,) = (home.home / "runs").iterdir()
+    return (folder / "logs" / "job_result.txt").read_text()
+
+
+def committed(home: ServerHome) -> set[int]:
+    """The mini-batches that the ledger of the one run that failed has as scored."""
+    (ledger,) = (home.home / "runs").glob("*/jobs/*/ledger/1.log")
+    with ledger.open("rb") as stream:
+        records = [record for record, _ in read(stream)]
+    return {m for record in records if isinstance(record, Committed) for m in range(record.first, record.stop)}
+
+
+def test_a_budget_crossed_at_a_known_item_ends_the_job_within_what_was_in_flight(own_home: ServerHome) -> None:
+    source = own_home.files("input", 300)
+    told = run(own_home, BAD_ONES.format(bad={20, 40}), source, exit_code=1, error_threshold_percent=0.5)
+    assert "2 of 300 items failed, more than error_threshold_percent 0.5 % tolerates (at most 1)" in told
+    done = committed(own_home)
+    assert set(range(40)) - {20} <= done
+    # One worker has two leases at most, and after the crossing one group of the ledger, 100 ms, is still to be written.
+    assert max(done) < 150
+    assert f"Items: 300 in all, {len(done)} succeeded, 2 failed, 0 skipped, {298 - len(done)} incomplete." in result(
+        own_home
+    )
+
+
+def test_a_budget_is_judged_when_retries_have_ended(own_home: ServerHome) -> None:
+    marker = own_home.folder / "tried"
+    script = f"""
+        import os
+        def run(mini_batch):
+            if not os.path.exists({str(marker)!r}):
+                open({str(marker)!r}, "w").close()
+                raise ValueError("only the first time")
+            return [os.path.basename(path) for path in mini_batch]
+        """
+    once = {"max_retries": 1}
+    run(own_home, script, own_home.files("input", 5), retry_settings=once, mini_batch_error_threshold=0)
+    manifest = json.loads((own_home.folder / "out" / "_manifest.json").read_text())
+    assert (manifest["counts"]["succeeded"], manifest["counts"]["attempts"]) == (5, 6)
