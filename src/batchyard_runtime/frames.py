@@ -7,6 +7,7 @@ so is the end of a channel: a worker whose commands end exits at once, a worker 
 
 Commands, agent to worker (`kind`):
     start   first; the keys of `worker.work`, which only reads them
+    listing input_root, paths, index, items, mini_batch_size: what is scored (see `listing`); once, before any lease
     lease   id, first, count, attempt, ticket: score mini-batches first..first+count-1 (see `stamp` for tickets)
     end     run `shutdown()` and exit
 
@@ -32,7 +33,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-PROTOCOL = 1
+PROTOCOL = 2
 _HEAD = struct.Struct("<II")
 _LARGEST_HEADER_BYTES = 256 << 20
 _LARGEST_BODY_BYTES = 1 << 30

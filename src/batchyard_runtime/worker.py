@@ -27,9 +27,9 @@ _EXIT_SPENT = 4
 def work(command_fd: int, report_fd: int) -> None:
     """Read the start command, import the script and call its `init()`, then score leases until told to end.
 
-    The start command's keys: protocol, worker, code_dir, script; input_root, listing, listing_index, items,
-    mini_batch_size; part (the file to create), writes_rows; files_dir, files_link, files_prefix (see `outputs`);
-    stamp_fd; error_log, own_log, log_cap_bytes, logging_level; fault, fault_log.
+    The start command's keys: protocol, worker, code_dir, script; part (the file to create), writes_rows; files_dir,
+    files_link, files_prefix (see `outputs`); stamp_fd; error_log, own_log, log_cap_bytes, logging_level; fault,
+    fault_log.
     Returns only after an `end` command, so that the script's own exit handlers run; leaves the process otherwise.
     """
     channel = frames.Channel(command_fd, report_fd)
@@ -49,9 +49,10 @@ def work(command_fd: int, report_fd: int) -> None:
 def _serve(start: Values, channel: frames.Channel) -> None:
     """Live from the start command to the end command. Raises: WritesFailed, BrokenPipeError."""
     log = logs.own_logger(start["own_log"], level=start["logging_level"], cap_bytes=start["log_cap_bytes"])
+    scorer: Scorer | None = None
     try:
         outputs = Outputs(link=start["files_link"], root=start["files_dir"], prefix=start["files_prefix"])
-        scorer = _scorer(start, channel, outputs, log)
+        scorer_of = _opened(start, channel, outputs, log)
     except (OSError, ValueError) as exc:
         raise WritesFailed("the worker %s cannot open its files: %s" % (start["worker"], exc)) from exc
     began = time.monotonic()
@@ -66,8 +67,11 @@ def _serve(start: Values, channel: frames.Channel) -> None:
             os._exit(_EXIT_ALONE)
         if command["kind"] == "end":
             break
-        if command["kind"] != "lease":
-            raise frames.BadFrame("the command %r is unknown" % command["kind"])
+        if command["kind"] == "listing" and scorer is None:
+            scorer = scorer_of(command)
+            continue
+        if command["kind"] != "lease" or scorer is None:
+            raise frames.BadFrame("the command %r is unknown, or came at a wrong time" % command["kind"])
         channel.write(*scorer.score(scored, command))
         if scorer.is_spent:
             logs.flush()
@@ -77,17 +81,12 @@ def _serve(start: Values, channel: frames.Channel) -> None:
     log.info("worker %s ends", start["worker"])
 
 
-def _scorer(start: Values, channel: frames.Channel, outputs: Outputs, log: logging.Logger) -> Scorer:
-    """Open what scoring needs. Raises: WritesFailed, OSError, ValueError."""
+def _opened(
+    start: Values, channel: frames.Channel, outputs: Outputs, log: logging.Logger
+) -> Callable[[Values], Scorer]:
+    """Open what scoring needs; give what makes the scorer of a `listing` command. Raises: WritesFailed, OSError."""
     reach = faults.from_plan(start["fault"], start["fault_log"])
     part = PartFile(start["part"], reach=reach)
-    listing = Listing(
-        root=start["input_root"],
-        listing=start["listing"],
-        index=start["listing_index"],
-        items=start["items"],
-        mini_batch_size=start["mini_batch_size"],
-    )
 
     def fall_silent() -> None:
         # A process that the script forked must not speak, nor write rows, in this worker's name.
@@ -97,7 +96,26 @@ def _scorer(start: Values, channel: frames.Channel, outputs: Outputs, log: loggi
 
     os.register_at_fork(after_in_child=fall_silent)
     page = stamp.open_page(start["stamp_fd"])
-    return Scorer(page=page, part=part, listing=listing, outputs=outputs, log=log, start=start, reach=reach)
+
+    def scorer_of(command: Values) -> Scorer:
+        listing = _listing(command)
+        return Scorer(page=page, part=part, listing=listing, outputs=outputs, log=log, start=start, reach=reach)
+
+    return scorer_of
+
+
+def _listing(command: Values) -> Listing:
+    """Open the listing that a `listing` command names. Raises: WritesFailed: nobody's mini-batch is to blame."""
+    try:
+        return Listing(
+            root=command["input_root"],
+            listing=command["paths"],
+            index=command["index"],
+            items=command["items"],
+            mini_batch_size=command["mini_batch_size"],
+        )
+    except (OSError, ValueError) as exc:
+        raise WritesFailed("the listing %r cannot be read: %s" % (command["paths"], exc)) from exc
 
 
 def _load(start: Values, channel: frames.Channel) -> script.Script:

@@ -183,6 +183,27 @@ def test_restarted_worker_has_a_new_name_and_scores(tmp_path: Path) -> None:
     assert bench.text() == f"{tmp_path}/input/item-1\n"
 
 
+def test_workers_import_and_init_before_the_listing_is_known(tmp_path: Path) -> None:
+    with Bench(tmp_path, ECHO, items=2) as bench:
+        bench.instances.start()
+        worker = bench.wait(WorkerReady).worker
+        bench.instances.open_listing(bench.listing)
+        bench.assign(worker, 0, 2)
+        bench.wait(LeaseReported)
+    assert sorted(bench.rows()) == [0, 1]
+
+
+def test_a_listing_that_cannot_be_read_is_charged_to_nobody(tmp_path: Path) -> None:
+    with Bench(tmp_path, ECHO, items=2) as bench:
+        bench.listing.paths.unlink()
+        bench.instances.start()
+        bench.wait(WorkerReady)
+        bench.instances.open_listing(bench.listing)
+        ended = bench.wait(WorkerEnded)
+    assert ended.running is None
+    assert "cannot be read" in bench.of(WritesFailed)[0].message
+
+
 def test_lease_for_a_gone_worker_is_ignored(tmp_path: Path) -> None:
     with Bench(tmp_path, "import os\ndef run(mini_batch): os._exit(1)\n", items=2) as bench:
         (worker,) = bench.start()

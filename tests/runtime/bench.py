@@ -22,7 +22,7 @@ from batchyard.domain.scoring_events import (
     WorkerReady,
 )
 from batchyard.instances.local import LocalInstances
-from batchyard.ports.instance import WorkerPlan
+from batchyard.ports.instance import FrozenListing, WorkerPlan
 from batchyard_runtime.parts import MAGIC
 
 E = TypeVar("E")
@@ -37,11 +37,19 @@ class Bench:
         """source: of the scoring script. names: of the input files, made by count when left out."""
         self.folder = folder
         self.names = list(names) or [b"item-%d" % k for k in range(items)]
-        self.plan = replace(_plan(folder, items=len(self.names)), **chosen)
+        size = chosen.pop("mini_batch_size", 1)
+        self.plan = replace(_plan(folder), **chosen)
+        self.listing = FrozenListing(
+            input_root=os.fsencode(folder / "input"),
+            paths=folder / "job" / "listing",
+            index=folder / "job" / "listing.index",
+            items=len(self.names),
+            mini_batch_size=size,
+        )
         for made in (self.plan.code_dir, self.plan.model_dir, folder / "job"):
             made.mkdir(parents=True, exist_ok=True)
         (self.plan.code_dir / self.plan.script).write_text(source)
-        _write_listing(self.plan, self.names)
+        _write_listing(self.listing, self.names)
         self.instances = LocalInstances(self.plan)
         self.events: list[InstanceEvent] = []
         self._leases = 0
@@ -57,11 +65,12 @@ class Bench:
     @property
     def mini_batches(self) -> int:
         """How many the input is cut into."""
-        return -(-self.plan.items // self.plan.mini_batch_size)
+        return -(-self.listing.items // self.listing.mini_batch_size)
 
     def start(self) -> list[Worker]:
-        """Start all workers and wait until each is ready."""
+        """Start all workers, tell them the listing and wait until each is ready."""
         self.instances.start()
+        self.instances.open_listing(self.listing)
         wanted = self.plan.nodes * self.plan.slots
         self.until(lambda: len(self.of(WorkerReady)) >= wanted or bool(self.of(WorkerEnded)))
         assert not self.of(WorkerEnded), self.events
@@ -124,7 +133,7 @@ class Bench:
         return set(told)
 
 
-def _plan(folder: Path, *, items: int) -> WorkerPlan:
+def _plan(folder: Path) -> WorkerPlan:
     return WorkerPlan(
         job="job-1",
         fence=1,
@@ -134,11 +143,6 @@ def _plan(folder: Path, *, items: int) -> WorkerPlan:
         code_dir=folder / "code",
         script="score.py",
         model_dir=folder / "model",
-        input_root=os.fsencode(folder / "input"),
-        listing=folder / "job" / "listing",
-        listing_index=folder / "job" / "listing.idx",
-        items=items,
-        mini_batch_size=1,
         parts_dir=folder / "job" / "parts",
         files_dir=folder / "job" / "files",
         logs_dir=folder / "job" / "logs",
@@ -150,9 +154,9 @@ def _plan(folder: Path, *, items: int) -> WorkerPlan:
     )
 
 
-def _write_listing(plan: WorkerPlan, names: Sequence[bytes]) -> None:
+def _write_listing(listing: FrozenListing, names: Sequence[bytes]) -> None:
     offsets = [0]
     for name in names:
         offsets.append(offsets[-1] + len(name) + 1)
-    plan.listing.write_bytes(b"".join(name + b"\0" for name in names))
-    plan.listing_index.write_bytes(struct.pack(f"<{len(offsets)}Q", *offsets))
+    listing.paths.write_bytes(b"".join(name + b"\0" for name in names))
+    listing.index.write_bytes(struct.pack(f"<{len(offsets)}Q", *offsets))

@@ -19,7 +19,7 @@ from batchyard.engine.collect import Sealed, collect
 from batchyard.engine.lease import JobLease
 from batchyard.engine.ledger_file import LedgerFile, extents, ledger_sha256, records
 from batchyard.engine.plan import Listing, plan
-from batchyard.engine.prepare import clear, clear_run_folders, prepare, worker_plan
+from batchyard.engine.prepare import Staged, clear, clear_run_folders, frozen_listing, prepare, worker_plan
 from batchyard.engine.result_files import write_result
 from batchyard.engine.rooms import Rooms
 from batchyard.engine.score import score
@@ -61,22 +61,37 @@ def _score(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> Tally:
         return _canceled_before_start()
     ledger = LedgerFile(home, job.fence, faults=rooms.faults, check=lease.check)
     try:
-        planned = _planned(home)
-        if planned is None:
-            planned = plan(rooms, job, staged)
-            lease.check()
-            ledger.write(planned)
-        if ledger.tally.verdict is None and planned.items == 0:
-            ledger.write(Verdict(JobStatus.FAILED.value, "EmptyInput", "The input has no files."))
         if ledger.tally.verdict is None:
-            _advance_to_running(rooms, lease, ledger.tally, planned)
-            instances = rooms.make_instances(worker_plan(rooms, job, staged, planned))
-            score(_rules(job, planned), ledger, instances, lease, faults=rooms.faults, monotonic=rooms.monotonic)
+            _plan_and_score(rooms, job, staged, ledger, lease)
     finally:
         ledger.close()
     rooms.faults.reach("score.verdict")
     clear_run_folders(home, job.fence)
     return ledger.tally
+
+
+def _plan_and_score(rooms: Rooms, job: Job, staged: Staged, ledger: LedgerFile, lease: JobLease) -> None:
+    """Score until the ledger holds a verdict; workers import the script and run `init()` while the input is listed.
+
+    All workers are gone on return, also by an exception.
+    """
+    instances = rooms.make_instances(worker_plan(rooms, job, staged))
+    try:
+        instances.start()
+        rooms.faults.reach("workers.started")
+        planned = _planned(staged.home)
+        if planned is None:
+            planned = plan(rooms, job, staged)
+            lease.check()
+            ledger.write(planned)
+        if planned.items == 0:
+            ledger.write(Verdict(JobStatus.FAILED.value, "EmptyInput", "The input has no files."))
+            return
+        instances.open_listing(frozen_listing(staged, planned))
+        _advance_to_running(rooms, lease, ledger.tally, planned)
+        score(_rules(job, planned), ledger, instances, lease, faults=rooms.faults, monotonic=rooms.monotonic)
+    finally:
+        instances.close(is_early=True)
 
 
 def _advance_to_running(rooms: Rooms, lease: JobLease, tally: Tally, planned: Planned) -> None:

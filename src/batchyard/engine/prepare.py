@@ -15,7 +15,7 @@ from batchyard.domain.jobs import InputKind, Job
 from batchyard.domain.ledger import Planned
 from batchyard.engine.plain_json import to_json
 from batchyard.engine.rooms import Rooms
-from batchyard.ports.instance import WorkerPlan
+from batchyard.ports.instance import FrozenListing, WorkerPlan
 from batchyard.ports.job_home import JobHome
 
 log = logging.getLogger(__name__)
@@ -59,8 +59,8 @@ def prepare(rooms: Rooms, job: Job) -> Staged:
     return Staged(home, rooms.environments.python(spec.build), code_dir, model_dir, root)
 
 
-def worker_plan(rooms: Rooms, job: Job, staged: Staged, planned: Planned) -> WorkerPlan:
-    """Say what every worker of this job run needs."""
+def worker_plan(rooms: Rooms, job: Job, staged: Staged) -> WorkerPlan:
+    """Say what every worker of this job run needs; the input may not be listed yet."""
     settings, home = job.spec.settings, staged.home
     for folder in ("parts", "files"):
         home.path(f"{folder}/x")  # Made with its name durable: what is committed lies in it.
@@ -73,11 +73,6 @@ def worker_plan(rooms: Rooms, job: Job, staged: Staged, planned: Planned) -> Wor
         code_dir=staged.code_dir,
         script=job.spec.scoring_script,
         model_dir=staged.model_dir,
-        input_root=os.fsencode(staged.input_root),
-        listing=home.path(planned.listing),
-        listing_index=home.path(f"{planned.listing}.index"),
-        items=planned.items,
-        mini_batch_size=planned.mini_batch_size,
         parts_dir=home.path("parts"),
         files_dir=home.path("files"),
         logs_dir=rooms.logs_of(job.name) / "logs",
@@ -90,6 +85,18 @@ def worker_plan(rooms: Rooms, job: Job, staged: Staged, planned: Planned) -> Wor
         log_cap_bytes=rooms.log_cap_bytes,
         fault=rooms.worker_fault if job.fence == 1 else "",
         fault_log=rooms.worker_fault_log,
+    )
+
+
+def frozen_listing(staged: Staged, planned: Planned) -> FrozenListing:
+    """Say where the workers read the listing that was planned, by this owner or an earlier one."""
+    paths = staged.home.path(planned.listing)
+    return FrozenListing(
+        input_root=os.fsencode(staged.input_root),
+        paths=paths,
+        index=Path(f"{paths}.index"),
+        items=planned.items,
+        mini_batch_size=planned.mini_batch_size,
     )
 
 

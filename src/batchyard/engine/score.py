@@ -43,13 +43,13 @@ def score(
 ) -> None:
     """Score until the ledger holds a verdict. All workers are gone on return, also by an exception.
 
+    instances: started, with their listing opened.
     Raises: LeaseLost; PlatformError (full disk, broken ledger): nothing more may be written by this owner.
     """
     state = Scoring(rules, ledger.tally)
     driver = _Driver(state, ledger, instances, monotonic)
     is_early = True
     try:
-        instances.start()
         faults.reach("score.started")
         driver.carry_out(state.begin())
         while not state.is_over:

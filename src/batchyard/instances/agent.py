@@ -22,7 +22,7 @@ from batchyard.domain.scoring_events import (
 from batchyard.instances.reports import read_ready, read_start_failure
 from batchyard.instances.seats import Seat
 from batchyard.instances.workers import Frame, WorkerProcess, part_name
-from batchyard.ports.instance import WorkerPlan
+from batchyard.ports.instance import FrozenListing, WorkerPlan
 from batchyard_runtime.frames import PROTOCOL, BadFrame
 
 # A worker that owes a report, runs nothing and says nothing is stopped or stuck in writing: it has its time limit for
@@ -39,13 +39,22 @@ class Agent:
         self._plan = plan
         self._tell = tell
         self._seats: dict[Worker, Seat] = {}
+        self._listing: FrozenListing | None = None
         self._logs_due_ns = 0
 
     def start(self, worker: Worker) -> WorkerProcess:
         """Start a worker; its report_fd and pidfd are to be watched from now on. Raises: PlatformError."""
         process = WorkerProcess(worker, self._plan)
+        if self._listing is not None:
+            process.open_listing(self._listing)
         self._seats[worker] = Seat(worker, process, part=part_name(self._plan, worker), tell=self._tell)
         return process
+
+    def open_listing(self, listing: FrozenListing) -> None:
+        """Tell every worker, those to come too, what is scored."""
+        self._listing = listing
+        for seat in self._seats.values():
+            seat.process.open_listing(listing)
 
     def assign(self, worker: Worker, lease: Lease) -> None:
         """Hand a lease to a worker; nothing if it is gone."""

@@ -11,7 +11,7 @@ from batchyard.domain.errors import PlatformError
 from batchyard.domain.scoring_events import InstanceEvent, Lease, LeaseReported, Worker
 from batchyard.instances.agent import Agent
 from batchyard.instances.durable import Durability
-from batchyard.ports.instance import WorkerPlan
+from batchyard.ports.instance import FrozenListing, WorkerPlan
 
 _TICK_S = 0.05
 _SETTLE_S = 0.001
@@ -42,6 +42,11 @@ class LocalInstances:
         for node in self._agents:
             for slot in range(self._plan.slots):
                 self.restart(node, slot)
+
+    def open_listing(self, listing: FrozenListing) -> None:
+        """Tell every worker, those to come too, what is scored."""
+        for agent in self._agents.values():
+            agent.open_listing(listing)
 
     def restart(self, node: str, slot: int) -> None:
         """Start a new worker in a slot. Raises: PlatformError."""

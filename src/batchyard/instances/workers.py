@@ -17,7 +17,7 @@ from batchyard.domain.scoring_events import Worker
 from batchyard.instances.launch import launch, make_environment, thread_counts
 from batchyard.instances.sessions import kill_recorded_sessions as kill_recorded_sessions
 from batchyard.instances.sessions import kill_sessions, record_session
-from batchyard.ports.instance import WorkerPlan
+from batchyard.ports.instance import FrozenListing, WorkerPlan
 from batchyard_runtime import stamp
 from batchyard_runtime.frames import PROTOCOL, Decoder, encode
 
@@ -52,6 +52,19 @@ class WorkerProcess:
             for fd in (child_command, child_report, stamp_fd):
                 os.close(fd)
         self.send(_start_command(plan, worker, scratch=self._scratch, stamp_fd=stamp_fd))
+
+    def open_listing(self, listing: FrozenListing) -> None:
+        """Tell what is scored; before the first lease."""
+        self.send(
+            {
+                "kind": "listing",
+                "input_root": os.fsdecode(listing.input_root),
+                "paths": os.fspath(listing.paths),
+                "index": os.fspath(listing.index),
+                "items": listing.items,
+                "mini_batch_size": listing.mini_batch_size,
+            }
+        )
 
     def send(self, command: dict[str, Any]) -> None:  # Any: JSON of a frame's header
         """Send a command; nothing if the worker is gone. One that has not read 64 KiB of commands is killed."""
@@ -205,11 +218,6 @@ def _start_command(plan: WorkerPlan, worker: Worker, *, scratch: Path, stamp_fd:
         "worker": worker.name,
         "code_dir": os.fspath(plan.code_dir),
         "script": plan.script,
-        "input_root": os.fsdecode(plan.input_root),
-        "listing": os.fspath(plan.listing),
-        "listing_index": os.fspath(plan.listing_index),
-        "items": plan.items,
-        "mini_batch_size": plan.mini_batch_size,
         "part": os.fspath(plan.parts_dir / part_name(plan, worker)),
         "writes_rows": plan.writes_rows,
         "files_dir": os.fspath(plan.files_dir),

@@ -7,6 +7,7 @@ from typing import Protocol
 FAULT_POINTS = (
     "claim.claimed",
     "prepare.staged",
+    "workers.started",
     "plan.listed",
     "plan.frozen",
     "ledger.opened",

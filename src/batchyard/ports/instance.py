@@ -15,9 +15,7 @@ class WorkerPlan:
     """What every worker of a job run needs; paths are on the node.
 
     python: interpreter of the user's environment. code_dir: writable copy, working directory, first on sys.path.
-    script: relative to it. model_dir: becomes AZUREML_MODEL_DIR. input_root: joined before each listed path;
-    listing, listing_index: the frozen listing, read by offset (`engine.plan` writes them): item k's path is the bytes
-    listing[index[k]:index[k+1]-1] (each path ends with one NUL), index being little-endian u64, items+1 of them.
+    script: relative to it. model_dir: becomes AZUREML_MODEL_DIR.
     parts_dir, files_dir, logs_dir: in the job home. scratch_dir: HOME and TMPDIR of the workers lie in it.
     fence: prefixes part files (`<fence>-<worker name>.part`). slots: worker processes on each node.
     start_timeout_s: for import and init(). log_cap_bytes: for each stream of each worker.
@@ -33,11 +31,6 @@ class WorkerPlan:
     code_dir: Path
     script: str
     model_dir: Path
-    input_root: bytes
-    listing: Path
-    listing_index: Path
-    items: int
-    mini_batch_size: int
     parts_dir: Path
     files_dir: Path
     logs_dir: Path
@@ -52,11 +45,35 @@ class WorkerPlan:
     fault_log: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class FrozenListing:
+    """The input of a job run, as workers read it by offset (`engine.plan` writes it); paths are on the node.
+
+    input_root: joined before each listed path. paths, index: item k's path is the bytes paths[index[k]:index[k+1]-1]
+    (each path ends with one NUL), index being little-endian u64, items+1 of them.
+    """
+
+    input_root: bytes
+    paths: Path
+    index: Path
+    items: int
+    mini_batch_size: int
+
+
 class Instances(Protocol):
     """All instances of one job run. Used from one thread, the one that made it."""
 
     def start(self) -> None:
-        """Start one worker in each slot of each node; each is told of by WorkerReady or WorkerEnded."""
+        """Start one worker in each slot of each node; each is told of by WorkerReady or WorkerEnded.
+
+        Workers import the script and run `init()` by themselves, while the caller lists the input.
+        """
+
+    def open_listing(self, listing: FrozenListing) -> None:
+        """Say what is scored: once, after `start` and before the first `assign`, for all workers, later ones too.
+
+        A worker that cannot read it tells WritesFailed.
+        """
 
     def restart(self, node: str, slot: int) -> None:
         """Start a new worker in a slot whose worker ended."""

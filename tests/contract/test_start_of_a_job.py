@@ -1,0 +1,111 @@
+"""How a job begins: workers import the script while the input is listed, and every early end leaves none of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from batchyard.bootstrap.faults import NoFaults
+from batchyard.domain.deployments import ExecutionSettings
+from batchyard.domain.errors import LeaseLost, PlatformError
+from batchyard.domain.job_states import JobStatus
+from tests.support.direct import DirectHome
+from tests.support.processes import end_all, processes_of
+
+ECHO = "def run(mini_batch): return mini_batch\n"
+SETTINGS = ExecutionSettings(max_concurrency_per_instance=2)
+
+
+class At(NoFaults):
+    """Does something when the job's process comes to a named point."""
+
+    def __init__(self, point: str, act: Callable[[], None]) -> None:
+        self._point, self._act = point, act
+
+    def reach(self, point: str) -> None:
+        if point == self._point:
+            self._act()
+
+
+@pytest.fixture
+def direct(tmp_path: Path) -> Iterator[DirectHome]:
+    home = tmp_path / "home"
+    try:
+        yield DirectHome(home)
+    finally:
+        end_all(home)
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Path:
+    folder = tmp_path / "input"
+    folder.mkdir()
+    for k in range(3):
+        (folder / f"{k}.txt").write_text(str(k))
+    return folder
+
+
+def wait_for(told: Path) -> None:
+    deadline = time.monotonic() + 30
+    while not told.exists():
+        assert time.monotonic() < deadline, f"{told} was never made"
+        time.sleep(0.01)
+
+
+def test_init_runs_while_the_input_is_being_listed(direct: DirectHome, three: Path, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    script = f"def init(): open({str(told)!r}, 'w').close()\n{ECHO}"
+    direct.rooms = replace(direct.rooms, faults=At("plan.listed", lambda: wait_for(told)))
+    direct.submit("job", three, script, SETTINGS)
+    assert direct.run_next().status is JobStatus.COMPLETED
+
+
+def test_an_empty_input_fails_the_job_and_leaves_no_worker(direct: DirectHome, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    direct.submit("job", tmp_path / "empty", ECHO, SETTINGS)
+    job = direct.run_next()
+    assert job.status is JobStatus.FAILED
+    assert job.error is not None
+    assert job.error.code == "EmptyInput"
+    assert processes_of(direct.home) == {}
+
+
+def test_an_input_that_vanishes_after_the_workers_started_fails_the_job_and_leaves_no_worker(
+    direct: DirectHome, three: Path
+) -> None:
+    direct.rooms = replace(direct.rooms, faults=At("workers.started", lambda: three.rename(three.with_name("gone"))))
+    direct.submit("job", three, ECHO, SETTINGS)
+    job = direct.run_next()
+    assert job.error is not None
+    assert job.error.code == "InputUnreadable"
+    assert processes_of(direct.home) == {}
+
+
+@pytest.mark.parametrize("kind", [LeaseLost, PlatformError])
+@pytest.mark.parametrize("point", ["workers.started", "plan.listed", "plan.frozen"])
+def test_an_owner_that_ends_while_it_lists_leaves_no_worker(
+    direct: DirectHome, three: Path, point: str, kind: type[Exception]
+) -> None:
+    def end() -> None:
+        raise kind("as a test wants it")
+
+    direct.rooms = replace(direct.rooms, faults=At(point, end))
+    direct.submit("job", three, ECHO, SETTINGS)
+    with pytest.raises(kind):
+        direct.run_next()
+    assert processes_of(direct.home) == {}
+
+
+def test_a_script_that_fails_on_import_while_the_input_is_listed_ends_the_job_with_its_stack(
+    direct: DirectHome, three: Path
+) -> None:
+    direct.submit("job", three, "import no_such_module\n", SETTINGS)
+    job = direct.run_next()
+    assert job.error is not None
+    assert job.error.code == "ScriptStartFailed"
+    assert "No module named 'no_such_module'" in job.error.message
+    assert processes_of(direct.home) == {}
