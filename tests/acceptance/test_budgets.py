@@ -79,3 +79,22 @@ def test_a_budget_is_judged_when_retries_have_ended(own_home: ServerHome) -> Non
     run(own_home, script, own_home.files("input", 5), retry_settings=once, mini_batch_error_threshold=0)
     manifest = json.loads((own_home.folder / "out" / "_manifest.json").read_text())
     assert (manifest["counts"]["succeeded"], manifest["counts"]["attempts"]) == (5, 6)
+
+
+def test_a_job_that_completed_without_some_items_tells_it_wherever_it_is_shown(served: ServerHome) -> None:
+    script = BAD_ONES.format(bad={1, 2, 5})
+    served.deploy("partly", "partly", script, mini_batch_size=1, retry_settings={"max_retries": 0})
+    job = served.finish(served.invoke("partly", served.files("partly-input", 8)))
+    assert (job["status"], job["completed_with_errors"], job["outcome"]) == ("Completed", True, "3 of 8 items failed")
+    (listed,) = served.json("job", "list", "--endpoint", "partly")
+    assert (listed["completed_with_errors"], listed["outcome"]) == (True, "3 of 8 items failed")
+    assert "Completed, 3 of 8 items failed" in served.run("job", "list", "--endpoint", "partly", "-o", "table").stdout
+    streamed = served.run("job", "stream", "--name", job["name"]).stdout.splitlines()
+    assert streamed[-1] == "Completed  8/8 items (100 %)  3 of 8 items failed"
+    told = (served.logs(job["name"]) / "logs" / "job_result.txt").read_text().splitlines()
+    assert told[:2] == ["Completed", "With errors: 3 of 8 items failed."]
+
+
+def test_a_local_run_ends_with_how_many_items_failed(own_home: ServerHome) -> None:
+    told = run(own_home, BAD_ONES.format(bad={1, 2}), own_home.files("input", 8))
+    assert told.splitlines()[-1].startswith("Completed with errors: 2 of 8 items failed. Output: ")

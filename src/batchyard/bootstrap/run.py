@@ -209,8 +209,9 @@ def _tell(job: Job, folder: Path, output: Path, *, is_strict: bool) -> int:
         print(result.read_text() if result.is_file() else "", file=sys.stderr)
         print(f"Nothing was published. Logs: {folder / 'logs'}", file=sys.stderr)
         return FAILED
-    print(f"Completed: {sums}. Output: {output}", file=sys.stderr)
-    return WITH_FAILED_ITEMS if is_strict and counts.failed else COMPLETED
+    how = f"Completed with errors: {counts.outcome}." if job.is_completed_with_errors else f"Completed: {sums}."
+    print(f"{how} Output: {output}", file=sys.stderr)
+    return WITH_FAILED_ITEMS if is_strict and job.is_completed_with_errors else COMPLETED
 
 
 if __name__ == "__main__":

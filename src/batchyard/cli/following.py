@@ -63,7 +63,10 @@ def progress(job: Mapping[str, Any]) -> str:
         rate, eta = job.get("rate_items_per_s"), job.get("eta_s")
         parts += [f"{rate:,.1f} items/s"] if rate else []
         parts += [f"{_clock(eta)} to go"] if eta is not None else []
-    parts += [f"{counts['failed']:,} failed"] if counts.get("failed") else []
+    if job.get("completed_with_errors"):
+        parts.append(str(job["outcome"]))
+    elif counts.get("failed"):
+        parts.append(f"{counts['failed']:,} failed")
     parts += [str(job["queue_reason"])] if job.get("queue_reason") and job.get("status") == "Queued" else []
     return "  ".join(parts)
 

@@ -100,7 +100,7 @@ def _job(found: Mapping[str, Any]) -> Row:
     counts = found.get("counts") or {}
     return Row(
         Name=found.get("name"),
-        Status=found.get("status"),
+        Status=_job_status(found),
         Endpoint=found.get("endpoint_name") or "",
         Deployment=found.get("deployment_name") or "",
         RoutedBy=found.get("routed_by") or "",
@@ -111,6 +111,12 @@ def _job(found: Mapping[str, Any]) -> Row:
         Incomplete=counts.get("incomplete"),
         CreatedBy=found.get("created_by") or "",
     )
+
+
+def _job_status(found: Mapping[str, Any]) -> str:
+    """Give the status, with how many items failed where the job completed all the same."""
+    status = str(found.get("status") or "")
+    return f"{status}, {found['outcome']}" if found.get("completed_with_errors") else status
 
 
 def _model(found: Mapping[str, Any]) -> Row:

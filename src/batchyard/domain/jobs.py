@@ -141,6 +141,11 @@ class Counts:
         """Mini-batches that need no more work."""
         return self.mini_batches_succeeded + self.mini_batches_failed
 
+    @property
+    def outcome(self) -> str:
+        """How many failed in words, `3 of 10 items failed`; "" when none did."""
+        return f"{self.failed} of {self.items} items failed" if self.failed else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:
@@ -186,3 +191,13 @@ class Job:
     def name(self) -> str:
         """The job's name, unique in its workspace."""
         return self.spec.job
+
+    @property
+    def is_completed_with_errors(self) -> bool:
+        """Whether it is published, but not for every item: the status alone does not tell (Azure has no such state)."""
+        return is_completed_with_errors(self.status, self.counts)
+
+
+def is_completed_with_errors(status: JobStatus, counts: Counts) -> bool:
+    """Whether a job that ended so has an output that lacks failed items."""
+    return status is JobStatus.COMPLETED and counts.failed > 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from batchyard.domain.errors import PlatformError
-from batchyard.domain.jobs import Counts, JobError
+from batchyard.domain.jobs import Counts, JobError, is_completed_with_errors
 from batchyard.ports.records import JobChange
 
 
@@ -27,8 +27,9 @@ def _write(path: Path, text: str) -> None:
 
 def _result(ended: JobChange) -> str:
     counts = ended.counts or Counts()
-    lines = [
-        f"{ended.status.value}",
+    lines = [ended.status.value]
+    lines += [f"With errors: {counts.outcome}."] if is_completed_with_errors(ended.status, counts) else []
+    lines += [
         (
             f"Items: {counts.items} in all, {counts.succeeded} succeeded, {counts.failed} failed, "
             f"{counts.skipped} skipped, {counts.incomplete} incomplete."

@@ -41,6 +41,8 @@ _OURS = {
     "deployment_revision": "deploymentRevision",
     "routed_by": "routedBy",
     "compute": "compute",
+    "completed_with_errors": "completedWithErrors",
+    "outcome": "outcome",
     "rate_items_per_s": "rateItemsPerS",
     "eta_s": "etaS",
     "run": "run",
@@ -162,6 +164,9 @@ def _ours(job: Job) -> dict[str, object]:
         "deploymentRevision": spec.deployment_revision,
         "routedBy": spec.routed_by,
         "counts": _counts(job.counts),
+        # Azure: such a job is Completed, and nothing but its logs would tell.
+        "completedWithErrors": job.is_completed_with_errors,
+        "outcome": job.counts.outcome,
         "settings": settings_to_arm(spec.settings),
         **_pinned(spec),
         "compute": spec.compute,

@@ -180,6 +180,26 @@ def test_stream_of_a_failed_job_ends_with_1_and_show_with_0(terminal):
     assert terminal.json("job", "show", "-n", "job-1", "--query", "status") == "Failed"
 
 
+PARTLY = {"completedWithErrors": True, "outcome": "3 of 100 items failed"}
+PARTLY_COUNTS = {"items": 100, "succeeded": 97, "failed": 3, "skipped": 0, "incomplete": 0}
+
+
+def test_a_stream_ends_with_how_many_items_failed_of_a_job_that_completed(terminal):
+    terminal.azure.put("jobs/job-1", job(counts=PARTLY_COUNTS, **PARTLY))
+
+    assert terminal.run("job", "stream", "-n", "job-1") == 0
+
+    assert terminal.out.splitlines()[-1] == "Completed  100/100 items (100 %)  3 of 100 items failed"
+
+
+def test_tables_show_beside_the_status_how_many_items_failed(terminal):
+    terminal.azure.put("jobs/job-1", job(counts=PARTLY_COUNTS, **PARTLY))
+
+    assert terminal.run("job", "show", "-n", "job-1", "-o", "table") == 0
+
+    assert "Completed, 3 of 100 items failed" in terminal.out
+
+
 def test_interrupting_a_stream_leaves_the_job_alone(terminal):
     def interrupted(_):
         raise KeyboardInterrupt

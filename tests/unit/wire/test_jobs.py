@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from batchyard.domain.assets import EnvironmentBuild, Sealed
 from batchyard.domain.deployments import ExecutionSettings, RetrySettings
 from batchyard.domain.job_states import JobStatus
@@ -181,6 +183,24 @@ def test_show_prints_effective_settings_and_the_first_failing_item() -> None:
     assert settings["retry_settings"] == {"max_retries": 0, "timeout": 300}
     assert (error["item"], error["error_class"], error["mini_batch"]) == ("a.png", "script", 1)
     assert (counts["mini_batches"], counts["incomplete"]) == (10, 36)
+
+
+def test_a_job_that_completed_without_some_items_says_so_beside_its_status() -> None:
+    done = replace(JOB, status=JobStatus.COMPLETED, counts=Counts(items=100, succeeded=97, failed=3), error=None)
+    arm = job_to_arm(DEFAULT_SCOPE, done)
+    ours, printed = _properties(done)["batchyard"], job_cli_from_arm(arm)
+    assert isinstance(ours, dict)
+    assert (_properties(done)["status"], ours["completedWithErrors"]) == ("Completed", True)
+    assert (printed["completed_with_errors"], printed["outcome"]) == (True, "3 of 100 items failed")
+
+
+@pytest.mark.parametrize(
+    ("status", "counts"),
+    [(JobStatus.COMPLETED, Counts(items=5, succeeded=5)), (JobStatus.FAILED, Counts(items=5, failed=5))],
+)
+def test_only_a_completed_job_is_completed_with_errors(status: JobStatus, counts: Counts) -> None:
+    printed = job_cli_from_arm(job_to_arm(DEFAULT_SCOPE, replace(JOB, status=status, counts=counts)))
+    assert printed["completed_with_errors"] is False
 
 
 def test_a_queued_job_says_why_it_waits() -> None:
