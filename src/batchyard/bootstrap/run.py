@@ -28,6 +28,7 @@ from batchyard.datastores.in_place import OUTPUT, InPlaceTrees, output_beside
 from batchyard.datastores.job_home import LocalJobHomes
 from batchyard.domain.assets import EnvironmentBuild
 from batchyard.domain.errors import BatchyardError
+from batchyard.domain.failures import summary
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import InputKind, InputSource, Job, JobSpec, OutputTarget
 from batchyard.domain.resource_ids import AssetId, DatastorePath
@@ -44,6 +45,7 @@ from batchyard.settings import Settings, from_environment
 
 COMPLETED, FAILED, WITH_FAILED_ITEMS, INTERRUPTED = 0, 1, 4, 130
 _LOCAL = AssetId("local", "1")
+_MOST_CAUSES = 5
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -202,6 +204,8 @@ def _spec(
 
 def _tell(job: Job, folder: Path, output: Path, *, is_strict: bool) -> int:
     counts = job.counts
+    for line in summary(job.failures, most=_MOST_CAUSES):
+        print(line, file=sys.stderr)
     sums = f"{counts.succeeded:,} of {counts.items:,} items succeeded, {counts.failed:,} failed"
     if job.status is not JobStatus.COMPLETED:
         result = (folder / "logs" / "job_error.txt") if job.error else folder

@@ -16,6 +16,7 @@ FINAL = ("Completed", "Failed", "Canceled")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _GROWTH = 0.2, 2.0, 1.3
 # Without a terminal a line is printed when something is worth a line: every tenth, or after this long.
 _QUIET_S = 10.0
+_MOST_CAUSES = 5
 
 
 def follow(server: Server, name: str, *, out: IO[str], with_logs: bool) -> dict[str, Any]:
@@ -23,6 +24,8 @@ def follow(server: Server, name: str, *, out: IO[str], with_logs: bool) -> dict[
 
     Stopping to watch leaves the job alone. Raises: ServerError 404 for an unknown job.
     """
+    from batchyard.domain.failures import summary
+    from batchyard.wire.failures import failures_from_cli
     from batchyard.wire.jobs import job_cli_from_arm
 
     shown = _Shown(out, is_live=server.shows_progress and out.isatty())
@@ -38,6 +41,9 @@ def follow(server: Server, name: str, *, out: IO[str], with_logs: bool) -> dict[
             if server.shows_progress:
                 shown.update(job)
             if job.get("status") in FINAL:
+                if server.shows_progress:
+                    for line in summary(failures_from_cli(job), most=_MOST_CAUSES):
+                        shown.print(line)
                 return job
             server.sleep(pause)
             pause = min(_LONGEST_PAUSE_S, pause * _GROWTH)

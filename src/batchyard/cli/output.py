@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any  # results are JSON values
 
 Row = OrderedDict[str, Any]
+_MOST_CAUSES, _WIDEST_CAUSE = 5, 80
 
 
 def deployments(result: Any) -> Any:
@@ -20,8 +21,11 @@ def endpoints(result: Any) -> Any:
 
 
 def jobs(result: Any) -> Any:
-    """Show jobs with their progress."""
-    return _rows(result, _job)
+    """Show jobs with their progress; a single one with its most frequent causes of failure, a line each."""
+    rows = _rows(result, _job)
+    if not isinstance(result, list):
+        rows["Failures"] = "\n".join(_cause(group) for group in (result.get("failure_groups") or [])[:_MOST_CAUSES])
+    return rows
 
 
 def models(result: Any) -> Any:
@@ -117,6 +121,11 @@ def _job_status(found: Mapping[str, Any]) -> str:
     """Give the status, with how many items failed where the job completed all the same."""
     status = str(found.get("status") or "")
     return f"{status}, {found['outcome']}" if found.get("completed_with_errors") else status
+
+
+def _cause(group: Mapping[str, Any]) -> str:
+    text = f"{group.get('items')} {group.get('error_class')} {group.get('error')}: {group.get('message')}"
+    return text if len(text) <= _WIDEST_CAUSE else text[: _WIDEST_CAUSE - 1] + "…"
 
 
 def _model(found: Mapping[str, Any]) -> Row:

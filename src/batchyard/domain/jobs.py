@@ -8,6 +8,7 @@ from enum import Enum
 
 from batchyard.domain.assets import EnvironmentBuild, Sealed
 from batchyard.domain.deployments import ExecutionSettings, Overrides
+from batchyard.domain.failures import FailureReport
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.resource_ids import AssetId, DatastorePath
 
@@ -162,7 +163,7 @@ class Job:
 
     phases: name of each phase entered -> when (queued, preparing, running, finalizing, ended).
     run: 1, and one more for each resume. fence: grows with each owner. queue_reason: why it waits, "" when it does not.
-    rate_items_s / eta_s: while running, from the engine; None when unknown.
+    rate_items_s / eta_s: while running, from the engine; None when unknown. failures: in groups, without stacks.
     """
 
     spec: JobSpec
@@ -181,6 +182,7 @@ class Job:
     listed_at: float | None = None
     rate_items_s: float | None = None
     eta_s: float | None = None
+    failures: FailureReport = field(default_factory=FailureReport)
     queue_reason: str = ""
     display_name: str = ""
     description: str = ""

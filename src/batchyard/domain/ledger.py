@@ -73,6 +73,11 @@ class Committed:
         return sum(self.lengths)
 
     @property
+    def worker(self) -> str:
+        """The worker that scored them: its part file is named after it, `<fence>-<worker>.part`."""
+        return self.part.partition("-")[2].removesuffix(".part")
+
+    @property
     def place(self) -> tuple[str, int, int]:
         """What tells it from every other record; ranges without rows share their offset with the next one."""
         return self.part, self.offset, self.first
@@ -93,7 +98,10 @@ class AttemptFailed:
 
 @dataclass(frozen=True, slots=True)
 class FailedItems:
-    """Every try of a mini-batch is used up: its `count` items have failed for good, for the last attempt's reason."""
+    """Every try of a mini-batch is used up: its `count` items have failed for good, for the last attempt's reason.
+
+    worker: which made the last attempt; "" in ledgers of versions that did not tell.
+    """
 
     mini_batch: int
     count: int
@@ -102,6 +110,7 @@ class FailedItems:
     error: str
     message: str
     stack: str
+    worker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +127,7 @@ class Lost:
     rows: int
     succeeded: int
     short_items: int
+    short_mini_batches: int = 0
 
     @property
     def place(self) -> tuple[str, int, int]:

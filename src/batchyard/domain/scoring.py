@@ -203,6 +203,7 @@ class Scoring:
             error=failed.error,
             message=failed.message,
             stack=failed.stack,
+            worker=failed.worker,
         )
 
     def _taken_back(self, event: TakenBack) -> None:

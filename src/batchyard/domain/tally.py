@@ -5,9 +5,10 @@ Pure bookkeeping over the records in their order; what to do about it is decided
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from batchyard.domain.failures import SHORT_RESULT, Cause, FailureGroups, FailureReport, log_of
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Counts, ErrorClass, JobError
 from batchyard.domain.ledger import AttemptFailed, Committed, FailedItems, Lost, Planned, Record, Verdict
@@ -18,7 +19,8 @@ class Tally:
     """The running sum of a ledger.
 
     counts: so far. settled: mini-batches that need no more work. open_attempts: mini-batch -> its last failed attempt,
-    for those not settled. verdict: once scoring ended.
+    for those not settled. verdict: once scoring ended. failures: items that failed for good, in groups; recovered:
+    mini-batches whose attempts failed before one succeeded.
     """
 
     def __init__(self) -> None:
@@ -28,6 +30,8 @@ class Tally:
         self.first_failure: AttemptFailed | None = None
         self.verdict: Verdict | None = None
         self.open_attempts: dict[int, AttemptFailed] = {}
+        self.failures = FailureGroups()
+        self.recovered = FailureGroups()
 
     def apply(self, record: Record) -> None:
         """Take one more record of the ledger, in order."""
@@ -50,7 +54,9 @@ class Tally:
         self.settled.add(record.first, record.stop)
         if self.open_attempts:
             for mini_batch in [m for m in self.open_attempts if record.first <= m < record.stop]:
-                del self.open_attempts[mini_batch]
+                self._count(self.recovered, self.open_attempts.pop(mini_batch))
+        for mini_batch, missing in record.short:
+            self._count_short(record, mini_batch, missing)
         self.counts = replace(
             c,
             succeeded=c.succeeded + record.succeeded,
@@ -70,11 +76,14 @@ class Tally:
         c = self.counts
         self.settled.add(record.mini_batch, record.mini_batch + 1)
         self.open_attempts.pop(record.mini_batch, None)
+        self._count(self.failures, record)
         self.counts = replace(c, failed=c.failed + record.count, mini_batches_failed=c.mini_batches_failed + 1)
 
     def _lose(self, record: Lost) -> None:
         c = self.counts
         self.settled.remove(record.first, record.first + record.mini_batches)
+        if record.short_items:
+            self.failures.lose_short(record.short_items, record.short_mini_batches)
         self.counts = replace(
             c,
             succeeded=c.succeeded - record.succeeded,
@@ -82,6 +91,31 @@ class Tally:
             rows=c.rows - record.rows,
             mini_batches_succeeded=c.mini_batches_succeeded - record.mini_batches,
         )
+
+    def _count(self, groups: FailureGroups, record: AttemptFailed | FailedItems) -> None:
+        attempts = record.attempts if isinstance(record, FailedItems) else record.attempt
+        cause = Cause(record.error_class, record.error, record.message, record.stack, record.worker, attempts)
+        first, stop = self._bounds(record.mini_batch)
+        groups.add(cause, mini_batch=record.mini_batch, first=first, stop=stop)
+
+    def _count_short(self, record: Committed, mini_batch: int, missing: int) -> None:
+        first, stop = self._bounds(mini_batch)
+        message = short_message(stop - first, missing)
+        cause = Cause(ErrorClass.DATA.value, SHORT_RESULT, message, worker=record.worker, attempts=record.attempt)
+        self.failures.add(cause, mini_batch=mini_batch, first=first, stop=stop, items=missing)
+
+    def _bounds(self, mini_batch: int) -> tuple[int, int]:
+        return (mini_batch, mini_batch + 1) if self.cut is None else self.cut.bounds(mini_batch)
+
+
+def short_message(given: int, missing: int) -> str:
+    """Say that `run()` returned too few elements."""
+    return f"run() returned {given - missing} elements for {given} items."
+
+
+def failure_report(tally: Tally, name_of: Callable[[int], str] | None = None) -> FailureReport:
+    """Give the failures so far, in groups. name_of: the item at a position; None leaves samples unnamed."""
+    return FailureReport(tally.failures.groups(name_of), tally.recovered.groups(name_of))
 
 
 def job_error(tally: Tally, *, item_names: Mapping[int, str] | None = None) -> JobError | None:
@@ -104,7 +138,7 @@ def job_error(tally: Tally, *, item_names: Mapping[int, str] | None = None) -> J
         mini_batch=failure.mini_batch if failure.mini_batch >= 0 else None,
         exception=f"{failure.error}: {failure.message}",
         stack=failure.stack,
-        log=_log_of(failure),
+        log=log_of(failure.worker, stack=failure.stack),
     )
 
 
@@ -113,11 +147,3 @@ def first_failing_position(tally: Tally) -> int | None:
     if tally.first_failure is None or tally.first_failure.mini_batch < 0 or tally.cut is None:
         return None
     return tally.cut.bounds(tally.first_failure.mini_batch)[0]
-
-
-def _log_of(failure: AttemptFailed) -> str:
-    """The log to read: the script's exception, or, where the worker was killed or died without one, its stderr."""
-    node = failure.worker.split("-", 1)[0]
-    if failure.stack:
-        return f"logs/user/error/{node}/{failure.worker}.txt"
-    return f"logs/user/stderr/{node}/{failure.worker}.stderr.txt"

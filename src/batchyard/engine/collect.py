@@ -19,10 +19,11 @@ from typing import Any
 
 from batchyard.domain.deployments import OutputAction, SameName
 from batchyard.domain.errors import Conflict, PlatformError
+from batchyard.domain.failures import SHORT_RESULT, log_of
 from batchyard.domain.jobs import Job
 from batchyard.domain.ledger import Committed, FailedItems, live
 from batchyard.domain.minibatches import Cut
-from batchyard.domain.tally import Tally
+from batchyard.domain.tally import Tally, short_message
 from batchyard.engine.ledger_file import Extent, records
 from batchyard.engine.plain_json import to_json
 from batchyard.engine.plan import Listing
@@ -107,7 +108,12 @@ def _gather(home: JobHome, sealed: Sealed, work: Path) -> _Gathered:
             number = numbers.setdefault(record.part, len(numbers))
             found.rows.add(_ROWS.pack(record.first, record.offset, record.size_bytes, number))
             for mini_batch, missing in record.short:
-                short = {"mini_batch": mini_batch, "count": missing, "attempts": record.attempt}
+                short = {
+                    "mini_batch": mini_batch,
+                    "count": missing,
+                    "attempts": record.attempt,
+                    "worker": record.worker,
+                }
                 found.failures.add(_MINI_BATCH.pack(mini_batch) + json.dumps(short).encode())
             for mini_batch, folder in record.files:
                 found.files.extend(_files_of(home.path("files"), folder, mini_batch))
@@ -140,11 +146,13 @@ def _failed_lines(failures: SortedRuns, listing: Listing, cut: Cut) -> Iterator[
             continue
         first, stop = cut.bounds(failure["mini_batch"])
         for position in range(first, stop):
-            keys = ("mini_batch", "attempts", "error_class", "error", "message", "stack")
-            yield _line({"item": listing.name(position), "position": position, **{key: failure[key] for key in keys}})
+            keys = ("mini_batch", "attempts", "error_class", "error", "message", "stack", "worker")
+            item = {"item": listing.name(position), "position": position}
+            log = log_of(failure["worker"], stack=failure["stack"])
+            yield _line({**item, **{key: failure[key] for key in keys}, "log": log})
 
 
-def _short_line(short: dict[str, int], cut: Cut) -> dict[str, object]:
+def _short_line(short: dict[str, Any], cut: Cut) -> dict[str, object]:  # Any: JSON values
     """Which of the items is missing cannot be known: the script returned fewer elements than it was given."""
     first, stop = cut.bounds(short["mini_batch"])
     given = stop - first
@@ -154,9 +162,11 @@ def _short_line(short: dict[str, int], cut: Cut) -> dict[str, object]:
         "mini_batch": short["mini_batch"],
         "attempts": short["attempts"],
         "error_class": "data",
-        "error": "ShortResult",
-        "message": f"run() returned {given - short['count']} elements for {given} items.",
+        "error": SHORT_RESULT,
+        "message": short_message(given, short["count"]),
         "stack": "",
+        "worker": short["worker"],
+        "log": log_of(short["worker"], stack=""),
         "attribution": "mini_batch",
         "count": short["count"],
     }

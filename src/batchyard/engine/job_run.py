@@ -6,9 +6,12 @@ Runs in the job's own process, for one owner. Whatever ends this process, the ne
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
+from pathlib import Path
 
 from batchyard.domain.deployments import OutputAction
 from batchyard.domain.errors import Conflict, InvalidInput, NotFound, PlatformError
+from batchyard.domain.failures import FailureReport, without_stacks
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import ErrorClass, Job, JobError
 from batchyard.domain.ledger import Planned, Verdict
@@ -18,13 +21,15 @@ from batchyard.domain.tally import Tally, first_failing_position, job_error
 from batchyard.engine.collect import Sealed, collect
 from batchyard.engine.lease import JobLease
 from batchyard.engine.ledger_file import LedgerFile, extents, ledger_sha256, records
+from batchyard.engine.overview import write_errors, write_overview, write_readme
 from batchyard.engine.plan import Listing, plan
 from batchyard.engine.prepare import Staged, clear, clear_run_folders, frozen_listing, prepare, worker_plan
+from batchyard.engine.progress import ProgressWatch, named_failures
 from batchyard.engine.result_files import write_result
 from batchyard.engine.rooms import Rooms
 from batchyard.engine.score import score
 from batchyard.ports.job_home import JobHome
-from batchyard.ports.records import JobChange
+from batchyard.ports.records import JobChange, Progress
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +61,7 @@ def run_job(rooms: Rooms, job: Job) -> None:
 def _score(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> Tally:
     """Prepare, plan and score, as far as the ledger does not have it already; give what it adds up to."""
     staged = prepare(rooms, job)
+    _write_readme(rooms, job)
     if lease.is_cancel_requested and not home.list("ledger"):
         clear_run_folders(home, job.fence)
         return _canceled_before_start()
@@ -89,9 +95,24 @@ def _plan_and_score(rooms: Rooms, job: Job, staged: Staged, ledger: LedgerFile, 
             return
         instances.open_listing(frozen_listing(staged, planned))
         _advance_to_running(rooms, lease, ledger.tally, planned)
-        score(_rules(job, planned), ledger, instances, lease, faults=rooms.faults, monotonic=rooms.monotonic)
+        watch = ProgressWatch(
+            lease,
+            ledger.tally,
+            listing=staged.home.path(planned.listing),
+            logs=rooms.logs_of(job.name) / "logs",
+            monotonic=rooms.monotonic,
+        )
+        rules = _rules(job, planned)
+        score(rules, ledger, instances, lease, faults=rooms.faults, watch=watch, monotonic=rooms.monotonic)
     finally:
         instances.close(is_early=True)
+
+
+def _write_readme(rooms: Rooms, job: Job) -> None:
+    try:
+        write_readme(rooms.logs_of(job.name) / "logs")
+    except PlatformError as exc:  # A log never fails a job.
+        log.warning("readme not written", extra={"job": job.name, "reason": str(exc)})
 
 
 def _advance_to_running(rooms: Rooms, lease: JobLease, tally: Tally, planned: Planned) -> None:
@@ -140,7 +161,8 @@ def _seal(rooms: Rooms, lease: JobLease, home: JobHome, tally: Tally) -> Job | N
             rooms.faults.reach("seal.after")
             return sealed
     error = job_error(tally, item_names=_first_failing_item(home, tally))
-    _finish(rooms, lease, JobChange(JobStatus(verdict.status), counts=tally.counts, error=error))
+    failures = _named_failures(home, tally)
+    _finish(rooms, lease, JobChange(JobStatus(verdict.status), counts=tally.counts, error=error, failures=failures))
     return None
 
 
@@ -153,26 +175,40 @@ def _publish(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> None:
         _finish(rooms, lease, JobChange(JobStatus.FAILED, counts=job.counts, error=error))
         return
     lease.check()
+    failures = named_failures(sealed.tally, home.path(sealed.listing))
     try:
         collect(rooms, job, home, sealed)
     except Conflict as exc:
         error = JobError("OutputConflict", str(exc), ErrorClass.DATA)
-        _finish(rooms, lease, JobChange(JobStatus.FAILED, counts=sealed.tally.counts, error=error))
+        _finish(rooms, lease, JobChange(JobStatus.FAILED, counts=sealed.tally.counts, error=error, failures=failures))
         return
-    _finish(rooms, lease, JobChange(JobStatus.COMPLETED, counts=sealed.tally.counts))
+    _finish(rooms, lease, JobChange(JobStatus.COMPLETED, counts=sealed.tally.counts, failures=failures))
     if not sealed.tally.counts.failed:  # A job with failed items keeps its rows: scoring those again needs them.
         clear(home, ["parts", "files"])
 
 
 def _finish(rooms: Rooms, lease: JobLease, change: JobChange) -> None:
     rooms.faults.reach("finish.before")
-    ended = JobChange(change.status, counts=change.counts, phases={"ended": rooms.now()}, error=change.error)
+    told = None if change.failures is None else without_stacks(change.failures)
+    ended = replace(change, phases={"ended": rooms.now()}, failures=told)
     try:
-        write_result(rooms.logs_of(lease.name) / "logs", ended)
+        _write_logs(rooms.logs_of(lease.name) / "logs", lease.name, change)
     except PlatformError as exc:  # The record is what counts; a job that is published must not be published again.
         log.warning("result not written", extra={"job": lease.name, "reason": str(exc)})
     job = lease.advance(ended)
     log.info("job ended", extra={"job": job.name, "status": job.status.value})
+
+
+def _write_logs(logs: Path, job: str, ended: JobChange) -> None:
+    report = ended.failures or FailureReport()
+    write_result(logs, ended)
+    write_overview(logs, job, ended.status.value, Progress(ended.counts), report, ran_s=None)
+    write_errors(logs, report)
+
+
+def _named_failures(home: JobHome, tally: Tally) -> FailureReport:
+    planned = _planned(home)
+    return FailureReport() if planned is None else named_failures(tally, home.path(planned.listing))
 
 
 def _read_sealed(home: JobHome, job: Job) -> Sealed | None:

@@ -149,6 +149,7 @@ def _lost(home: JobHome, older: Sequence[Extent]) -> Iterator[Lost]:
                 rows=record.rows,
                 succeeded=record.succeeded,
                 short_items=sum(missing for _, missing in record.short),
+                short_mini_batches=len(record.short),
             )
 
 

@@ -24,12 +24,11 @@ from batchyard.domain.scoring_events import (
 )
 from batchyard.engine.lease import JobLease
 from batchyard.engine.ledger_file import LedgerFile
+from batchyard.engine.progress import ProgressWatch
 from batchyard.ports.faults import Faults
 from batchyard.ports.instance import Instances
-from batchyard.ports.records import Progress
 
 _POLL_S = 0.05
-_RATE_OVER_S = 5.0
 
 
 def score(
@@ -39,6 +38,7 @@ def score(
     lease: JobLease,
     *,
     faults: Faults,
+    watch: ProgressWatch,
     monotonic: Callable[[], float],
 ) -> None:
     """Score until the ledger holds a verdict. All workers are gone on return, also by an exception.
@@ -55,7 +55,7 @@ def score(
         while not state.is_over:
             lease.check()
             driver.turn(is_cancel_requested=lease.is_cancel_requested, faults=faults)
-            lease.report(driver.progress())
+            watch.tell()
         is_early = driver.is_early
     finally:
         instances.close(is_early=is_early)
@@ -70,8 +70,6 @@ class _Driver:
         self._state, self._ledger, self._instances, self._monotonic = state, ledger, instances, monotonic
         self._inbox: deque[Event] = deque()
         self._is_cancel_told = False
-        self._done_at_start = state.tally.counts.succeeded + state.tally.counts.failed
-        self._marks: deque[tuple[float, int]] = deque([(monotonic(), self._done_at_start)])
         self.is_early = False
 
     def turn(self, *, is_cancel_requested: bool, faults: Faults) -> None:
@@ -104,16 +102,3 @@ class _Driver:
                 self._instances.restart(instruction.node, instruction.slot)
             elif isinstance(instruction, Stop):
                 self.is_early = instruction.is_early
-
-    def progress(self) -> Progress:
-        """Counts, and rate and time left from the last few seconds."""
-        counts, now = self._state.tally.counts, self._monotonic()
-        done = counts.succeeded + counts.failed
-        if now - self._marks[-1][0] >= 0.5:
-            self._marks.append((now, done))
-        while len(self._marks) > 2 and now - self._marks[0][0] > _RATE_OVER_S:
-            self._marks.popleft()
-        since, before = self._marks[0]
-        rate = (done - before) / (now - since) if now - since >= 0.5 else None
-        left = counts.items - done
-        return Progress(counts, rate, left / rate if rate else None)

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar
 
 from batchyard.domain.audit import AuditEntry
+from batchyard.domain.failures import FailureReport
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Counts, Job, JobError, Owner
 
@@ -155,6 +156,7 @@ class Progress:
     counts: Counts | None = None
     rate_items_s: float | None = None
     eta_s: float | None = None
+    failures: FailureReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,7 @@ class JobChange:
     error: JobError | None = None
     ledger_sha256: str | None = None
     listed_at: float | None = None
+    failures: FailureReport | None = None
 
 
 class JobLeases(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from batchyard.domain.failures import FailureReport
 from batchyard.domain.job_states import FINAL, JobStatus
 from batchyard.domain.jobs import Counts, Job, JobError, JobSpec, Owner
 from batchyard.records import codec
@@ -71,6 +72,7 @@ def row_of(job: Job) -> dict[str, object]:
         "counts": codec.encode(job.counts),
         "phases": codec.encode_mapping(job.phases),
         "error": None if job.error is None else codec.encode(job.error),
+        "failures": codec.encode(job.failures) if job.failures != FailureReport() else None,
         "ledger_sha256": job.ledger_sha256,
         "listed_at": job.listed_at,
         "rate_items_s": job.rate_items_s,
@@ -93,6 +95,7 @@ def job_of(row: AnyRow, *, queue_reason: str = "") -> Job:
         counts=codec.decode(Counts, row.counts),
         phases=codec.decode_numbers(row.phases),
         error=None if row.error is None else codec.decode(JobError, row.error),
+        failures=FailureReport() if row.failures is None else codec.decode(FailureReport, row.failures),
         run=row.run,
         fence=row.fence,
         owner=owner_of(row),

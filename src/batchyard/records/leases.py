@@ -85,6 +85,7 @@ class JobLeaseTable:
         """
         told: dict[str, object] = {"rate_items_s": progress.rate_items_s, "eta_s": progress.eta_s}
         told["counts"] = None if progress.counts is None else codec.encode(progress.counts)
+        told["failures"] = None if progress.failures is None else codec.encode(progress.failures)
         query = (
             update(jobs)
             .where(self._held_by(name, fence))
@@ -164,6 +165,7 @@ def _changes(row: AnyRow, change: JobChange) -> dict[str, object]:
     told: dict[str, object] = {"ledger_sha256": change.ledger_sha256, "listed_at": change.listed_at}
     told["counts"] = None if change.counts is None else codec.encode(change.counts)
     told["error"] = None if change.error is None else codec.encode(change.error)
+    told["failures"] = None if change.failures is None else codec.encode(change.failures)
     values: dict[str, object] = {column: value for column, value in told.items() if value is not None}
     values["status"] = change.status.value
     values["phases"] = codec.encode_mapping(codec.decode_numbers(row.phases) | dict(change.phases))

@@ -42,7 +42,13 @@ class OneJob:
     def renew(self, name: str, *, fence: int, owner: Owner, lease_s: float, progress: Progress) -> bool:  # noqa: ARG002
         """Take the progress; nobody else can ask for a cancel."""
         counts = self.job.counts if progress.counts is None else progress.counts
-        self.job = replace(self.job, counts=counts, rate_items_s=progress.rate_items_s, eta_s=progress.eta_s)
+        self.job = replace(
+            self.job,
+            counts=counts,
+            failures=progress.failures or self.job.failures,
+            rate_items_s=progress.rate_items_s,
+            eta_s=progress.eta_s,
+        )
         self._tell(self.job)
         return False
 
@@ -57,6 +63,7 @@ class OneJob:
             error=change.error or self.job.error,
             ledger_sha256=change.ledger_sha256 or self.job.ledger_sha256,
             listed_at=change.listed_at or self.job.listed_at,
+            failures=change.failures or self.job.failures,
         )
         self._tell(self.job)
         return self.job

@@ -121,6 +121,8 @@ jobs = Table(
     _required("counts", Text),
     _required("phases", Text),
     Column("error", Text),
+    # Null while nothing has failed.
+    Column("failures", Text),
     Column("ledger_sha256", Text),
     Column("listed_at", Double),
     Column("rate_items_s", Double),

@@ -8,6 +8,7 @@ from itertools import pairwise
 from batchyard.domain.jobs import Counts, Job, JobError, JobSpec
 from batchyard.domain.resource_ids import Scope
 from batchyard.wire.envelopes import arm_envelope, iso
+from batchyard.wire.failures import failures_cli_from_arm, failures_to_arm
 from batchyard.wire.settings_rendering import settings_cli_from_arm, settings_to_arm
 from batchyard.wire.trees import at, mapping_at, rows_at, sorted_keys, text_at
 
@@ -63,8 +64,13 @@ def parent_job_name(name: str) -> str | None:
     return name.removesuffix(_CHILD_SUFFIX) if name.endswith(_CHILD_SUFFIX) and name != _CHILD_SUFFIX else None
 
 
-def job_to_arm(scope: Scope, job: Job, *, studio_url: str = "", child: bool = False) -> dict[str, object]:
-    """Give a job as GET answers it; child: its one step instead, which the SDK wants with null properties."""
+def job_to_arm(
+    scope: Scope, job: Job, *, studio_url: str = "", child: bool = False, is_in_list: bool = False
+) -> dict[str, object]:
+    """Give a job as GET answers it; child: its one step instead, which the SDK wants with null properties.
+
+    is_in_list: without the groups of failures, which could make a page of jobs very long.
+    """
     if child:
         return arm_envelope(scope, "jobs", child_job_name(job.name), properties=None)
     spec = job.spec
@@ -84,7 +90,7 @@ def job_to_arm(scope: Scope, job: Job, *, studio_url: str = "", child: bool = Fa
         "outputs": {"score": {"jobOutputType": "uri_folder", "uri": str(spec.output.place), "mode": "ReadWriteMount"}},
         "jobs": {},
         "settings": {},
-        "batchyard": _ours(job),
+        "batchyard": {**_ours(job), **({} if is_in_list else failures_to_arm(job.failures))},
     }
     answer = arm_envelope(scope, "jobs", job.name, properties=properties)
     answer["systemData"] = {"createdAt": iso(job.created_at), "createdBy": job.created_by, "createdByType": "User"}
@@ -116,6 +122,7 @@ def job_cli_from_arm(arm: Mapping[str, object]) -> dict[str, object]:
             "progress": _progress(counts),
             "counts": {name: counts.get(key) for name, key in _COUNTS.items()},
             "error": {name: error.get(key) for name, key in _ERROR.items()} if error else None,
+            **failures_cli_from_arm(ours),
             "settings": shown_settings if settings else {},
             "input": mapping_at(ours, "input"),
             "output": _output_cli(mapping_at(ours, "output")),

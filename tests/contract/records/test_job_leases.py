@@ -9,6 +9,7 @@ import pytest
 
 from batchyard.domain.computes import Compute
 from batchyard.domain.errors import Conflict, LeaseLost
+from batchyard.domain.failures import FailureGroup, FailureReport, FailureSample
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Counts, ErrorClass, Job, JobError, Owner
 from batchyard.ports.records import Holding, JobChange, Key, Kind, Progress, Records, Transaction
@@ -52,6 +53,21 @@ def test_a_claim_starts_the_oldest_queued_job(records: DatabaseRecords, make_job
         assert (job.name, job.status, job.fence, job.owner) == ("one", JobStatus.PREPARING, 1, owners[0])
         assert job.phases == {"queued": 100.0, "preparing": 110.0}
         assert tx.jobs.get("one") == job
+
+
+def test_progress_and_the_last_step_store_failures_in_groups_and_none_leaves_them(
+    records: DatabaseRecords, make_job: MakeJob, owners: Owners
+) -> None:
+    sample = FailureSample(3, 1, 4, "x \udcff", "n0-s0-0", "logs/user/error/n0/n0-s0-0.txt", "a\udcff.txt")
+    report = FailureReport((FailureGroup("script", "ValueError", "x", 2, 1, (sample,)),))
+    add(records, make_job("one"))
+    with records.writing() as tx:
+        claim(tx, owners[0])
+        tx.job_leases.renew("one", fence=1, owner=owners[0], lease_s=60.0, progress=Progress(failures=report))
+        tx.job_leases.renew("one", fence=1, owner=owners[0], lease_s=60.0, progress=NOTHING)
+        assert tx.jobs.get("one").failures == report  # type: ignore[union-attr]
+        go(tx, JobStatus.RUNNING, JobStatus.FAILED)
+        assert tx.jobs.get("one").failures == report  # type: ignore[union-attr]
 
 
 def test_a_job_starts_only_when_its_instances_are_free(

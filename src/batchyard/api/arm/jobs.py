@@ -32,7 +32,7 @@ def list_jobs(request: Request, rooms: RoomsIn, caller: CallerIn, wanted: Wanted
     )
     with rooms.records.reading() as tx:
         page = jobs.list_jobs(tx, caller, which, limit=wanted.limit, token=wanted.token)
-    return page_answer(request, [job_to_arm(rooms.scope, job) for job in page.items], page.next_token)
+    return page_answer(request, [job_to_arm(rooms.scope, job, is_in_list=True) for job in page.items], page.next_token)
 
 
 @router.get("/jobs/{name}")
