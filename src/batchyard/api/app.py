@@ -16,6 +16,7 @@ from batchyard.api.blob.arriving import MOST_AT_ONCE
 from batchyard.api.caller import Doorkeeper
 from batchyard.api.errors import UnexpectedErrors, install_error_handlers
 from batchyard.api.history import endpoint_jobs, runs
+from batchyard.api.login import client_secrets, clouds, managed_identity
 from batchyard.api.rooms import Rooms
 from batchyard.api.scoring import invocations
 from batchyard.domain.resource_ids import Scope
@@ -57,6 +58,8 @@ def make_app(
     app.include_router(runs.router, prefix=HISTORY + scope.arm_id)
     app.include_router(endpoint_jobs.router, prefix=MANAGEMENT_FRONTEND + scope.arm_id)
     app.include_router(gateway.router)
+    for way_in in (managed_identity, client_secrets, clouds):
+        app.include_router(way_in.router)
     # The one added last is met first.
     app.add_middleware(ArmPaths, scope=scope)
     app.add_middleware(Doorkeeper, identity=identity, allowed_hosts=allowed_hosts, clock=clock)

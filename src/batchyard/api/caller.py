@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from urllib.parse import parse_qsl
@@ -16,10 +17,28 @@ from batchyard.domain.access import Caller
 from batchyard.domain.errors import BatchyardError, CallerError, Unauthenticated, WrongHost
 from batchyard.ports.identity import Identity
 
-# Everything that is answered without a token; a test walks all routes and compares.
-OPEN_PATHS = frozenset({"/health", "/discovery"})
+# Everything that is answered without a token; a test walks all routes and compares. Those that give tokens out check
+# a secret of their own.
+OPEN_PATHS = frozenset(
+    {"/health", "/discovery", "/metadata/endpoints", "/msi/token", "/adfs/.well-known/openid-configuration"}
+)
+_OPEN_TENANT_PATHS = re.compile(r"/[^/]+/(v2\.0/\.well-known/openid-configuration|oauth2/v2\.0/token)")
 
 _NO_TOKEN = "This needs a token: send the header 'Authorization: Bearer TOKEN'."
+
+
+def is_open(path: str) -> bool:
+    """Whether a path is answered without a token."""
+    return path in OPEN_PATHS or _OPEN_TENANT_PATHS.fullmatch(path) is not None
+
+
+def is_loopback(request: Scope) -> bool:
+    """Whether a request comes from this machine. request: its ASGI scope."""
+    client = request.get("client")
+    try:
+        return client is not None and ipaddress.ip_address(client[0]).is_loopback
+    except ValueError:
+        return False
 
 
 class Doorkeeper:
@@ -58,7 +77,7 @@ class Doorkeeper:
             raise CallerError("The path holds a NUL.")
         state = scope.setdefault("state", {})
         state["is_signed"] = False
-        if scope["path"] in OPEN_PATHS:
+        if is_open(scope["path"]):
             state["caller"] = Caller("anonymous", frozenset())
             return
         token = _bearer(headers)
@@ -69,7 +88,7 @@ class Doorkeeper:
             return
         if token is None:
             raise Unauthenticated(_NO_TOKEN)
-        state["caller"] = _as_seen_from(scope, self._identity.authenticate(token))
+        state["caller"] = _as_seen_from(scope, self._identity.authenticate(token, now=self._clock()))
 
     def _check_host(self, headers: Headers) -> None:
         hosts = headers.getlist("host")
@@ -106,12 +125,4 @@ def _bearer(headers: Headers) -> str | None:
 
 def _as_seen_from(scope: Scope, caller: Caller) -> Caller:
     """Take the owner's local rights away from a caller that does not come over loopback."""
-    return caller if _is_loopback(scope) else replace(caller, is_owner=False)
-
-
-def _is_loopback(scope: Scope) -> bool:
-    client = scope.get("client")
-    try:
-        return client is not None and ipaddress.ip_address(client[0]).is_loopback
-    except ValueError:
-        return False
+    return caller if is_loopback(scope) else replace(caller, is_owner=False)

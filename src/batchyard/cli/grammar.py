@@ -46,6 +46,7 @@ GROUPS: Mapping[str, Group] = {
     "job": Group(_ROOM + "job", "Scoring jobs: follow, read, download, cancel."),
     "server": Group(_ROOM + "server", "The embedded server of this home."),
     "run": Group(_ROOM + "run", "Score a folder here and now, without a server.", "run"),
+    "env": Group(_ROOM + "env", "Variables that lead Azure's own clients to this server.", "env"),
     "configure": Group(_ROOM + "configure", "Keep defaults for group, workspace and output.", "configure"),
     "doctor": Group(_ROOM + "doctor", "Check this machine, the home and the server.", "doctor"),
     "version": Group(_ROOM + "doctor", "Show the version.", "version"),
@@ -128,7 +129,11 @@ OWN_FLAGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {  # as above
             "help": "Defaults to keep: group=x workspace=y subscription=z output=table. KEY= forgets one.",
             **_MANY,
         }
-    }
+    },
+    "env": {
+        "config": {"help": "Write `config.json` for `MLClient.from_config` here.", "action": "store_true"},
+        "words": {"options_list": [], "nargs": "*", "metavar": "-- COMMAND", "help": "Run it with the variables."},
+    },
 }
 
 

@@ -52,6 +52,14 @@ class Caller:
     is_owner: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A bearer token for a client that asked for one. expires_at: epoch seconds, UTC, whole."""
+
+    text: str
+    expires_at: int
+
+
 def authorise(caller: Caller, action: Action) -> None:
     """Let the caller pass, or raise Forbidden naming the missing action."""
     if not any(action in ROLES.get(role, frozenset()) for role in caller.roles):

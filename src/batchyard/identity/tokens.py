@@ -1,4 +1,5 @@
-"""The one token of an embedded server, and URLs that let their bearer use one path for a while."""
+"""Who knocks at an embedded server: its owner, by one of the home's secrets; and URLs that let their bearer use one
+path for a while."""
 
 from __future__ import annotations
 
@@ -10,11 +11,13 @@ import secrets
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode
 
-from batchyard.domain.access import Caller
+from batchyard.domain.access import AccessToken, Caller
 from batchyard.domain.errors import Unauthenticated
+from batchyard.identity.access_tokens import AccessTokens
 from batchyard.identity.owner_files import create_once
 
 TOKEN_FILE = "token"
+IDENTITY_HEADER_FILE = "identity-header"
 URL_KEY_FILE = "url.key"
 
 _PERMISSIONS = ("r", "w")
@@ -22,21 +25,40 @@ _REFUSED_URL = "The signed URL is not valid for this path, has been changed, or 
 
 
 class HomeIdentity:
-    """Knows one caller: the owner of the home, by the token that only the owner can read.
+    """Knows one caller: the owner of the home, by the token that only the owner can read, or by a token for Azure's
+    clients that was issued for it.
 
-    Both secrets are made once, at the first use of the home, and kept in it.
+    All secrets are made once, at the first use of the home, and kept in it.
     """
 
     def __init__(self, home: Path) -> None:
         self._token = create_once(home / TOKEN_FILE, lambda: secrets.token_urlsafe(32).encode()).strip()
         self._url_key = create_once(home / URL_KEY_FILE, lambda: secrets.token_hex(32).encode()).strip()
+        self._identity_header = create_once(
+            home / IDENTITY_HEADER_FILE, lambda: secrets.token_urlsafe(32).encode()
+        ).strip()
+        self._access_tokens = AccessTokens(home)
         self._owner = Caller(_user_name(), frozenset({"Owner"}), is_owner=True)
 
-    def authenticate(self, token: str) -> Caller:
-        """Give the owner for the home's token. Compares in constant time. Raises: Unauthenticated."""
-        if not hmac.compare_digest(token.encode(errors="surrogateescape"), self._token):
+    def authenticate(self, token: str, *, now: float) -> Caller:
+        """Give the owner for the home's token, or for one that was issued. Raises: Unauthenticated."""
+        if token.count(".") == 2:
+            self._access_tokens.verify(token, now=now)
+        elif not _is_same(token, self._token):
             raise Unauthenticated("The token is not one of this server. It stands in the file 'token' of its home.")
         return self._owner
+
+    def managed_identity_token(self, header: str, audience: str, *, now: float) -> AccessToken:
+        """Issue a token to whoever knows the home's X-IDENTITY-HEADER. Raises: Unauthenticated; CallerError."""
+        if not _is_same(header, self._identity_header):
+            raise Unauthenticated("The header X-IDENTITY-HEADER is not the one of this home; see `batchyard env`.")
+        return self._access_tokens.issue(audience, subject=self._owner.name, now=now)
+
+    def client_secret_token(self, secret: str, audience: str, *, now: float) -> AccessToken:
+        """Issue a token for the home's own token, given as a client's secret. Raises: Unauthenticated; CallerError."""
+        if not _is_same(secret, self._token):
+            raise Unauthenticated("The client secret is not the token of this server.")
+        return self._access_tokens.issue(audience, subject=self._owner.name, now=now)
 
     def sign_url(self, path: str, *, expires_at: float, permission: str) -> str:
         """Give the query string that lets its bearer use one path, or all below it, until then.
@@ -69,6 +91,11 @@ class HomeIdentity:
         # A path part never holds a NUL, so no two different grants give the same text.
         text = "\0".join((permission, expiry, *parts))
         return hmac.new(self._url_key, text.encode(errors="surrogateescape"), hashlib.sha256).hexdigest()
+
+
+def _is_same(given: str, secret: bytes) -> bool:
+    """Compare in constant time."""
+    return hmac.compare_digest(given.encode(errors="surrogateescape"), secret)
 
 
 def _parts(path: str) -> list[str]:

@@ -23,3 +23,15 @@ def workspace_to_arm(scope: Scope, *, base_url: str) -> dict[str, object]:
 def discovery_to_arm(*, base_url: str) -> dict[str, str]:
     """Give the answer at `discoveryUrl`; the SDK reads only `api`."""
     return {"api": base_url}
+
+
+def cloud_to_arm(*, base_url: str) -> dict[str, object]:
+    """Give this server as a cloud. # Azure: the keys that its SDK reads of `ARM_CLOUD_METADATA_URL`'s list."""
+    return {
+        "name": "batchyard",
+        "portal": "https://portal.azure.com/",
+        "resourceManager": base_url,
+        "authentication": {"loginEndpoint": base_url, "audiences": ["https://management.azure.com"], "tenant": "local"},
+        # The SDK finds blobs by `<accountName>.blob.<this suffix>`; account names carry our host (`wire.datastores`).
+        "suffixes": {"storage": "core.windows.net"},
+    }

@@ -27,12 +27,18 @@ def test_the_token_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path) -
     assert len(first) >= 43
     assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == 0o600
     assert stat.S_IMODE((tmp_path / "url.key").stat().st_mode) == 0o600
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["token", "url.key"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "access-tokens.key",
+        "identity-header",
+        "token",
+        "url.key",
+    ]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
 
 
 def test_the_token_gives_the_owner(tmp_path: Path) -> None:
     identity = HomeIdentity(tmp_path)
-    caller = identity.authenticate((tmp_path / "token").read_text())
+    caller = identity.authenticate((tmp_path / "token").read_text(), now=NOW)
 
     assert caller.is_owner
     assert caller.roles == {"Owner"}
@@ -42,7 +48,7 @@ def test_the_token_gives_the_owner(tmp_path: Path) -> None:
 @pytest.mark.parametrize("token", ["", "wrong", "ü", "\udc80"])
 def test_any_other_token_is_refused(tmp_path: Path, token: str) -> None:
     with pytest.raises(Unauthenticated):
-        HomeIdentity(tmp_path).authenticate(token)
+        HomeIdentity(tmp_path).authenticate(token, now=NOW)
 
 
 def test_a_token_that_others_can_read_is_refused_with_the_remedy(tmp_path: Path) -> None:
