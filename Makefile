@@ -1,4 +1,4 @@
-# batchyard: `make setup`, `make demo`, `make test`; longer suites: `make chaos`, `make bench`.
+# batchyard: `make setup`, `make demo`, `make test`; longer suites: `make chaos`, `make bench`, `make bench-long`.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Without bytecode every process start would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test lint types chaos bench build clean constraints
+.PHONY: setup demo test lint types chaos bench bench-long build clean constraints
 
 setup: $(VENV)/.ready
 
@@ -40,8 +40,23 @@ types: setup
 chaos: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/chaos --chaos-rounds 20
 
-bench: setup
-	$(BIN)/python -m benchmarks
+# The peers live in an environment of their own: nothing of theirs is there when tests run.
+BENCH := .bench/venv
+.bench/venv/.ready: $(VENV)/.ready pyproject.toml benchmarks/constraints.txt
+	@echo 'Setting up the peers in $(BENCH); this is done once and takes a minute.' >&2
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(BENCH)
+	@$(BIN)/uv pip install --quiet --python $(BENCH)/bin/python --compile-bytecode \
+	  --constraint benchmarks/constraints.txt --editable . --group bench --group bench-long
+	@touch $@
+
+# Under ten minutes on two cores, once the inputs are made.
+bench: $(BENCH)/.ready
+	$(BENCH)/bin/python -m benchmarks
+
+# The slow peers (Dask, Ray Data, mlflow's command line), and the goals beside a busy neighbour.
+bench-long: $(BENCH)/.ready
+	$(BENCH)/bin/python -m benchmarks --set long
+	$(BENCH)/bin/python -m benchmarks --set noise
 
 build: setup
 	$(BIN)/python -m build --installer uv
@@ -55,3 +70,7 @@ constraints: setup
 	$(BIN)/uv pip compile --quiet pyproject.toml --group dev --group demo --universal \
 	  --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links >> constraints.new
 	mv constraints.new constraints.txt
+	@echo '# The versions of the peers that are measured beside batchyard (`make constraints`).' > constraints.new
+	$(BIN)/uv pip compile --quiet pyproject.toml --group bench --group bench-long --universal \
+	  --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links >> constraints.new
+	mv constraints.new benchmarks/constraints.txt

@@ -1,84 +1,96 @@
-"""`make bench`: interleaved rounds of the limit and of batchyard's engine; medians, ratios, equality of outputs."""
+"""`make bench`: interleaved rounds of the limit, the peers and batchyard's engine; tables, goals, results, chart."""
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import os
-import resource
-import shutil
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.chart import draw
+from benchmarks.inputs import input_folder
+from benchmarks.measure import adopt_orphans
+from benchmarks.models import model_folder
+from benchmarks.peers import peers_of
+from benchmarks.peers.parts import list_input
+from benchmarks.report import goal_table, goals_reached, workload_table
+from benchmarks.results import Measured, load, machine, now, save
+from benchmarks.runs import Bench
 from benchmarks.workloads import WORKLOADS, Workload
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent
+ROOT = Path(__file__).resolve().parent.parent
+# Pairs of limit and engine, and the seconds that each rival may use up beyond its first round.
+_ROUNDS, _SHARE_S = 9, 5.0
+_BUSY = (
+    "import os\nos.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\nwhile os.getppid() == %d: sum(range(10000))"
+)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--data", type=Path, default=ROOT / ".bench")
-    given = parser.parse_args()
-    print(f"{'workload':26} {'limit s':>16} {'batchyard s':>16} {'wall, paired':>20} {'best':>6} {'CPU':>6}  equal")
-    for workload in WORKLOADS:
-        print(_row(workload, given.rounds, given.data), flush=True)
-    return 0
+    given = _parser().parse_args()
+    adopt_orphans()
+    chosen = [WORKLOADS[name] for name in given.only or (("w2l", "w3") if given.set == "noise" else WORKLOADS)]
+    bench = Bench(given.data)
+    for workload in chosen:  # Inputs first: making them is no part of the measurement.
+        input_folder(bench.root, *workload.inputs)
+        if workload.model:
+            model_folder(bench.root, workload.model)
+    print(f"{machine()}; {now()}; load {os.getloadavg()[0]:.1f}\n")
+    results, is_equal = given.data / "results", True
+    for workload in chosen:
+        measured = _measure(bench, workload, given)
+        if measured is not None:
+            save(measured, results)
+            print(workload_table(measured), end="\n\n", flush=True)
+            is_equal &= all(measured.is_equal(name) for turn in measured.rounds for name in turn)
+    everything = load(results)
+    print(goal_table(everything))
+    reached, missed, unmeasured = goals_reached(everything)
+    print(f"\n{reached} goals reached, {missed} not reached, {unmeasured} not measured yet. Results: {results}")
+    print(f"Chart: {draw(everything, results / 'performance.svg')}")
+    if not is_equal:
+        print("Outputs differ: see the column `equal`.", file=sys.stderr)
+    return 0 if is_equal else 1
 
 
-def _row(workload: Workload, rounds: int, data: Path) -> str:
-    folder = workload.input_folder(data)
-    limits, ours = [], []
-    is_equal = True
-    for turn in range(rounds + 1):
-        pair = {}
-        for side in ("limit", "ours") if turn % 2 else ("ours", "limit"):
-            pair[side] = _run(side, workload, folder)
-        is_equal &= pair["limit"][2] == pair["ours"][2]
-        if turn:  # The first round warms the page cache.
-            limits.append(pair["limit"])
-            ours.append(pair["ours"])
-    ratios = [mine[0] / limit[0] for mine, limit in zip(ours, limits, strict=True)]
-    cpu = statistics.median(mine[1] / limit[1] for mine, limit in zip(ours, limits, strict=True))
-    best = min(o[0] for o in ours) / min(x[0] for x in limits)
-    each = min(o[0] for o in ours) / -(-workload.files // workload.mini_batch_size) * 1e6
-    return (
-        f"{workload.name:26} {_spread([x[0] for x in limits]):>16} {_spread([o[0] for o in ours]):>16} "
-        f"{_spread(ratios):>20} {best:6.2f} {cpu:6.2f}  {'yes' if is_equal else 'NO'}  {each:.1f} µs a mini-batch"
-    )
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--set", choices=("short", "long", "noise"), default="short", help="which peers take part")
+    parser.add_argument("--only", nargs="+", choices=list(WORKLOADS), metavar="WORKLOAD", help=", ".join(WORKLOADS))
+    parser.add_argument("--rounds", type=int, help=f"pairs of limit and engine; {_ROUNDS}, fewer for long workloads")
+    parser.add_argument("--share", type=float, default=_SHARE_S, help="seconds for each rival beyond its first round")
+    parser.add_argument("--data", type=Path, default=ROOT / ".bench", help="where inputs and results are kept")
+    return parser
 
 
-def _run(side: str, workload: Workload, folder: Path) -> tuple[float, float, str]:
-    """Run one side once: wall and CPU seconds, and the hash of the sorted output."""
-    work = Path(tempfile.mkdtemp(prefix="batchyard-bench-"))
-    output = work / "output"
-    arguments = [str(workload.script), str(folder), str(output), str(workload.mini_batch_size)]
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+def _measure(bench: Bench, workload: Workload, given: argparse.Namespace) -> Measured | None:
+    peers = peers_of(workload.name, is_long=given.set == "long")
+    if given.set == "noise":
+        peers = peers[:2]
+    if not peers:
+        return None
+    before = os.getloadavg()[0]
+    rounds = given.rounds or (2 if given.set == "long" else workload.rounds)
+    busy = subprocess.Popen([sys.executable, "-c", _BUSY % os.getpid()]) if given.set == "noise" else None
     try:
-        if side == "limit":
-            before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-            subprocess.run([sys.executable, str(HERE / "limit.py"), *arguments], check=True, env=environment)
-            wall, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
-            cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        else:
-            command = [sys.executable, "-m", "benchmarks.engine_side", str(work / "home"), *arguments]
-            done = subprocess.run(command, check=True, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-            result = json.loads(done.stdout)
-            wall, cpu = result["wall_s"], result["cpu_s"]
-        rows = sorted(output.read_bytes().splitlines())
-        return wall, cpu, hashlib.sha256(b"\n".join(rows)).hexdigest()
+        timed = bench.rounds(workload, peers, rounds=rounds, share_s=given.share)
     finally:
-        shutil.rmtree(work)
+        if busy is not None:
+            busy.kill()
+            busy.wait()
+    sampled = {peer.name: bench.run(peer, workload, with_memory=True) for peer in peers if workload.has_memory_round}
+    listing_s = min(_listing_s(bench, workload) for _ in range(3))
+    load_averages = (before, os.getloadavg()[0])
+    return Measured(given.set, workload, timed, sampled, listing_s, now(), machine(), load_averages)
 
 
-def _spread(values: list[float]) -> str:
-    return f"{statistics.median(values):.2f} [{min(values):.2f}–{max(values):.2f}]"
+def _listing_s(bench: Bench, workload: Workload) -> float:
+    folder = input_folder(bench.root, *workload.inputs)
+    began = time.monotonic()
+    list_input(str(folder))
+    return time.monotonic() - began
 
 
 if __name__ == "__main__":

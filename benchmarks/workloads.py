@@ -1,9 +1,7 @@
-"""Inputs from fixed seeds, made once and kept."""
+"""The workloads: which script scores which input in mini-batches of which size."""
 
 from __future__ import annotations
 
-import json
-import random
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,35 +10,49 @@ SCRIPTS = Path(__file__).parent / "scripts"
 
 @dataclass(frozen=True)
 class Workload:
-    """One table of the report. files: how many; mini_batch_size: files for one run()."""
+    """One table of the report. inputs: kind and number of files; model: made by `models`, "" for none.
+
+    rounds: pairs of limit and engine in the short set, which has to be over within ten minutes.
+    has_memory_round: whether each peer runs once more with its memory sampled.
+    """
 
     name: str
-    script: Path
-    files: int
+    short: str
+    title: str
+    script: str
+    inputs: tuple[str, int]
     mini_batch_size: int
+    model: str = ""
+    rounds: int = 9
+    has_memory_round: bool = False
 
-    def input_folder(self, root: Path) -> Path:
-        """Give the folder of the input, made when it is not there."""
-        folder = root / f"{self.script.stem}-{self.files}"
-        if not (folder.with_suffix(".ready")).exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            _fill(folder, self.files, is_empty=self.script.stem == "score_w4")
-            folder.with_suffix(".ready").touch()
-        return folder
+    @property
+    def script_path(self) -> Path:
+        """Where the scoring script is."""
+        return SCRIPTS / self.script
+
+    @property
+    def mini_batches(self) -> int:
+        """How many the input is cut into."""
+        return -(-self.inputs[1] // self.mini_batch_size)
 
 
-WORKLOADS = (
-    Workload("W1 mb10, 20,000 files", SCRIPTS / "score_w1.py", 20_000, 10),
-    Workload("W1 mb100, 20,000 files", SCRIPTS / "score_w1.py", 20_000, 100),
-    Workload("W4, 100,000 no-op", SCRIPTS / "score_w4.py", 100_000, 1),
+def _w1(name: str, files: int, size: int, *, rounds: int = 9, has_memory_round: bool = False) -> Workload:
+    title = f"W1: {files:,} small JSON files, mini-batches of {size}"
+    short = f"W1 {files // 1000}k" if size == 10 else f"W1 {files // 1000}k mb{size}"
+    return Workload(name, short, title, "score_w1.py", ("json", files), size, "", rounds, has_memory_round)
+
+
+_ALL = (
+    _w1("w1", 20_000, 10, has_memory_round=True),
+    _w1("w1-mb100", 20_000, 100),
+    _w1("w1-100k", 100_000, 10),
+    _w1("w1-500k", 500_000, 10, rounds=3, has_memory_round=True),
+    Workload("w2", "W2", "W2: 5,000 PNG of 28×28, perceptron in ONNX", "score_w2.py", ("png", 5_000), 10, "mlp"),
+    Workload("w2l", "W2L", "W2L: 1,000 JPEG of 320×320, conv net in ONNX", "score_w2l.py", ("jpeg", 1_000), 10, "conv"),
+    Workload("w3", "W3", "W3: 20 CSV of 50,000 rows, boosting", "score_w3.py", ("csv", 20), 1, "boosting", 5, True),
+    Workload("w3m", "W3M", "W3M: as W3, model loaded by MLflow", "score_w3m.py", ("csv", 20), 1, "boosting", 3),
+    Workload("w4", "W4", "W4: 100,000 no-op mini-batches", "score_w4.py", ("empty", 100_000), 1, "", 9, True),
+    Workload("w4-10k", "W4 10k", "W4: 10,000 no-op mini-batches", "score_w4.py", ("empty", 10_000), 1, "", 5),
 )
-
-
-def _fill(folder: Path, files: int, *, is_empty: bool) -> None:
-    chance = random.Random(20261122)
-    for k in range(files):
-        path = folder / f"{k:06d}.json"
-        if is_empty:
-            path.touch()
-        else:
-            path.write_text(json.dumps({"id": k, "values": [chance.uniform(-9, 9) for _ in range(13)]}))
+WORKLOADS = {workload.name: workload for workload in _ALL}
