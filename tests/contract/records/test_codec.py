@@ -34,8 +34,8 @@ SETTINGS = ExecutionSettings(
     3,
     RetrySettings(0, 0.5),
     -1,
-    OutputAction.SUMMARY_ONLY,
-    "out.csv",
+    output_action=OutputAction.SUMMARY_ONLY,
+    output_file_name="out.csv",
     same_name=SameName.CONCATENATE,
     environment_variables={"A": "\0", "B": ""},
 )
