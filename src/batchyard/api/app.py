@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from batchyard.api import operations
 from batchyard.api.arm import assets, codes, computes, deployments, endpoints, jobs, workspaces
 from batchyard.api.arm import datastores as datastore_routes
-from batchyard.api.arm_paths import HISTORY, INVOKE, MANAGEMENT_FRONTEND, ArmPaths
+from batchyard.api.arm_paths import DATA, HISTORY, INVOKE, MANAGEMENT_FRONTEND, ArmPaths
 from batchyard.api.blob import gateway
 from batchyard.api.blob.arriving import MOST_AT_ONCE
 from batchyard.api.caller import Doorkeeper
@@ -56,6 +56,7 @@ def make_app(
     app.include_router(workspaces.open_router)
     app.include_router(invocations.router, prefix=INVOKE + scope.arm_id)
     app.include_router(runs.router, prefix=HISTORY + scope.arm_id)
+    app.include_router(runs.data_router, prefix=DATA + scope.arm_id)
     app.include_router(endpoint_jobs.router, prefix=MANAGEMENT_FRONTEND + scope.arm_id)
     app.include_router(gateway.router)
     for way_in in (managed_identity, client_secrets, clouds):

@@ -11,18 +11,21 @@ from batchyard.domain.resource_ids import PROVIDER, Scope
 
 INVOKE = "/invoke"
 HISTORY = "/history/v1.0"
+DATA = "/data/v1.0"
 MANAGEMENT_FRONTEND = "/mferp/managementfrontend"
 
 _SPELLINGS = {
     name.lower(): name
     for name in (
         "batchDeploymentOperations",
+        "batchGetResolvedUris",
         "batchEndpoints",
         "cancel",
         "children",
         "codes",
         "computes",
         "datastores",
+        "dataversion",
         "deployments",
         "details",
         "environments",
@@ -30,12 +33,13 @@ _SPELLINGS = {
         "jobs",
         "listSecrets",
         "models",
+        "rundata",
         "runs",
         "startPendingUpload",
         "versions",
     )
 }
-_PREFIXES = (INVOKE, HISTORY, MANAGEMENT_FRONTEND, "")
+_PREFIXES = (INVOKE, HISTORY, DATA, MANAGEMENT_FRONTEND, "")
 _WORKSPACE_WORDS = ("", "subscriptions", "resourcegroups", "providers", PROVIDER.lower(), "workspaces")
 
 

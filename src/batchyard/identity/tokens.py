@@ -70,12 +70,12 @@ class HomeIdentity:
         parts = _parts(path)
         expiry = str(int(expires_at))
         signature = self._signature(parts, expiry, permission)
-        return urlencode({"sp": permission, "se": expiry, "sd": str(len(parts)), "sig": signature})
+        return urlencode({"sp": permission, "se": expiry, "sdd": str(len(parts)), "sig": signature})
 
     def check_url(self, path: str, query: str, *, now: float, permission: str) -> None:
         """Let a signed path (or anything below a signed folder path) pass. Raises: Unauthenticated."""
         fields = parse_qs(query, keep_blank_values=True)
-        granted, expiry, depth, signature = (_single(fields, name) for name in ("sp", "se", "sd", "sig"))
+        granted, expiry, depth, signature = (_single(fields, name) for name in ("sp", "se", "sdd", "sig"))
         parts = _parts(path)
         if not depth.isdecimal() or not expiry.isdecimal() or len(depth) > 4 or len(expiry) > 12:
             raise Unauthenticated(_REFUSED_URL)

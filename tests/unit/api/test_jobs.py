@@ -129,6 +129,41 @@ def test_logs_of_a_run_have_urls_that_work_without_a_token(bench: Bench) -> None
         assert bench.stranger.get(url).text == "hello"
 
 
+def test_a_batch_job_has_one_child_without_children_and_without_the_batchrun_tag(bench: Bench) -> None:
+    bench.ready()
+    name = bench.invoke().json()["name"]
+    history = f"/history/v1.0{WS}/runs"
+
+    run = bench.client.get(f"{history}/{name}").json()
+    (child,) = bench.client.get(f"{history}/{name}/children").json()["value"]
+    grandchildren = bench.client.get(f"{history}/{child['runId']}/children").json()["value"]
+
+    assert (child["parentRunId"], child["displayName"], grandchildren) == (name, "batchscoring", [])
+    assert run["tags"]["azureml.batchrun"] == "true"
+    assert "azureml.batchrun" not in child["tags"]
+    assert bench.client.get(f"{history}/unknown/children").status_code == 404
+
+
+def test_the_output_of_a_completed_run_is_found_through_its_id(bench: Bench) -> None:
+    bench.ready()
+    name = bench.invoke().json()["name"]
+    before = bench.client.post(f"/history/v1.0{WS}/rundata", json={"runId": name, "selectRunMetadata": True}).json()
+    bench.complete(name)
+
+    after = bench.client.post(f"/history/v1.0{WS}/rundata", json={"runId": f"{name}-batchscoring"}).json()
+    score = after["runMetadata"]["outputs"]["score"]
+    resolve = f"/data/v1.0{WS}/dataversion/batchGetResolvedUris"
+    found = bench.client.post(resolve, json={"values": [score["assetId"]]}).json()["values"]
+
+    assert before["runMetadata"]["outputs"] == {}
+    assert score["type"] == "uri_folder"
+    uri = found[score["assetId"]]["uri"]
+    assert uri.startswith("azureml://subscriptions/")
+    assert uri.endswith(f"/datastores/workspaceblobstore/paths/azureml/{name}/score/")
+    assert bench.client.post(resolve, json={"values": ["azureml://jobs/unknown/outputs/score"]}).status_code == 404
+    assert bench.client.post(resolve, json={"values": ["../../etc"]}).status_code == 400
+
+
 def test_a_run_is_shown_for_a_job_and_for_its_child(bench: Bench) -> None:
     bench.ready()
     name = bench.invoke().json()["name"]

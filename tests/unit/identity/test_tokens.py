@@ -99,7 +99,7 @@ def test_a_read_url_does_not_write_and_a_write_url_reads(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("before", "after"), [("sp=r", "sp=w"), ("sp=r", "sp=rw"), ("sd=3", "sd=2"), ("sd=3", "sd=0"), ("se=1", "se=2")]
+    ("before", "after"), [("sp=r", "sp=w"), ("sp=r", "sp=rw"), ("sdd=3", "sdd=2"), ("sdd=3", "sdd=0"), ("se=1", "se=2")]
 )
 def test_a_changed_signed_url_is_refused(tmp_path: Path, before: str, after: str) -> None:
     identity, query = signed(tmp_path)
@@ -109,7 +109,7 @@ def test_a_changed_signed_url_is_refused(tmp_path: Path, before: str, after: str
         identity.check_url("/blob/code-1/folder", query.replace(before, after), now=NOW, permission="r")
 
 
-@pytest.mark.parametrize("query", ["", "sig=", "sp=r&se=99999999999&sd=1&sig=00", "sp=r&se=x&sd=-1&sig=00", "sd=²"])
+@pytest.mark.parametrize("query", ["", "sig=", "sp=r&se=99999999999&sdd=1&sig=00", "sp=r&se=x&sdd=-1&sig=00", "sdd=²"])
 def test_a_made_up_query_is_refused(tmp_path: Path, query: str) -> None:
     with pytest.raises(Unauthenticated):
         HomeIdentity(tmp_path).check_url("/blob", query, now=NOW, permission="r")

@@ -36,7 +36,9 @@ _MOST_LISTED = 5000
 def head_blob(request: Request, rooms: RoomsIn, caller: CallerIn) -> Response:
     """Show a blob's properties."""
     path = parse_blob_path(request.scope["raw_path"])
-    entry = _store(request, rooms, caller, path, is_write=False).stat(blob_file_name(path))
+    store = _store(request, rooms, caller, path, is_write=False)
+    # Azure: the SDK asks whether a folder is one blob, by its name with a '/' at the end, before it lists it.
+    entry = None if path.name.endswith("/") else store.stat(blob_file_name(path))
     if entry is None:
         return blob_error(request.scope, 404, "")
     notes = rooms.blob_metadata.get(path.container, path.name, etag=entry.etag)

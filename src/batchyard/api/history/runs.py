@@ -1,8 +1,10 @@
-"""Runs: a job as run history shows it, with signed URLs of its logs."""
+"""Runs: a job as run history shows it, its one child, its outputs, and signed URLs of its logs."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Body
 from fastapi.responses import JSONResponse
 
 from batchyard.api.arm.jobs import find_job
@@ -10,12 +12,11 @@ from batchyard.api.blob.paths import blob_url_path, signed_path
 from batchyard.api.rooms import BaseUrl, CallerIn, Rooms, RoomsIn
 from batchyard.control import jobs
 from batchyard.domain.datastores import ARTIFACT_STORE, log_folder
-from batchyard.domain.job_states import FINAL
-from batchyard.domain.jobs import Job
-from batchyard.wire.envelopes import iso
-from batchyard.wire.jobs import child_job_name
+from batchyard.domain.errors import InvalidInput, Mistake
+from batchyard.wire.runs import job_of_output, resolved_to_history, run_to_history, rundata_to_history
 
 router = APIRouter()
+data_router = APIRouter()
 
 _LOG_URL_LIFE_S = 3600.0
 # Azure: `jobs.stream` prints only this log of a run.
@@ -27,7 +28,7 @@ def show_run(name: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     """Show a job, or its child, as a run."""
     with rooms.records.reading() as tx:
         job, is_child = find_job(tx, caller, name)
-    return JSONResponse(_run(job, is_child=is_child))
+    return JSONResponse(run_to_history(job, is_child=is_child))
 
 
 @router.get("/runs/{name}/details")
@@ -37,30 +38,44 @@ def show_details(name: str, rooms: RoomsIn, caller: CallerIn, base_url: BaseUrl)
         job, is_child = find_job(tx, caller, name)
         jobs.read_logs(tx, caller, job.name)
     logs = _log_files(rooms, job.name, base_url)
-    return JSONResponse({**_run(job, is_child=is_child), "logFiles": logs, "warnings": []})
+    return JSONResponse({**run_to_history(job, is_child=is_child), "logFiles": logs, "warnings": []})
 
 
-def _run(job: Job, *, is_child: bool) -> dict[str, object]:
-    began = job.phases.get("preparing")
-    ended = job.phases.get("ended") if job.status in FINAL else None
-    # Azure: only the parent carries the tag by which `jobs.download` looks for the child's output.
-    tags = {name: value for name, value in job.tags.items() if not (is_child and name == "azureml.batchrun")}
-    return {
-        "runId": child_job_name(job.name) if is_child else job.name,
-        "parentRunId": job.name if is_child else None,
-        "displayName": "batchscoring" if is_child else job.display_name or job.name,
-        "status": job.status.value,
-        "experimentName": job.spec.experiment_name or job.spec.endpoint,
-        "runType": "azureml.StepRun" if is_child else "azureml.PipelineRun",
-        "tags": tags,
-        "properties": dict(job.properties),
-        "createdUtc": iso(job.created_at),
-        "lastModifiedUtc": iso(max([job.created_at, *job.phases.values()])),
-        "startTimeUtc": None if began is None else iso(began),
-        "endTimeUtc": None if ended is None else iso(ended),
-        "error": None if job.error is None else {"error": {"code": job.error.code, "message": job.error.message}},
-        "outputs": {},
-    }
+@router.get("/runs/{name}/children")
+def list_children(name: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
+    """List the one step of a batch job; the step itself has none."""
+    with rooms.records.reading() as tx:
+        job, is_child = find_job(tx, caller, name)
+    children = [] if is_child else [run_to_history(job, is_child=True)]
+    return JSONResponse({"value": children, "nextLink": None})
+
+
+@router.post("/rundata")
+def show_run_data(
+    rooms: RoomsIn, caller: CallerIn, name: Annotated[str, Body(alias="runId", embed=True)]
+) -> JSONResponse:
+    """Show a run with its outputs. # Azure: asked by the SDK before a download."""
+    with rooms.records.reading() as tx:
+        job, is_child = find_job(tx, caller, name)
+    return JSONResponse(rundata_to_history(job, is_child=is_child))
+
+
+@data_router.post("/dataversion/batchGetResolvedUris")
+def resolve_outputs(
+    rooms: RoomsIn, caller: CallerIn, ids: Annotated[list[str], Body(alias="values", embed=True)]
+) -> JSONResponse:
+    """Tell where the outputs lie that runs named by these ids."""
+    named = {asset_id: job_of_output(asset_id) for asset_id in ids}
+    mistakes = [Mistake("values", repr(id_), "the id of a run's output") for id_, job in named.items() if job is None]
+    if mistakes:
+        raise InvalidInput("request", mistakes)
+    with rooms.records.reading() as tx:
+        places = {
+            asset_id: jobs.read_output(tx, caller, job).spec.output.place
+            for asset_id, job in named.items()
+            if job is not None
+        }
+    return JSONResponse(resolved_to_history(rooms.scope, places))
 
 
 def _log_files(rooms: Rooms, job: str, base_url: str) -> dict[str, str]:

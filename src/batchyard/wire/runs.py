@@ -1,0 +1,74 @@
+"""Jobs as run history shows them: what Azure's SDK reads to list children, stream logs and find outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from batchyard.domain.job_states import FINAL, JobStatus
+from batchyard.domain.jobs import Job
+from batchyard.domain.resource_ids import DatastorePath, Scope
+from batchyard.wire.envelopes import iso
+from batchyard.wire.jobs import child_job_name
+
+OUTPUT_NAME = "score"
+_ASSET_PREFIX = "azureml://jobs/"
+_ASSET_SUFFIX = f"/outputs/{OUTPUT_NAME}"
+
+
+def run_to_history(job: Job, *, is_child: bool) -> dict[str, object]:
+    """Give a job, or the one step that it shows as its child, as a run."""
+    began = job.phases.get("preparing")
+    ended = job.phases.get("ended") if job.status in FINAL else None
+    # Azure: only the parent carries the tag by which `jobs.download` looks for the child's output (pitfall 10).
+    tags = dict(job.tags) if is_child else {**job.tags, "azureml.batchrun": "true"}
+    return {
+        "runId": child_job_name(job.name) if is_child else job.name,
+        "parentRunId": job.name if is_child else None,
+        "rootRunId": job.name,
+        "displayName": "batchscoring" if is_child else job.display_name or job.name,
+        "description": job.description,
+        "status": job.status.value,
+        "experimentName": job.spec.experiment_name or job.spec.endpoint,
+        "runType": "azureml.StepRun" if is_child else "azureml.PipelineRun",
+        "tags": tags,
+        "properties": dict(job.properties),
+        "createdUtc": iso(job.created_at),
+        "lastModifiedUtc": iso(max([job.created_at, *job.phases.values()])),
+        "startTimeUtc": None if began is None else iso(began),
+        "endTimeUtc": None if ended is None else iso(ended),
+        "error": None if job.error is None else {"error": {"code": job.error.code, "message": job.error.message}},
+        "outputs": _outputs(job),
+    }
+
+
+def rundata_to_history(job: Job, *, is_child: bool) -> dict[str, object]:
+    """Give what the SDK asks for before it downloads: the run with its outputs."""
+    return {"runMetadata": run_to_history(job, is_child=is_child)}
+
+
+def job_of_output(asset_id: str) -> str | None:
+    """Give the job whose output an id of `run_to_history` names, or None when it is no such id."""
+    if not (asset_id.startswith(_ASSET_PREFIX) and asset_id.endswith(_ASSET_SUFFIX)):
+        return None
+    return asset_id[len(_ASSET_PREFIX) : -len(_ASSET_SUFFIX)]
+
+
+def resolved_to_history(scope: Scope, places: Mapping[str, DatastorePath]) -> dict[str, object]:
+    """Give where outputs lie. places: id -> folder. # Azure: the long form of the URI, and UriFolder in capitals."""
+    root = (
+        f"azureml://subscriptions/{scope.subscription}/resourcegroups/{scope.resource_group}"
+        f"/workspaces/{scope.workspace}/datastores"
+    )
+    return {
+        "values": {
+            asset_id: {"uri": f"{root}/{place.datastore}/paths/{place.path.rstrip('/')}/", "type": "UriFolder"}
+            for asset_id, place in places.items()
+        }
+    }
+
+
+def _outputs(job: Job) -> dict[str, object]:
+    """Give the output of a job that has published one. # Azure: any other spelling of the type is silently skipped."""
+    if job.status is not JobStatus.COMPLETED:
+        return {}
+    return {OUTPUT_NAME: {"assetId": f"{_ASSET_PREFIX}{job.name}{_ASSET_SUFFIX}", "type": "uri_folder"}}
