@@ -1,14 +1,22 @@
 """Files that a script writes itself: each attempt has a folder of its own, behind one symlink for the worker's life.
 
 `AZUREML_BI_OUTPUT_PATH` is the symlink. Before each `run()` it points at an empty folder, which is kept while it stays
-empty, so a script that writes no files costs one `fstat` a mini-batch. What an attempt that failed has written is left
-where it is and adopted by nobody. During import, `init()` and `shutdown()` the link points at `_workers/<prefix>`.
-Directories that `init()` made are made in each attempt's folder too, for scripts that write to `<output>/<folder>/…`.
+empty: one `fstat` a mini-batch, or, for leases of very many mini-batches, one question to a watch (see `watching`).
+What an attempt that failed has written is left where it is and adopted by nobody. During import, `init()` and
+`shutdown()` the link points at `_workers/<prefix>`. Directories that `init()` made are made in each attempt's folder
+too, for scripts that write to `<output>/<folder>/…`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
+
+    from batchyard_runtime.watching import Watch
 
 WORKERS = "_workers"
 # A folder's time of change is set to this, long ago, when it is empty: any later change of its entries shows, whatever
@@ -27,6 +35,7 @@ class Outputs:
         self._prefix = prefix
         self._fd = -1
         self._below: list[int] = []
+        self._watch: Watch | None = None
         self._tree: list[str] = []
         self._number = 0
         self._name = ""
@@ -48,8 +57,32 @@ class Outputs:
         os.makedirs(os.path.join(self._root, own), exist_ok=True)
         self._point_at(own)
 
-    def is_touched(self) -> bool:
-        """Tell whether anything was made, renamed or removed in the current folder since it was empty."""
+    def watch(self) -> None:
+        """Watch the current folder, unless the script has written files: then it does so again, and looking is exact.
+
+        Only for who asks very often: a user has 128 such watches by default, and other programs want some. Nothing
+        changes where there is none to be had.
+        """
+        if self._watch is not None or self._number > 1:
+            return
+        from batchyard_runtime.watching import Watch
+
+        folder = os.path.join(self._root, self._name)
+        with contextlib.suppress(OSError, ImportError):
+            folders = [os.path.join(folder, below) for below in ("", *self._tree)]
+            self._watch = Watch(folders, parent=os.path.dirname(folder))
+            if self._look(0):  # It was touched before the watch began.
+                self._unwatch()
+
+    @property
+    def is_touched(self) -> Callable[[float], object]:
+        """A function that, called with 0, tells whether anything was made, renamed or removed in the current folder.
+
+        To be asked for again after `take` and `renew`.
+        """
+        return self._look if self._watch is None else self._watch.has_events
+
+    def _look(self, _wait_s: float) -> bool:
         found = os.fstat(self._fd)
         if found.st_mtime_ns != _UNTOUCHED_NS or not found.st_nlink:
             return True
@@ -83,12 +116,18 @@ class Outputs:
         self._point_at(self._name)
 
     def close(self) -> None:
-        """Let go of the current folder's descriptors."""
+        """Let go of the current folder's descriptors and of the watch."""
+        self._unwatch()
         if self._fd >= 0:
             for fd in (self._fd, *self._below):
                 os.close(fd)
         self._fd = -1
         self._below = []
+
+    def _unwatch(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
 
     def _point_at(self, name: str) -> None:
         beside = self._link + ".new"

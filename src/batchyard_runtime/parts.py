@@ -6,6 +6,7 @@ the agent does, before a range is committed.
 
 from __future__ import annotations
 
+import errno
 import os
 import zlib
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Callable
 
 MAGIC = b"batchyard part 1\n"
-_LARGEST_BUFFER_BYTES = 1 << 20
+_LARGEST_HELD_BYTES = 1 << 20
 
 
 class WritesFailed(Exception):
@@ -22,63 +23,79 @@ class WritesFailed(Exception):
 
 
 class PartFile:
-    """Appends rows through a buffer, which is written at the latest when it holds 1 MiB.
+    """Appends rows, which are written at the latest when they are 1 MiB. end: bytes so far, those not written included.
 
-    end: bytes so far, buffer included. crc: CRC-32 of what was appended since it was last set to 0.
+    A segment is what was appended since the last `end_segment`.
     """
 
     def __init__(self, path: str, *, reach: Callable[[str], None] | None = None) -> None:
         """Create the file. Raises: WritesFailed, also when it is there already."""
         try:
-            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except OSError as exc:
             raise WritesFailed("the part file %r cannot be created: %s" % (path, exc)) from exc
         self._path = path
         self._reach = reach
-        self._buffer = bytearray(MAGIC)
+        self._chunks = [MAGIC]
         self._written = 0
+        self._segment = self._crc = 0
         self.end = len(MAGIC)
-        self.crc = 0
-        self.flush()
+        self.end_segment()
 
     def append(self, rows: bytes) -> None:
         """Add bytes at the end. Raises: WritesFailed."""
-        self._buffer += rows
+        self._chunks.append(rows)
         self.end += len(rows)
-        self.crc = zlib.crc32(rows, self.crc)
-        if len(self._buffer) >= _LARGEST_BUFFER_BYTES:
+        if self.end - self._written >= _LARGEST_HELD_BYTES:
             self.flush()
 
-    def cut(self, end: int, crc: int) -> None:
-        """Forget what was appended since `end` and `crc` were read. Raises: WritesFailed."""
-        if end >= self._written:
-            del self._buffer[end - self._written :]
-        else:
-            self._buffer.clear()
+    def cut(self, end: int) -> None:
+        """Forget what was appended since `end` was read, within this segment. Raises: WritesFailed."""
+        while self._chunks and self.end > end:
+            self.end -= len(self._chunks.pop())
+        if end < self._written:
             try:
                 os.ftruncate(self._fd, end)
                 os.lseek(self._fd, end, os.SEEK_SET)
+                self._crc = self._crc_of(self._segment, end)
             except OSError as exc:
                 raise WritesFailed("the part file %r cannot be cut: %s" % (self._path, exc)) from exc
             self._written = end
         self.end = end
-        self.crc = crc
+
+    def end_segment(self) -> int:
+        """Write the segment out, give the CRC-32 of its bytes, and begin the next one. Raises: WritesFailed."""
+        self.flush()
+        crc, self._crc, self._segment = self._crc, 0, self.end
+        return crc
 
     def flush(self) -> None:
-        """Hand the buffer to the operating system. Raises: WritesFailed."""
-        if not self._buffer:
+        """Hand what is held to the operating system. Raises: WritesFailed."""
+        if not self._chunks:
             return
+        block = b"".join(self._chunks)
         try:
-            rest = memoryview(self._buffer)
+            rest = memoryview(block)
             while rest:
                 rest = rest[os.write(self._fd, rest) :]
             if self._reach is not None:
                 self._reach("worker.rows_written")
         except OSError as exc:
             raise WritesFailed("rows cannot be written to %r: %s" % (self._path, exc)) from exc
-        self._written += len(self._buffer)
-        self._buffer = bytearray()
+        self._crc = zlib.crc32(block, self._crc)
+        self._written += len(block)
+        self._chunks.clear()
 
     def close(self) -> None:
         """Close the descriptor without writing: in a process that the script forked."""
         os.close(self._fd)
+
+    def _crc_of(self, start: int, end: int) -> int:
+        crc = 0
+        while start < end:
+            chunk = os.pread(self._fd, min(end - start, _LARGEST_HELD_BYTES), start)
+            if not chunk:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            crc = zlib.crc32(chunk, crc)
+            start += len(chunk)
+        return crc

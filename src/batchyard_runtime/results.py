@@ -84,7 +84,8 @@ def _write_lines(elements: list[Any] | tuple[Any, ...], append: Callable[[bytes]
     block = "\n".join(texts)
     if block.count("\n") != rows - 1 or "\r" in block:
         block = "\n".join(map(_one_line, texts))
-    append((block + "\n").encode("utf-8", "backslashreplace"))
+    block += "\n"
+    append(block.encode() if block.isascii() else block.encode("utf-8", "backslashreplace"))
     return rows
 
 

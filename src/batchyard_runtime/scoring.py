@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from batchyard_runtime.outputs import Outputs
     from batchyard_runtime.parts import PartFile
     from batchyard_runtime.script import Script
+    from batchyard_runtime.tally import Segment
 
     Reach = Callable[[str], None]
     Attempt = Callable[[list[str], int], int]
 
 _DEBUG = 10
+_MANY = 256  # Mini-batches of a lease of 4 ms, each then so short that looking into a folder after it is felt.
 
 
 class Scorer:
@@ -54,32 +56,33 @@ class Scorer:
     def score(self, script: Script, lease: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """Score a lease, write its rows, give the frame that reports it. Raises: WritesFailed."""
         part = self._part
-        part.crc = 0
         tally = Tally(lease["first"], part.end)
         try:
             run_ns = self._score_each(self._attempt_with(script, lease["attempt"]), lease, tally)
         finally:
             # From here on nothing of the script's runs: writing rows is not on its time.
             self._page[stamp.STARTED_NS] = 0
-        part.flush()
+        crc = part.end_segment()
         self._at("worker.before_report")
-        frame = tally.report(lease["id"], crc=part.crc, seconds=run_ns / 1e9)
+        frame = tally.report(lease["id"], crc=crc, seconds=run_ns / 1e9)
         self._log.info("lease %d: first %d, finished %d, failed %d", lease["id"], lease["first"], *tally.outcome)
         return frame
 
     def _score_each(self, attempt: Attempt, lease: dict[str, Any], tally: Tally) -> int:
         """Try each mini-batch once, until the end of the lease or `stop_before`; give the nanoseconds spent in them.
 
-        All of this is paid for every mini-batch, about 2 µs of it: names are local, the page's words are written by
+        All of this is paid for every mini-batch, about 1 µs of it: names are local, the page's words are written by
         number (sequence, ticket, mini-batch, started; 4 is stop_before), and `stamp` tells why in this order.
         """
-        page, part, clock = self._page, self._part, time.monotonic_ns
+        if lease["count"] >= _MANY:
+            self._outputs.watch()
+        page, part, clock, segment = self._page, self._part, time.monotonic_ns, tally.segment
         is_touched, is_debug = self._outputs.is_touched, self._log.isEnabledFor(_DEBUG)
         ticket, first, sequence, run_ns = lease["ticket"], lease["first"], self._sequence, 0
         if ticket >= page[4]:
             return 0
         for mini_batch, names in enumerate(self._listing.mini_batches(first, lease["count"]), first):
-            items, end, crc = len(names), part.end, part.crc
+            items, end = len(names), part.end
             page[0] = sequence + 1
             page[1] = ticket
             page[2] = mini_batch
@@ -94,17 +97,22 @@ class Scorer:
                 raise
             except BaseException as exc:  # noqa: BLE001 - whatever run() raises fails this attempt, SystemExit too
                 run_ns += clock() - started_ns
-                part.cut(end, crc)
+                part.cut(end)
                 self._fail(exc, mini_batch, lease, tally)
+                segment, is_touched = tally.segment, self._outputs.is_touched
                 self.is_spent = isinstance(exc, MemoryError)
                 if self.is_spent:
                     break
                 continue
             took_ns = clock() - started_ns
             run_ns += took_ns
-            tally.finished(mini_batch, items=items, rows=rows, length=part.end - end)
-            if is_touched():
-                self._adopt(mini_batch, tally)
+            segment.lengths.append(part.end - end)
+            segment.items += items
+            if rows != items:
+                segment.uneven(mini_batch, items=items, rows=rows)
+            if is_touched(0):
+                self._adopt(mini_batch, segment)
+                is_touched = self._outputs.is_touched
             if is_debug:
                 self._describe(mini_batch, items, rows, took_ns)
         return run_ns
@@ -136,25 +144,24 @@ class Scorer:
 
     def _fail(self, exc: BaseException, mini_batch: int, lease: dict[str, Any], tally: Tally) -> None:
         failure = describe(exc)
-        tally.failed(mini_batch, failure, crc=self._part.crc, offset=self._part.end)
-        self._part.crc = 0
+        tally.failed(mini_batch, failure, crc=self._part.end_segment(), offset=self._part.end)
         headline = "mini-batch %d, attempt %d" % (mini_batch, lease["attempt"])
         logs.append_error(self._start["error_log"], headline, failure[3], cap_bytes=self._start["log_cap_bytes"])
         self._log.warning("%s failed: %s: %s", headline, failure[1], failure[2])
         try:
-            if self._outputs.is_touched():
+            if self._outputs.is_touched(0):
                 self._outputs.renew()
         except OSError as exc:
             raise WritesFailed("no folder can be made for the script's files: %s" % exc) from exc
 
-    def _adopt(self, mini_batch: int, tally: Tally) -> None:
+    def _adopt(self, mini_batch: int, segment: Segment) -> None:
         """Report the files that a finished mini-batch has written, and give the next one a new folder."""
         try:
             folder = self._outputs.take()
         except OSError as exc:
             raise WritesFailed("no folder can be made for the script's files: %s" % exc) from exc
         if folder is not None:
-            tally.wrote_files(mini_batch, folder)
+            segment.wrote_files(mini_batch, folder)
 
     def _describe(self, mini_batch: int, items: int, rows: int, took_ns: int) -> None:
         self._log.debug(

@@ -9,51 +9,61 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class _Segment:
-    """Consecutive mini-batches that finished; see `frames` for the fields."""
+class Segment:
+    """Consecutive mini-batches that finished; see `frames` for the fields.
 
-    __slots__ = ("crc", "files", "first", "lengths", "offset", "rows", "short", "succeeded")
+    lengths: bytes of the rows of each. items: of all together. Both are counted by the loop itself, which is felt for
+    every mini-batch; what is out of the ordinary goes through the methods.
+    """
+
+    __slots__ = ("_surplus", "crc", "files", "first", "items", "lengths", "offset", "short")
 
     def __init__(self, first: int, offset: int) -> None:
         self.first = first
         self.offset = offset
         self.lengths = array("Q")
+        self.items = 0
         self.crc = 0
-        self.rows = 0
-        self.succeeded = 0
         self.short: list[tuple[int, int]] = []
         self.files: list[tuple[int, str]] = []
+        self._surplus = 0
 
-
-class Tally:
-    """Collects the outcome of a lease, mini-batch by mini-batch, in order."""
-
-    def __init__(self, first: int, offset: int) -> None:
-        """first: the first mini-batch; offset: where its rows will start in the part file."""
-        self._segment = _Segment(first, offset)
-        self._segments: list[_Segment] = []
-        self._failures: list[tuple[int, str, str, str, str]] = []
-
-    def finished(self, mini_batch: int, *, items: int, rows: int, length: int) -> None:
-        """Count a finished mini-batch. length: bytes of its rows."""
-        segment = self._segment
-        segment.lengths.append(length)
-        segment.rows += rows
-        if rows >= items:
-            segment.succeeded += items
+    def uneven(self, mini_batch: int, *, items: int, rows: int) -> None:
+        """Note a mini-batch with more or fewer rows than items."""
+        if rows > items:
+            self._surplus += rows - items
         else:
-            segment.succeeded += rows
-            segment.short.append((mini_batch, items - rows))
+            self.short.append((mini_batch, items - rows))
 
     def wrote_files(self, mini_batch: int, folder: str) -> None:
         """Note the folder with the files that the mini-batch just finished has written."""
-        self._segment.files.append((mini_batch, folder))
+        self.files.append((mini_batch, folder))
+
+    @property
+    def succeeded(self) -> int:
+        """Items that have a row."""
+        return self.items - sum(missing for _, missing in self.short)
+
+    @property
+    def rows(self) -> int:
+        """Rows of all its mini-batches."""
+        return self.succeeded + self._surplus
+
+
+class Tally:
+    """Collects the outcome of a lease, mini-batch by mini-batch, in order. segment: the one being counted."""
+
+    def __init__(self, first: int, offset: int) -> None:
+        """first: the first mini-batch; offset: where its rows will start in the part file."""
+        self.segment = Segment(first, offset)
+        self._segments: list[Segment] = []
+        self._failures: list[tuple[int, str, str, str, str]] = []
 
     def failed(self, mini_batch: int, failure: tuple[str, str, str, str], *, crc: int, offset: int) -> None:
         """Note a failed attempt (class, error, message, stack), which ends a segment. crc: of that segment's bytes."""
         self._failures.append((mini_batch, *failure))
         self._close(crc)
-        self._segment = _Segment(mini_batch + 1, offset)
+        self.segment = Segment(mini_batch + 1, offset)
 
     def report(self, lease: int, *, crc: int, seconds: float) -> tuple[dict[str, Any], bytes]:
         """Give header and body of the `done` frame. crc: of the bytes of the last segment."""
@@ -76,6 +86,6 @@ class Tally:
         return sum(len(s.lengths) for s in self._segments), len(self._failures)
 
     def _close(self, crc: int) -> None:
-        if self._segment.lengths:
-            self._segment.crc = crc
-            self._segments.append(self._segment)
+        if self.segment.lengths:
+            self.segment.crc = crc
+            self._segments.append(self.segment)

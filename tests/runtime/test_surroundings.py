@@ -157,6 +157,29 @@ def run(mini_batch):
     assert own == {"from-init.txt": ""}
 
 
+def test_files_are_found_however_many_mini_batches_a_lease_has(tmp_path: Path, python: Path) -> None:
+    script = """
+import os, subprocess, threading
+output = os.environ["AZUREML_BI_OUTPUT_PATH"]
+def touch(name):
+    open(os.path.join(output, name), "w").close()
+def run(mini_batch):
+    name = os.path.basename(mini_batch[0])
+    if name in ("item-7", "item-299"):
+        thread = threading.Thread(target=touch, args=("same.txt",))
+        thread.start()
+        thread.join()
+    if name == "item-150":
+        subprocess.check_call(["touch", os.path.join(output, "same.txt")])
+    return mini_batch
+"""
+    with Bench(tmp_path, script, items=300, python=python) as bench:
+        report = bench.score()
+        files = {m: folder for segment in report.segments for m, folder in segment.files}
+        found = {m: _files(bench.plan.files_dir / folder) for m, folder in files.items()}
+    assert found == {7: {"same.txt": ""}, 150: {"same.txt": ""}, 299: {"same.txt": ""}}
+
+
 def test_a_forked_child_of_the_script_cannot_speak_for_the_worker(tmp_path: Path, python: Path) -> None:
     script = """
 import os
