@@ -90,7 +90,7 @@ def test_a_job_that_completed_without_some_items_tells_it_wherever_it_is_shown(s
     assert (listed["completed_with_errors"], listed["outcome"]) == (True, "3 of 8 items failed")
     assert "Completed, 3 of 8 items failed" in served.run("job", "list", "--endpoint", "partly", "-o", "table").stdout
     streamed = served.run("job", "stream", "--name", job["name"]).stdout.splitlines()
-    assert streamed[-1] == "Completed  8/8 items (100 %)  3 of 8 items failed"
+    assert "Completed  8/8 items (100 %)  3 of 8 items failed" in streamed
     told = (served.logs(job["name"]) / "logs" / "job_result.txt").read_text().splitlines()
     assert told[:2] == ["Completed", "With errors: 3 of 8 items failed."]
 
@@ -98,3 +98,20 @@ def test_a_job_that_completed_without_some_items_tells_it_wherever_it_is_shown(s
 def test_a_local_run_ends_with_how_many_items_failed(own_home: ServerHome) -> None:
     told = run(own_home, BAD_ONES.format(bad={1, 2}), own_home.files("input", 8))
     assert told.splitlines()[-1].startswith("Completed with errors: 2 of 8 items failed. Output: ")
+
+
+def test_a_run_that_hangs_within_a_huge_time_limit_is_ended_by_the_guard(own_home: ServerHome) -> None:
+    script = """
+        import os, time
+        def run(mini_batch):
+            if os.path.basename(mini_batch[0]) > "item-0003":
+                time.sleep(3600)
+            return [os.path.basename(path) for path in mini_batch]
+        """
+    patient = {"max_retries": 3, "timeout": 100000}
+    two = {"retry_settings": patient, "max_concurrency_per_instance": 2, "no_progress_timeout": 2}
+    told = run(own_home, script, own_home.files("input", 6), exit_code=1, **two)
+    assert "NoProgress (timeout): No progress update in 2 seconds" in told
+    assert "has been on mini-batch 3 (item 3 of the listing) for " in told
+    assert "First failing mini-batch starts at item: item-000" in told
+    assert {0, 1, 2} <= committed(own_home)

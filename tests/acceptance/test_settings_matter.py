@@ -49,6 +49,7 @@ PROOFS = {
     "mini_batch_error_threshold": "test_mini_batch_error_threshold_counts_failed_mini_batches_and_not_items",
     "error_threshold_percent": "test_error_threshold_percent_is_of_all_items",
     "allowed_failed_percent": "test_allowed_failed_percent_is_of_all_mini_batches",
+    "no_progress_timeout": "test_no_progress_timeout_ends_a_job_that_hangs",
     "output_action": "test_output_action_decides_whether_rows_are_published",
     "output_file_name": "test_output_file_name_names_the_published_rows",
     "logging_level": "test_logging_level_lets_debug_lines_of_the_runtime_appear_only_at_debug",
@@ -201,6 +202,15 @@ def test_allowed_failed_percent_is_of_all_mini_batches(bench: Bench) -> None:
     assert (job["status"], job["error"]["code"]) == ("Failed", "AllowedFailedPercentExceeded")
 
 
+def test_no_progress_timeout_ends_a_job_that_hangs(bench: Bench) -> None:
+    name = bench.make("stall", miniBatchSize=1, retrySettings={"maxRetries": 0, "timeout": "PT300S"})
+    assert bench.score(name, ["a", "3"])["status"] == "Completed"
+    bench.change(name, "settings.no_progress_timeout=1")
+    job = bench.score(name, ["a", "30"])
+    assert (job["status"], job["error"]["code"]) == ("Failed", "NoProgress")
+    assert (job["error"]["item"], job["counts"]["incomplete"]) == ("item-1.txt", 1)
+
+
 def test_output_action_decides_whether_rows_are_published(bench: Bench) -> None:
     name = bench.make("action")
     appended = bench.score(name, ["a", "b"])
@@ -330,6 +340,7 @@ def test_the_legacy_form_without_type_means_the_same_as_the_new_one(bench: Bench
         "mini_batch_error_threshold": 3,
         "error_threshold_percent": 50,
         "allowed_failed_percent": 12.5,
+        "no_progress_timeout": 7200,
         "retry_settings": {"max_retries": 1, "timeout": 11},
         "output_action": "append_row",
         "output_file_name": "legacy.csv",
@@ -364,6 +375,7 @@ def test_a_deployment_without_settings_shows_the_documented_defaults(bench: Benc
         "mini_batch_error_threshold": -1,
         "error_threshold_percent": 100,
         "allowed_failed_percent": 100,
+        "no_progress_timeout": None,
         "retry_settings": {"max_retries": 3, "timeout": 30},
         "output_action": "append_row",
         "output_file_name": "predictions.csv",

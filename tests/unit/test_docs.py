@@ -51,7 +51,7 @@ def test_every_variable_that_is_read_is_documented() -> None:
     "name", [field.name for field in (*fields(ExecutionSettings), *fields(RetrySettings)) if field.name not in _NESTED]
 )
 def test_every_execution_setting_is_documented(name: str) -> None:
-    key = {"timeout_s": "timeout"}.get(name, name)
+    key = name.removesuffix("_s")
 
     assert re.search(
         rf"^\| `(settings\.|resources\.)?(retry_settings\.)?{key}` \|", _read("deployments.md"), re.MULTILINE

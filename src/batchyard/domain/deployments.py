@@ -63,6 +63,7 @@ class ExecutionSettings:
     """Every execution setting of A.3, with Azure's defaults.
 
     mini_batch_size: items for one `run()`. The four error budgets are explained in `domain.budgets`.
+    no_progress_timeout_s: see `domain.progress_guard`; None for what follows from the time limit.
     instance_count × max_concurrency_per_instance worker processes score at a time.
     """
 
@@ -79,6 +80,7 @@ class ExecutionSettings:
     logging_level: LoggingLevel = LoggingLevel.INFO
     same_name: SameName = SameName.REFUSE
     environment_variables: Mapping[str, str] = field(default_factory=dict)
+    no_progress_timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class Overrides:
     mini_batch_error_threshold: int | None = None
     error_threshold_percent: float | None = None
     allowed_failed_percent: float | None = None
+    no_progress_timeout_s: float | None = None
 
 
 # Overrides and settings call these by the same names.
@@ -106,6 +109,7 @@ _PLAIN_OVERRIDES = (
     "mini_batch_error_threshold",
     "error_threshold_percent",
     "allowed_failed_percent",
+    "no_progress_timeout_s",
     "output_file_name",
 )
 
@@ -176,6 +180,12 @@ def settings_mistakes(settings: ExecutionSettings, *, prefix: str = "settings.")
             f"more than 0 and at most {LONGEST_TIMEOUT_S} seconds",
         ),
         *_budget_rules(settings),
+        (
+            "no_progress_timeout",
+            settings.no_progress_timeout_s is None or 0 < settings.no_progress_timeout_s <= LONGEST_TIMEOUT_S,
+            settings.no_progress_timeout_s,
+            f"more than 0 and at most {LONGEST_TIMEOUT_S} seconds",
+        ),
     )
     mistakes = [Mistake(prefix + name, repr(value), allowed) for name, good, value, allowed in rules if not good]
     file_name = file_name_mistake(settings.output_file_name, field=prefix + "output_file_name")

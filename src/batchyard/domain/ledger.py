@@ -137,11 +137,16 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How scoring ended: `Completed`, `Failed` or `Canceled`, and why. The last record of a ledger."""
+    """How scoring ended: `Completed`, `Failed` or `Canceled`, and why. The last record of a ledger.
+
+    mini_batch, worker: where what is to blame hangs and no attempt has failed, else None and "".
+    """
 
     status: str
     code: str = ""
     reason: str = ""
+    mini_batch: int | None = None
+    worker: str = ""
 
 
 Record = Opened | Planned | Committed | AttemptFailed | FailedItems | Lost | Verdict

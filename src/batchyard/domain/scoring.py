@@ -1,8 +1,8 @@
 """How one job is scored: events in, instructions out; every decision about mini-batches lives here.
 
-A driver (`engine.score`) carries the instructions out and reports what happened; nothing waits in here, and time
-comes in only as the seconds that workers measured. What is counted is what the ledger has: a report becomes `Append`,
-and only `Durable` changes the counts.
+A driver (`engine.score`) carries the instructions out and reports what happened; nothing waits in here, and time comes
+in only as seconds: those that workers measured, and those that passed (`Tick`). What is counted is what the ledger has:
+a report becomes `Append`, and only `Durable` changes the counts.
 
 The life of a mini-batch: waiting -> leased -> reported -> committed, or, after an attempt that failed, waiting again as
 a retry until its attempts are used up. What a worker had not started goes back uncharged.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from batchyard.domain.budgets import Limits
 from batchyard.domain.deployments import TOLERATES_ALL, TOLERATES_ALL_PERCENT
@@ -21,6 +21,8 @@ from batchyard.domain.jobs import ErrorClass
 from batchyard.domain.lease_sizes import LeaseSizes
 from batchyard.domain.ledger import AttemptFailed, Committed, FailedItems, Record, Verdict
 from batchyard.domain.minibatches import Cut, RangeSet
+from batchyard.domain.progress_guard import LEAST_DEFAULT_S, ProgressGuard, Stalled
+from batchyard.domain.progress_guard import reason as no_progress
 from batchyard.domain.scoring_events import (
     Append,
     Assign,
@@ -36,16 +38,17 @@ from batchyard.domain.scoring_events import (
     Stop,
     TakeBack,
     TakenBack,
+    Tick,
     Worker,
     WorkerEnded,
     WorkerReady,
     WritesFailed,
 )
+from batchyard.domain.seats import Seat
+from batchyard.domain.slots import Slots
 from batchyard.domain.tally import Tally
 
 LEASES_PER_WORKER = 2  # One running, one waiting in the pipe: that hides the round trip, more gains nothing.
-STARTS_WITHOUT_SUCCESS = 3  # Starts of one slot that may fail before the job ends with the script's own error.
-ENDS_WITHOUT_WORK = 10  # Workers of one slot that may end, ready but without any report, before the job ends.
 
 # Azure: the words of its own run-time (C.5), so that searching for them finds help.
 NO_SUCCESS = "There is no succeeded mini batch item returned from run()."
@@ -57,6 +60,7 @@ class Rules:
 
     max_attempts: max_retries + 1. one_by_one: leases of a single mini-batch (jobs whose scripts write files).
     slots: worker processes of the job. The error budgets are those of `domain.budgets`.
+    no_progress_timeout_s: how long nothing may be settled while workers have work (`domain.progress_guard`).
     """
 
     cut: Cut
@@ -67,16 +71,7 @@ class Rules:
     mini_batch_error_threshold: int = TOLERATES_ALL
     error_threshold_percent: float = TOLERATES_ALL_PERCENT
     allowed_failed_percent: float = TOLERATES_ALL_PERCENT
-
-
-@dataclass(slots=True)
-class _Seat:
-    """A living worker: its leases, oldest first, and what was already taken back of them."""
-
-    leases: deque[Lease] = field(default_factory=deque)
-    taken: dict[int, RangeSet] = field(default_factory=dict)
-    is_fresh: bool = True
-    is_asked_back: bool = False
+    no_progress_timeout_s: float = LEAST_DEFAULT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +94,12 @@ class Scoring:
         self.tally = tally
         self._waiting = RangeSet(tally.settled.gaps(rules.cut.mini_batches))
         self._retries: deque[_Retry] = deque()
-        self._seats: dict[Worker, _Seat] = {}
-        self._failed_starts: dict[tuple[str, int], int] = {}
-        self._idle_ends: dict[tuple[str, int], int] = {}
+        self._seats: dict[Worker, Seat] = {}
+        self._slots = Slots()
         self._limits = Limits(rules, items=rules.cut.items, mini_batches=rules.cut.mini_batches)
         self._sizes = LeaseSizes(one_by_one=rules.one_by_one)
+        self._guard = ProgressGuard(rules.no_progress_timeout_s)
+        self._elapsed_s = 0.0
         self._next_lease = 1
         self._unsettled_appends = 0
         self.verdict: Verdict | None = tally.verdict
@@ -140,14 +136,16 @@ class Scoring:
         elif isinstance(event, Durable):
             self._durable(event)
         elif isinstance(event, WorkerReady):
-            self._failed_starts.pop((event.worker.node, event.worker.slot), None)
-            self._seats[event.worker] = _Seat()
+            self._slots.ready(event.worker)
+            self._seats[event.worker] = Seat()
         elif isinstance(event, TakenBack):
             self._taken_back(event)
         elif isinstance(event, WorkerEnded):
             self._ended(event, out)
         elif isinstance(event, CancelRequested):
             self._judge(Verdict(JobStatus.CANCELED.value, "Canceled", event.reason), out)
+        elif isinstance(event, Tick):
+            self._ticked(event, out)
         elif isinstance(event, WritesFailed):
             self.platform_message = event.message
         return self._settle(out)
@@ -158,17 +156,11 @@ class Scoring:
         seat = self._seats.get(event.worker)
         if seat is None or not seat.leases or seat.leases[0].id != event.lease:
             raise ValueError(f"{event.worker.name} reported lease {event.lease}, which is not its oldest")
-        lease = seat.leases.popleft()
-        seat.is_fresh = False
-        missing = RangeSet([(lease.first, lease.first + lease.count)])
+        lease, missing = seat.reported(now_s=self._elapsed_s)
         for segment in event.segments:
             missing.remove(segment.first, segment.first + segment.count)
         for failure in event.failures:
             missing.remove(failure.mini_batch, failure.mini_batch + 1)
-        for start, stop in seat.taken.pop(lease.id, RangeSet()):
-            missing.remove(start, stop)
-        if not seat.taken:
-            seat.is_asked_back = False
         self._give_back(lease, missing)
         ran = sum(segment.count for segment in event.segments) + len(event.failures)
         self._sizes.measured(ran, event.seconds)
@@ -217,56 +209,51 @@ class Scoring:
 
     def _ended(self, event: WorkerEnded, out: list[Instruction]) -> None:
         seat = self._seats.pop(event.worker, None)
-        place = (event.worker.node, event.worker.slot)
         if seat is None:
-            self._start_failed(event, place, out)
+            self._start_failed(event, out)
         else:
             self._take_leases_of(event, seat, out)
-            self._count_idle_end(event, seat, place, out)
+            verdict = self._slots.ended(event, has_worked=event.running is not None or not seat.is_fresh)
+            if verdict is not None:
+                self._judge(verdict, out)
         if self.verdict is None:
-            out.append(Restart(*place))
+            out.append(Restart(event.worker.node, event.worker.slot))
 
-    def _take_leases_of(self, event: WorkerEnded, seat: _Seat, out: list[Instruction]) -> None:
+    def _start_failed(self, event: WorkerEnded, out: list[Instruction]) -> None:
+        """Death in import or init() charges no item; a slot that cannot start ends the job with the script's error."""
+        end = self._slots.start_failed(event)
+        if end is not None:
+            record, verdict = end
+            self._append([record], out)
+            self._judge(verdict, out)
+
+    def _take_leases_of(self, event: WorkerEnded, seat: Seat, out: list[Instruction]) -> None:
         running = event.running.mini_batch if event.running else None
         for lease in seat.leases:
-            left = RangeSet([(lease.first, lease.first + lease.count)])
-            for start, stop in seat.taken.get(lease.id, RangeSet()):
-                left.remove(start, stop)
+            left = seat.left_of(lease)
             if event.running is not None and running is not None and running in left:
                 left.remove(running, running + 1)
                 running = None
                 self._append(self._charge(event.running, lease.attempt, event.worker, is_worker_gone=True), out)
             self._give_back(lease, left)
 
-    def _count_idle_end(self, event: WorkerEnded, seat: _Seat, place: tuple[str, int], out: list[Instruction]) -> None:
-        """Workers that end again and again before any work charge nobody, and must not go on for ever."""
-        if event.running is not None or not seat.is_fresh:
-            self._idle_ends.pop(place, None)
-            return
-        ends = self._idle_ends[place] = self._idle_ends.get(place, 0) + 1
-        if ends >= ENDS_WITHOUT_WORK:
-            reason = f"Workers ended {ends} times in a row after `init()` and before scoring anything; see their logs."
-            self._judge(Verdict(JobStatus.FAILED.value, "WorkersKeepEnding", reason), out)
-
-    def _start_failed(self, event: WorkerEnded, place: tuple[str, int], out: list[Instruction]) -> None:
-        """Death in import or init() charges no item; a slot that cannot start ends the job with the script's error."""
-        failures = self._failed_starts[place] = self._failed_starts.get(place, 0) + 1
-        if failures < STARTS_WITHOUT_SUCCESS or event.start_failure is None:
-            return
-        failure = event.start_failure
-        record = AttemptFailed(
-            -1, failures, failure.error_class.value, failure.error, failure.message, failure.stack, event.worker.name
-        )
-        self._append([record], out)
-        reason = (
-            f"The scoring script could not be started {failures} times in a row: {failure.error}: {failure.message}"
-        )
-        self._judge(Verdict(JobStatus.FAILED.value, "ScriptStartFailed", reason), out)
-
     def _durable(self, event: Durable) -> None:
         self._unsettled_appends -= len(event.records)
         for record in event.records:
             self.tally.apply(record)
+
+    def _ticked(self, event: Tick, out: list[Instruction]) -> None:
+        self._elapsed_s += event.seconds
+        stalled = [
+            Stalled(worker, seat.leases[0], self._elapsed_s - seat.since_s)
+            for worker, seat in self._seats.items()
+            if seat.leases
+        ]
+        if stalled and self._guard.is_over(event.seconds):
+            why = no_progress(self._guard.limit_s, stalled, self._rules.cut)
+            longest = max(stalled, key=lambda one: one.seconds)
+            blamed = (longest.lease.first, longest.worker.name)
+            self._judge(Verdict(JobStatus.FAILED.value, "NoProgress", why, *blamed), out)
 
     # What is to be done -------------------------------------------------------------------------------------------
 
@@ -304,11 +291,11 @@ class Scoring:
                 if len(seat.leases) == depth and not seat.is_asked_back:
                     lease = self._next(seat, is_prefetch=depth > 0)
                     if lease is not None:
-                        seat.leases.append(lease)
+                        seat.give(lease, now_s=self._elapsed_s)
                         out.append(Assign(worker, lease))
         self._ask_back_for_idle(out)
 
-    def _next(self, seat: _Seat, *, is_prefetch: bool) -> Lease | None:
+    def _next(self, seat: Seat, *, is_prefetch: bool) -> Lease | None:
         retry = self._next_retry(seat)
         if retry is not None:
             return self._lease(retry.mini_batch, 1, retry.attempt)
@@ -319,7 +306,7 @@ class Scoring:
         found = self._waiting.take(self._sizes.next_count(len(self._waiting), self._rules.slots))
         return None if found is None else self._lease(found[0], found[1] - found[0], 1)
 
-    def _next_retry(self, seat: _Seat) -> _Retry | None:
+    def _next_retry(self, seat: Seat) -> _Retry | None:
         """Take out the next retry for a worker; a fresh one takes first what only a fresh one may.
 
         Each worker that ended leaves at most one such retry and is replaced once. Were the new worker to begin with
@@ -357,6 +344,7 @@ class Scoring:
     def _append(self, records: list[Record], out: list[Instruction]) -> None:
         if records:
             self._unsettled_appends += len(records)
+            self._guard.progressed()
             out.append(Append(tuple(records)))
 
 

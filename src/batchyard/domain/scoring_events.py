@@ -149,8 +149,15 @@ class CancelRequested:
     reason: str = "cancelled by request"
 
 
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """So many seconds have passed in which the platform was able to work; told a few times a second."""
+
+    seconds: float
+
+
 InstanceEvent = WorkerReady | LeaseReported | TakenBack | WorkerEnded | WritesFailed
-Event = InstanceEvent | Durable | CancelRequested
+Event = InstanceEvent | Durable | CancelRequested | Tick
 
 
 # Instructions -----------------------------------------------------------------------------------------------------

@@ -126,14 +126,25 @@ def job_error(tally: Tally, *, item_names: Mapping[int, str] | None = None) -> J
     verdict, failure = tally.verdict, tally.first_failure
     if verdict is None or verdict.status != JobStatus.FAILED.value:
         return None
+    position = first_failing_position(tally)
+    item = None if position is None else (item_names or {}).get(position)
+    if verdict.mini_batch is not None:
+        return JobError(
+            verdict.code,
+            verdict.reason,
+            ErrorClass.TIMEOUT,
+            item=item,
+            position=position,
+            mini_batch=verdict.mini_batch,
+            log=log_of(verdict.worker, stack=""),
+        )
     if failure is None:
         return JobError(verdict.code, verdict.reason, ErrorClass.DATA)
-    position = first_failing_position(tally)
     return JobError(
         verdict.code,
         verdict.reason,
         ErrorClass(failure.error_class),
-        item=None if position is None else (item_names or {}).get(position),
+        item=item,
         position=position,
         mini_batch=failure.mini_batch if failure.mini_batch >= 0 else None,
         exception=f"{failure.error}: {failure.message}",
@@ -143,7 +154,10 @@ def job_error(tally: Tally, *, item_names: Mapping[int, str] | None = None) -> J
 
 
 def first_failing_position(tally: Tally) -> int | None:
-    """The position in the listing of the first item of the first mini-batch that failed; None when none did."""
+    """The position in the listing of the first item of the mini-batch to blame: the verdict's, or the first that
+    failed; None when there is none."""
+    if tally.verdict is not None and tally.verdict.mini_batch is not None and tally.cut is not None:
+        return tally.cut.bounds(tally.verdict.mini_batch)[0]
     if tally.first_failure is None or tally.first_failure.mini_batch < 0 or tally.cut is None:
         return None
     return tally.cut.bounds(tally.first_failure.mini_batch)[0]

@@ -16,6 +16,7 @@ from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import ErrorClass, Job, JobError
 from batchyard.domain.ledger import Planned, Verdict
 from batchyard.domain.minibatches import Cut
+from batchyard.domain.progress_guard import no_progress_limit_s
 from batchyard.domain.scoring import Rules
 from batchyard.domain.tally import Tally, first_failing_position, job_error
 from batchyard.engine.collect import Sealed, collect
@@ -133,6 +134,7 @@ def _rules(job: Job, planned: Planned) -> Rules:
         mini_batch_error_threshold=settings.mini_batch_error_threshold,
         error_threshold_percent=settings.error_threshold_percent,
         allowed_failed_percent=settings.allowed_failed_percent,
+        no_progress_timeout_s=no_progress_limit_s(settings),
         one_by_one=settings.output_action is OutputAction.SUMMARY_ONLY,
         slots=settings.instance_count * settings.max_concurrency_per_instance,
     )

@@ -25,6 +25,7 @@ from batchyard.domain.scoring_events import (
 from batchyard.engine.lease import JobLease
 from batchyard.engine.ledger_file import LedgerFile
 from batchyard.engine.progress import ProgressWatch
+from batchyard.engine.ticks import Ticks
 from batchyard.ports.faults import Faults
 from batchyard.ports.instance import Instances
 
@@ -70,6 +71,7 @@ class _Driver:
         self._state, self._ledger, self._instances, self._monotonic = state, ledger, instances, monotonic
         self._inbox: deque[Event] = deque()
         self._is_cancel_told = False
+        self._ticks = Ticks(monotonic)
         self.is_early = False
 
     def turn(self, *, is_cancel_requested: bool, faults: Faults) -> None:
@@ -81,6 +83,9 @@ class _Driver:
             self._inbox.append(Durable(self._ledger.sync(self._instances.sync_parts)))
         wait_s = 0.0 if self._inbox else _POLL_S
         self._inbox.extend(self._instances.poll(wait_s))
+        tick = self._ticks.due()
+        if tick is not None:
+            self._inbox.append(tick)  # After what has come: what was settled meanwhile counts first.
         while self._inbox:
             event = self._inbox.popleft()
             if isinstance(event, LeaseReported):

@@ -65,6 +65,7 @@ class SettingsYaml(YamlShape):
     logging_level: _Level | None = None
     same_name: _SameName | None = None
     environment_variables: TextMap | None = None
+    no_progress_timeout: Seconds | None = None
 
 
 class ResourcesYaml(YamlShape):
@@ -108,6 +109,7 @@ class SettingsArm(ArmShape):
     logging_level: _Level | None = None
     same_name: _SameName | None = None
     environment_variables: TextMap | None = None
+    no_progress_timeout: Duration | None = None
 
 
 SETTING_KEYS = frozenset(keys_of(SettingsYaml))
@@ -122,6 +124,7 @@ ARM_NAMES: Mapping[str, str] = {
     "settings.mini_batch_error_threshold": "properties.miniBatchErrorThreshold",
     "settings.error_threshold_percent": "properties.errorThresholdPercent",
     "settings.allowed_failed_percent": "properties.allowedFailedPercent",
+    "settings.no_progress_timeout": "properties.noProgressTimeout",
     "settings.output_file_name": "properties.outputFileName",
     "settings.environment_variables": "properties.environmentVariables",
 }
@@ -129,7 +132,7 @@ ARM_NAMES: Mapping[str, str] = {
 
 def settings_of(shape: SettingsYaml | SettingsArm, *, instance_count: int | None) -> ExecutionSettings:
     """Make the settings; what is not given has its default. 0 and -1 are values (Azure's SDK drops a 0)."""
-    values = given(shape, *_PLAIN)
+    values = {**given(shape, *_PLAIN), "no_progress_timeout_s": shape.no_progress_timeout}
     if instance_count is not None:
         values["instance_count"] = instance_count
     if shape.retry_settings is not None:

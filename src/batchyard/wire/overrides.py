@@ -16,6 +16,7 @@ from batchyard.wire.durations import iso_from_seconds
 from batchyard.wire.mistakes import merged, renamed, shown
 from batchyard.wire.shapes import (
     ArmShape,
+    Duration,
     Number,
     Seconds,
     Text,
@@ -47,6 +48,7 @@ _ARM_NAMES = {
     "mini_batch_error_threshold": "properties.miniBatchErrorThreshold",
     "error_threshold_percent": "properties.errorThresholdPercent",
     "allowed_failed_percent": "properties.allowedFailedPercent",
+    "no_progress_timeout": "properties.noProgressTimeout",
     "output_file_name": "properties.outputFileName",
 }
 
@@ -85,6 +87,7 @@ class OverridesYaml(YamlShape):
     mini_batch_error_threshold: WholeNumber | None = None
     error_threshold_percent: Number | None = None
     allowed_failed_percent: Number | None = None
+    no_progress_timeout: Seconds | None = None
     output_file_name: Text | None = None
     job_name: Text | None = None
     experiment_name: Text | None = None
@@ -107,6 +110,7 @@ class OverridesArm(ArmShape):
     mini_batch_error_threshold: WholeNumber | None = None
     error_threshold_percent: Number | None = None
     allowed_failed_percent: Number | None = None
+    no_progress_timeout: Duration | None = None
     output_file_name: Text | None = None
 
 
@@ -172,7 +176,9 @@ def overrides_from_arm(shape: OverridesArm) -> tuple[Overrides, list[Mistake]]:
 
 def overrides_to_arm(overrides: Overrides) -> dict[str, object]:
     """Give the overrides as properties of an invocation's body; what is not overridden is left out."""
-    timeout = None if overrides.timeout_s is None else iso_from_seconds(overrides.timeout_s)
+    timeout, stall = (
+        s if s is None else iso_from_seconds(s) for s in (overrides.timeout_s, overrides.no_progress_timeout_s)
+    )
     return without_empty(
         {
             "miniBatchSize": overrides.mini_batch_size,
@@ -183,6 +189,7 @@ def overrides_to_arm(overrides: Overrides) -> dict[str, object]:
             "miniBatchErrorThreshold": overrides.mini_batch_error_threshold,
             "errorThresholdPercent": overrides.error_threshold_percent,
             "allowedFailedPercent": overrides.allowed_failed_percent,
+            "noProgressTimeout": stall,
             "outputFileName": overrides.output_file_name,
         }
     )
@@ -207,7 +214,7 @@ def output_folder(datastore: str, path: str, *, field: str) -> DatastorePath | M
 
 def _plain(shape: OverridesYaml | OverridesArm) -> dict[str, Any]:
     """Give the fields that need no thought. Any: pydantic has checked each against the type it has in Overrides."""
-    return {name: getattr(shape, name) for name in _PLAIN}
+    return {**{name: getattr(shape, name) for name in _PLAIN}, "no_progress_timeout_s": shape.no_progress_timeout}
 
 
 _N = TypeVar("_N", int, float)

@@ -16,6 +16,7 @@ _ACTIONS = {OutputAction.APPEND_ROW: "AppendRow", OutputAction.SUMMARY_ONLY: "Su
 
 def settings_to_arm(settings: ExecutionSettings) -> dict[str, object]:
     """Give the settings as properties of a deployment's body."""
+    stall_s = settings.no_progress_timeout_s
     return {
         "resources": {"instanceCount": settings.instance_count, "properties": {}},
         "miniBatchSize": settings.mini_batch_size,
@@ -33,6 +34,7 @@ def settings_to_arm(settings: ExecutionSettings) -> dict[str, object]:
         "loggingLevel": settings.logging_level.value,
         "environmentVariables": dict(settings.environment_variables),
         "sameName": settings.same_name.value,
+        "noProgressTimeout": None if stall_s is None else iso_from_seconds(stall_s),
     }
 
 
@@ -54,6 +56,7 @@ def settings_cli_from_arm(properties: Mapping[str, object]) -> dict[str, object]
         "output_file_name": at(properties, "outputFileName"),
         "logging_level": text_at(properties, "loggingLevel").lower(),
         "same_name": at(properties, "sameName"),
+        "no_progress_timeout": timeout_cli(text_at(properties, "noProgressTimeout")),
         "environment_variables": mapping_at(properties, "environmentVariables"),
     }
 

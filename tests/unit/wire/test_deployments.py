@@ -98,6 +98,7 @@ UNUSUAL = ExecutionSettings(
     logging_level=LoggingLevel.DEBUG,
     same_name=SameName.CONCATENATE,
     environment_variables={"X": "", "Y": "a=b"},
+    no_progress_timeout_s=90.5,
 )
 STORED = Deployment(
     name="dpl",

@@ -72,11 +72,12 @@ def test_params_override_of_the_sdk_is_read() -> None:
             "miniBatchErrorThreshold": 3,
             "errorThresholdPercent": 0.5,
             "allowedFailedPercent": 10,
+            "noProgressTimeout": "PT10M",
             "outputFileName": "o.csv",
             "maxConcurrencyPerInstance": 2,
         }
     )
-    assert read.overrides == Overrides(20, 2, 5, 0, 60.0, 0, "o.csv", 3, 0.5, 10.0)
+    assert read.overrides == Overrides(20, 2, 5, 0, 60.0, 0, "o.csv", 3, 0.5, 10.0, 600.0)
 
 
 def test_a_named_output_file_is_read() -> None:
@@ -112,7 +113,7 @@ def test_an_invocation_survives_the_wire() -> None:
         endpoint="digits",
         source=InputSource(InputKind.FILE, "file:///home/ada/one.png"),
         deployment="dpl",
-        overrides=Overrides(1, 2, 3, 0, 0.5, 0, "o.csv", 7, 0.5, 0.0),
+        overrides=Overrides(1, 2, 3, 0, 0.5, 0, "o.csv", 7, 0.5, 0.0, 60.0),
         job_name="myjob",
         request_id="id-1",
         output_path=DatastorePath("x", "p/f.csv"),
@@ -145,6 +146,7 @@ def test_all_mistakes_of_an_invocation_are_told() -> None:
             "miniBatchErrorThreshold": -2,
             "errorThresholdPercent": 101,
             "allowedFailedPercent": "much",
+            "noProgressTimeout": 0,
             "outputFileName": "a/b",
             "name": "no spaces please",
             "tags": [],
@@ -162,6 +164,7 @@ def test_all_mistakes_of_an_invocation_are_told() -> None:
         "properties.miniBatchErrorThreshold",
         "properties.errorThresholdPercent",
         "properties.allowedFailedPercent",
+        "properties.noProgressTimeout",
         "properties.outputFileName",
         "properties.name",
         "properties.tags",
@@ -224,6 +227,7 @@ def test_every_key_of_an_invocation_can_be_set() -> None:
             "mini_batch_error_threshold=4",
             "error_threshold_percent=2.5",
             "allowed_failed_percent=0",
+            "no_progress_timeout=900",
             "output_file_name=o.csv",
             "job_name=myjob",
             "experiment_name=exp1",
@@ -232,7 +236,7 @@ def test_every_key_of_an_invocation_can_be_set() -> None:
             "tags.team=vision",
         ]
     ) == (
-        Overrides(20, 2, None, None, None, -1, "o.csv", 4, 2.5, 0.0),
+        Overrides(20, 2, None, None, None, -1, "o.csv", 4, 2.5, 0.0, 900.0),
         InvokeExtras("myjob", "exp1", "azureml://datastores/x/paths/p/q", {"team": "vision"}),
     )
 

@@ -1,0 +1,47 @@
+"""A living worker as `scoring` sees it: the leases it holds and what was taken back of them."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from batchyard.domain.minibatches import RangeSet
+from batchyard.domain.scoring_events import Lease
+
+
+@dataclass(slots=True)
+class Seat:
+    """One worker's leases, oldest first, and what was already taken back of them.
+
+    is_fresh: it has reported nothing yet. is_asked_back: it is being kept from starting more, and gets nothing new.
+    since_s: when its oldest lease became that, in seconds of ticks.
+    """
+
+    leases: deque[Lease] = field(default_factory=deque)
+    taken: dict[int, RangeSet] = field(default_factory=dict)
+    is_fresh: bool = True
+    is_asked_back: bool = False
+    since_s: float = 0.0
+
+    def give(self, lease: Lease, *, now_s: float) -> None:
+        """Hand it one more lease."""
+        self.since_s = self.since_s if self.leases else now_s
+        self.leases.append(lease)
+
+    def reported(self, *, now_s: float) -> tuple[Lease, RangeSet]:
+        """Take out its oldest lease, which it reported; give it with its mini-batches that were not taken back."""
+        lease = self.leases.popleft()
+        self.is_fresh = False
+        self.since_s = now_s
+        left = self.left_of(lease)
+        self.taken.pop(lease.id, None)
+        if not self.taken:
+            self.is_asked_back = False
+        return lease, left
+
+    def left_of(self, lease: Lease) -> RangeSet:
+        """The mini-batches of one of its leases that were not taken back."""
+        left = RangeSet([(lease.first, lease.first + lease.count)])
+        for start, stop in self.taken.get(lease.id, RangeSet()):
+            left.remove(start, stop)
+        return left
