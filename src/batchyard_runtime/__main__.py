@@ -1,6 +1,7 @@
 """The door of a worker process: `python <folder>/batchyard_runtime/__main__.py …`, or `python -m batchyard_runtime …`.
 
-    <command fd> <report fd> <parent pid>                        a worker, see `frames`
+    <command fd> <report fd> <stamp fd> <parent pid>             a worker, see `frames`
+    --zygote <socket fd> <parent pid> <code folder> <script> <log cap> <fault> <fault log>    see `zygote`
     --check <report fd> <parent pid> <code folder> <script>      imports the script and reports, see `check`
     --inline <listing> <parent pid> <size> <code folder> <script> <pdb or ->     scores on the terminal, see `inline`
 
@@ -14,7 +15,8 @@ import sys
 
 _PR_SET_PDEATHSIG = 1
 _SIGKILL = 9
-_ARGUMENTS = {"": 3, "--check": 4, "--inline": 6}
+_ARGUMENTS = {"": 4, "--check": 4, "--inline": 6, "--zygote": 7}
+_PARENT_PID = {"": 3}
 
 
 def main():  # type: () -> None
@@ -22,8 +24,8 @@ def main():  # type: () -> None
     mode = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] in _ARGUMENTS else ""
     arguments = sys.argv[2:] if mode else sys.argv[1:]
     if len(arguments) != _ARGUMENTS[mode]:
-        sys.exit("batchyard_runtime is started by batchyard alone: <command fd> <report fd> <parent pid>")
-    _die_with_parent(int(arguments[1 if mode else 2]))
+        sys.exit("batchyard_runtime is started by batchyard alone: <command fd> <report fd> <stamp fd> <parent pid>")
+    _die_with_parent(int(arguments[_PARENT_PID.get(mode, 1)]))
     _load_package()
     if mode == "--check":
         from batchyard_runtime.check import check
@@ -34,10 +36,14 @@ def main():  # type: () -> None
 
         listing, _, size, code_dir, script, debugger = arguments
         sys.exit(inline(listing, int(size), code_dir, script, has_pdb=debugger == "pdb"))
+    elif mode == "--zygote":
+        from batchyard_runtime.zygote import serve
+
+        serve(arguments, _die_with_parent)
     else:
         from batchyard_runtime.worker import work
 
-        work(int(arguments[0]), int(arguments[1]))
+        work(int(arguments[0]), int(arguments[1]), int(arguments[2]))
 
 
 def _die_with_parent(parent_pid):  # type: (int) -> None

@@ -24,12 +24,19 @@ _EXIT_ALONE = 3
 _EXIT_SPENT = 4
 
 
-def work(command_fd: int, report_fd: int) -> None:
+def work(
+    command_fd: int,
+    report_fd: int,
+    stamp_fd: int,
+    imported: script.Script | None = None,
+    on_start: Callable[[], None] | None = None,
+) -> None:
     """Read the start command, import the script and call its `init()`, then score leases until told to end.
 
-    The start command's keys: protocol, worker, code_dir, script; part (the file to create), writes_rows; files_dir,
-    files_link, files_prefix (see `outputs`); stamp_fd; error_log, own_log, log_cap_bytes, logging_level; fault,
-    fault_log.
+    imported: the script, where this process was forked from one that has imported it; prints are captured then too.
+    on_start: called when the start command has come. The start command's keys: protocol, worker, origin (how this
+    process came to be, for its log), code_dir, script; part (the file to create), writes_rows; files_dir, files_link,
+    files_prefix (see `outputs`); error_log, own_log, log_cap_bytes, logging_level; fault, fault_log.
     Returns only after an `end` command, so that the script's own exit handlers run; leaves the process otherwise.
     """
     channel = frames.Channel(command_fd, report_fd)
@@ -37,28 +44,32 @@ def work(command_fd: int, report_fd: int) -> None:
         start = channel.read()
         if start is None:
             os._exit(_EXIT_ALONE)
+        if on_start is not None:
+            on_start()
         _refuse_other_protocol(start, channel)
-        logs.capture(start["log_cap_bytes"])
-        _serve(start, channel)
+        if imported is None:
+            logs.capture(start["log_cap_bytes"])
+        _serve(start, channel, stamp_fd, imported)
     except WritesFailed as exc:
         _leave(channel, {"kind": "writes_failed", "message": str(exc)})
     except BrokenPipeError:
         os._exit(_EXIT_ALONE)
 
 
-def _serve(start: Values, channel: frames.Channel) -> None:
+def _serve(start: Values, channel: frames.Channel, stamp_fd: int, imported: script.Script | None) -> None:
     """Live from the start command to the end command. Raises: WritesFailed, BrokenPipeError."""
     log = logs.own_logger(start["own_log"], level=start["logging_level"], cap_bytes=start["log_cap_bytes"])
     scorer: Scorer | None = None
     try:
         outputs = Outputs(link=start["files_link"], root=start["files_dir"], prefix=start["files_prefix"])
-        scorer_of = _opened(start, channel, outputs, log)
+        scorer_of = _opened(start, channel, stamp_fd, outputs, log)
     except (OSError, ValueError) as exc:
         raise WritesFailed("the worker %s cannot open its files: %s" % (start["worker"], exc)) from exc
     began = time.monotonic()
-    scored = _load(start, channel)
+    scored = _load(start, channel, imported)
     init_s = time.monotonic() - began
     _change(outputs.begin_runs)
+    log.info("worker %s was %s", start["worker"], start["origin"])
     log.info("worker %s is ready: Python %s, import and init %.3f s", start["worker"], sys.version, init_s)
     channel.write({"kind": "ready", "protocol": frames.PROTOCOL, "init_s": init_s})
     while True:
@@ -82,7 +93,7 @@ def _serve(start: Values, channel: frames.Channel) -> None:
 
 
 def _opened(
-    start: Values, channel: frames.Channel, outputs: Outputs, log: logging.Logger
+    start: Values, channel: frames.Channel, stamp_fd: int, outputs: Outputs, log: logging.Logger
 ) -> Callable[[Values], Scorer]:
     """Open what scoring needs; give what makes the scorer of a `listing` command. Raises: WritesFailed, OSError."""
     reach = faults.from_plan(start["fault"], start["fault_log"])
@@ -95,7 +106,7 @@ def _opened(
         outputs.close()
 
     os.register_at_fork(after_in_child=fall_silent)
-    page = stamp.open_page(start["stamp_fd"])
+    page = stamp.open_page(stamp_fd)
 
     def scorer_of(command: Values) -> Scorer:
         listing = _listing(command)
@@ -118,11 +129,11 @@ def _listing(command: Values) -> Listing:
         raise WritesFailed("the listing %r cannot be read: %s" % (command["paths"], exc)) from exc
 
 
-def _load(start: Values, channel: frames.Channel) -> script.Script:
-    """Import the script and call `init()`; a failure is reported and ends the process."""
+def _load(start: Values, channel: frames.Channel, imported: script.Script | None) -> script.Script:
+    """Import the script, unless it is, and call `init()`; a failure is reported and ends the process."""
     stage = "import"
     try:
-        scored = script.load(start["code_dir"], start["script"])
+        scored = script.load(start["code_dir"], start["script"]) if imported is None else imported
         stage = "init"
         if scored.init is not None:
             scored.init()

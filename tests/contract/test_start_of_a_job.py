@@ -13,6 +13,7 @@ from batchyard.bootstrap.faults import NoFaults
 from batchyard.domain.deployments import ExecutionSettings
 from batchyard.domain.errors import LeaseLost, PlatformError
 from batchyard.domain.job_states import JobStatus
+from batchyard.instances.local import LocalInstances
 from tests.support.direct import DirectHome
 from tests.support.processes import end_all, processes_of
 
@@ -49,19 +50,24 @@ def three(tmp_path: Path) -> Path:
     return folder
 
 
-def wait_for(told: Path) -> None:
-    deadline = time.monotonic() + 30
-    while not told.exists():
-        assert time.monotonic() < deadline, f"{told} was never made"
-        time.sleep(0.01)
-
-
 def test_init_runs_while_the_input_is_being_listed(direct: DirectHome, three: Path, tmp_path: Path) -> None:
+    """Listing takes longer than the start here: it goes on for ever, until a worker has run `init()`."""
     told = tmp_path / "told"
     script = f"def init(): open({str(told)!r}, 'w').close()\n{ECHO}"
-    direct.rooms = replace(direct.rooms, faults=At("plan.listed", lambda: wait_for(told)))
+    breaks = list[float]()
+
+    class Slow(LocalInstances):
+        def tend(self) -> None:
+            breaks.append(time.monotonic())
+            while not told.exists():
+                assert time.monotonic() < breaks[0] + 30, "no worker ran init() while the input was listed"
+                super().tend()
+
+    direct.rooms = replace(direct.rooms, make_instances=Slow)
     direct.submit("job", three, script, SETTINGS)
-    assert direct.run_next().status is JobStatus.COMPLETED
+    job = direct.run_next()
+    assert job.status is JobStatus.COMPLETED
+    assert breaks
 
 
 def test_an_empty_input_fails_the_job_and_leaves_no_worker(direct: DirectHome, tmp_path: Path) -> None:

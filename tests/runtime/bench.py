@@ -29,7 +29,12 @@ E = TypeVar("E")
 
 
 class Bench:
-    """One job run on real worker processes. Use as a context manager: leaving it ends every worker."""
+    """One job run on real worker processes. Use as a context manager: leaving it ends every worker.
+
+    forks_from_slots: 1 for workers that are all forked, where the script allows it; 2 for one that is executed.
+    """
+
+    forks_from_slots = 2
 
     def __init__(
         self, folder: Path, source: str, *, items: int = 4, names: Sequence[bytes] = (), **chosen: Any
@@ -38,7 +43,7 @@ class Bench:
         self.folder = folder
         self.names = list(names) or [b"item-%d" % k for k in range(items)]
         size = chosen.pop("mini_batch_size", 1)
-        self.plan = replace(_plan(folder), **chosen)
+        self.plan = replace(_plan(folder), **{"forks_from_slots": self.forks_from_slots, **chosen})
         self.listing = FrozenListing(
             input_root=os.fsencode(folder / "input"),
             paths=folder / "job" / "listing",

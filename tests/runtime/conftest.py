@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.runtime.bench import Bench
+
 _OLDEST = (3, 8)
 _NEWEST = (3, 14)
 _VERSION_OF = "import sys; print(*sys.version_info[:2])"
@@ -42,3 +44,10 @@ _TESTED = sorted({min(_FOUND), max(_FOUND)})
 def python(request: pytest.FixtureRequest) -> Path:
     """Give the oldest and then the newest interpreter."""
     return _FOUND[request.param]
+
+
+@pytest.fixture(params=["executed", "forked"], autouse=True)
+def origin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every promise to scripts holds for workers that are executed, and for those forked after the import."""
+    monkeypatch.setattr(Bench, "forks_from_slots", 1 if request.param == "forked" else 2)
+    return str(request.param)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from batchyard.domain.scoring_events import LeaseReported, WorkerEnded
+from batchyard.instances.cores import thread_counts
 from tests.runtime.bench import Bench
 
 
@@ -24,7 +25,6 @@ def test_environment_holds_what_the_contract_names_and_nothing_else(tmp_path: Pa
         del os.environ["BATCHYARD_SECRET_OF_OURS"]
     seen = json.loads(bench.text())
     scratch = f"{tmp_path}/scratch/1-n0-s0-0"
-    cores = str(len(os.sched_getaffinity(0)))
     seen.pop("LC_CTYPE", None)  # Python itself may set it.
     assert seen == {
         "PATH": f"{python.parent}:/usr/bin:/bin",
@@ -34,9 +34,8 @@ def test_environment_holds_what_the_contract_names_and_nothing_else(tmp_path: Pa
         "AZUREML_MODEL_DIR": str(tmp_path / "model"),
         "AZUREML_BI_OUTPUT_PATH": f"{scratch}/output",
         "AZUREML_RUN_ID": "job-1",
+        **thread_counts(1),
         "OMP_NUM_THREADS": "7",
-        "OPENBLAS_NUM_THREADS": cores,
-        "MKL_NUM_THREADS": cores,
         "MINE": "1",
     }
 
@@ -203,7 +202,7 @@ def test_worker_of_another_protocol_is_refused(python: Path) -> None:
     report_read, report_write = os.pipe()
     door = Path(batchyard_runtime.__file__).parent / "__main__.py"
     os.write(command_write, encode({"kind": "start", "protocol": 99}))
-    arguments = [python, door, str(command_read), str(report_write), str(os.getpid())]
+    arguments = [python, door, str(command_read), str(report_write), "0", str(os.getpid())]
     subprocess.run(arguments, pass_fds=(command_read, report_write), check=False)
     os.close(report_write)
     decoder = Decoder()
@@ -219,7 +218,7 @@ def test_worker_whose_agent_is_another_process_ends_at_once(python: Path) -> Non
     import batchyard_runtime
 
     door = Path(batchyard_runtime.__file__).parent / "__main__.py"
-    ended = subprocess.run([python, door, "0", "1", "1"], check=False, timeout=20)
+    ended = subprocess.run([python, door, "0", "1", "2", "1"], check=False, timeout=20)
     assert ended.returncode == 3
 
 

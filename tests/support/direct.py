@@ -72,7 +72,7 @@ class DirectHome:
             monotonic=time.monotonic,
             worker_start_timeout_s=60.0,
             log_cap_bytes=1 << 20,
-            worker_fault=fault if fault.startswith("worker.") else "",
+            worker_fault=fault if fault.startswith(("worker.", "zygote.")) else "",
             worker_fault_log=fault_log,
         )
 

@@ -42,7 +42,7 @@ def build_rooms(settings: Settings) -> Rooms:
         monotonic=time.monotonic,
         worker_start_timeout_s=settings.worker_start_timeout_s,
         log_cap_bytes=settings.log_cap_bytes,
-        worker_fault=settings.fault if settings.fault.startswith("worker.") else "",
+        worker_fault=settings.fault if settings.fault.startswith(("worker.", "zygote.")) else "",
         worker_fault_log=settings.fault_log,
     )
 

@@ -88,7 +88,7 @@ def _plan_and_score(rooms: Rooms, job: Job, staged: Staged, ledger: LedgerFile, 
         rooms.faults.reach("workers.started")
         planned = _planned(staged.home)
         if planned is None:
-            planned = plan(rooms, job, staged)
+            planned = plan(rooms, job, staged, meanwhile=instances.tend)
             lease.check()
             ledger.write(planned)
         if planned.items == 0:

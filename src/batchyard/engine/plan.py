@@ -6,7 +6,7 @@ import hashlib
 import os
 import struct
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate, chain, islice
 from operator import add
 from pathlib import Path
@@ -24,11 +24,12 @@ _SLICE = 4096
 _INPUT_IS_WRONG = (FileNotFoundError, NotADirectoryError, PermissionError)
 
 
-def plan(rooms: Rooms, job: Job, staged: Staged) -> Planned:
+def plan(rooms: Rooms, job: Job, staged: Staged, *, meanwhile: Callable[[], None]) -> Planned:
     """List the input and freeze the listing under this owner's fence.
 
     Two files in the job home: `listing/<fence>` (paths, each ended by a NUL) and `.index` (u64 offsets, items + 1).
     No file is looked at, names are enough. Memory stays flat: sorted runs are spilled and merged.
+    meanwhile: called between slices, for what goes on beside.
     Raises: InvalidInput naming the folder that is gone or may not be entered; PlatformError.
     """
     listed_at = rooms.now()
@@ -36,9 +37,9 @@ def plan(rooms: Rooms, job: Job, staged: Staged) -> Planned:
     target = staged.home.path(name)
     try:
         runs = SortedRuns(staged.home.path(f"scratch-{job.fence}/listing-runs"))
-        _list(runs, _paths(rooms, job, staged))
+        _list(runs, _with_breaks(_paths(rooms, job, staged), meanwhile))
         rooms.faults.reach("plan.listed")
-        digest = freeze(runs.slices(), target)
+        digest = freeze(_with_breaks(runs.slices(), meanwhile), target)
     except OSError as exc:
         raise PlatformError(f"Could not list the input of job {job.name!r}: {exc}.") from exc
     rooms.faults.reach("plan.frozen")
@@ -76,6 +77,12 @@ def _list(runs: SortedRuns, paths: Iterator[list[bytes]]) -> None:
         folder = os.fsdecode(exc.filename or b"").encode("utf-8", "backslashreplace").decode()
         mistake = Mistake("input", f"{folder!r} ({exc.strerror})", "a folder that can be read by the server")
         raise InvalidInput("The job", [mistake]) from exc
+
+
+def _with_breaks(slices: Iterable[list[bytes]], meanwhile: Callable[[], None]) -> Iterator[list[bytes]]:
+    for slice_ in slices:
+        yield slice_
+        meanwhile()
 
 
 def _paths(rooms: Rooms, job: Job, staged: Staged) -> Iterator[list[bytes]]:

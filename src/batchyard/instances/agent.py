@@ -1,13 +1,16 @@
 """A node's agent: owns the worker processes of one node, enforces their limits, tells what happened to them.
 
-One thread. It waits for nothing: whoever runs it waits on its descriptors, then calls `hear` and `tick`.
+One thread. It waits for nothing: whoever runs it waits on its descriptors, then calls what it was
+given for each of them, and `tick`.
 """
 
 from __future__ import annotations
 
 import signal
 import time
+from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from batchyard.domain.jobs import ErrorClass
 from batchyard.domain.scoring_events import (
@@ -19,6 +22,7 @@ from batchyard.domain.scoring_events import (
     WorkerReady,
     WritesFailed,
 )
+from batchyard.instances.nursery import Nursery, Watch
 from batchyard.instances.reports import read_ready, read_start_failure
 from batchyard.instances.seats import Seat
 from batchyard.instances.workers import Frame, WorkerProcess, part_name
@@ -35,20 +39,22 @@ _LAST_BREATH_S = 1.0
 class Agent:
     """The workers of one node. Events go to `tell` in the order in which they happened."""
 
-    def __init__(self, plan: WorkerPlan, tell: Callable[[InstanceEvent], None]) -> None:
+    def __init__(self, plan: WorkerPlan, node: str, *, tell: Callable[[InstanceEvent], None], watch: Watch) -> None:
+        """watch: is given the descriptors that tell when something is to be heard."""
         self._plan = plan
         self._tell = tell
+        self._watch = watch
+        self._nursery = Nursery(plan, node, watch)
+        self._unborn: deque[tuple[Worker, int]] = deque()
         self._seats: dict[Worker, Seat] = {}
         self._listing: FrozenListing | None = None
         self._logs_due_ns = 0
 
-    def start(self, worker: Worker) -> WorkerProcess:
-        """Start a worker; its report_fd and pidfd are to be watched from now on. Raises: PlatformError."""
-        process = WorkerProcess(worker, self._plan)
-        if self._listing is not None:
-            process.open_listing(self._listing)
-        self._seats[worker] = Seat(worker, process, part=part_name(self._plan, worker), tell=self._tell)
-        return process
+    def start(self, worker: Worker) -> None:
+        """Start a worker, as soon as it is known where it comes from. Raises: PlatformError."""
+        self._nursery.prepare()
+        self._unborn.append((worker, time.monotonic_ns()))
+        self._bear()
 
     def open_listing(self, listing: FrozenListing) -> None:
         """Tell every worker, those to come too, what is scored."""
@@ -66,26 +72,9 @@ class Agent:
         if worker in self._seats:
             self._seats[worker].take_back()
 
-    def hear(self, worker: Worker) -> bool:
-        """Take in what a worker has reported; False when nothing can come any more.
-
-        Fails closed: a malformed report ends the worker.
-        """
-        seat = self._seats[worker]
-        is_open = seat.process.receive()
-        try:
-            self._take_all(seat)
-        except BadFrame as exc:
-            seat.is_trusted = False
-            self._kill(seat, f"its report was malformed: {exc}")
-            return False
-        # A dying process closes its channel a moment before its end shows; one that lives on is of no use any more.
-        if not is_open and not seat.process.has_ended(within_s=_LAST_BREATH_S):
-            self._kill(seat, "it closed its report channel")
-        return is_open
-
     def tick(self, now_ns: int) -> None:
         """Settle what is being taken back, enforce limits, trim logs. Called at least every 50 ms."""
+        self._enforce_import(now_ns)
         for seat in self._seats.values():
             seat.settle(now_ns)
             if not seat.is_killed:
@@ -98,6 +87,8 @@ class Agent:
     def bury(self, worker: Worker) -> None:
         """Drain a worker whose process has ended, kill its session, and tell. Raises: PlatformError."""
         seat = self._seats[worker]
+        self._watch.remove(seat.process.report_fd)
+        self._watch.remove(seat.process.pidfd)
         code = seat.process.finish()
         try:
             if seat.is_trusted:
@@ -112,6 +103,11 @@ class Agent:
             self._tell(WorkerEnded(worker, running=failure))
         else:
             self._tell(WorkerEnded(worker, start_failure=failure))
+
+    def stop_starting(self) -> None:
+        """Start no worker any more; nothing is told of those that were to come. Raises: PlatformError."""
+        self._unborn.clear()
+        self._nursery.close()
 
     def end(self) -> None:
         """Let every worker run `shutdown()` and exit by itself."""
@@ -131,6 +127,35 @@ class Agent:
     def process(self, worker: Worker) -> WorkerProcess:
         """Give the process of a worker that is not buried."""
         return self._seats[worker].process
+
+    def _bear(self) -> None:
+        """Start the workers that wait, if nothing is waited for. Raises: PlatformError."""
+        while self._unborn and self._nursery.is_ready:
+            worker, began_ns = self._unborn.popleft()
+            process = WorkerProcess(worker, self._plan, self._nursery)
+            if self._listing is not None:
+                process.open_listing(self._listing)
+            seat = Seat(worker, process, part=part_name(self._plan, worker), tell=self._tell)
+            seat.began_ns = began_ns  # Import and init() have one limit together, wherever the import is done.
+            self._seats[worker] = seat
+            self._watch.add(process.report_fd, partial(self._hear, worker))
+            self._watch.add(process.pidfd, partial(self.bury, worker), is_end=True)
+
+    def _hear(self, worker: Worker) -> None:
+        """Take in what a worker has reported. Fails closed: a malformed report ends the worker."""
+        seat = self._seats[worker]
+        is_open = seat.process.receive()
+        try:
+            self._take_all(seat)
+        except BadFrame as exc:
+            seat.is_trusted = False
+            is_open = False
+            self._kill(seat, f"its report was malformed: {exc}")
+        # A dying process closes its channel a moment before its end shows; one that lives on is of no use any more.
+        if not is_open and not seat.is_killed and not seat.process.has_ended(within_s=_LAST_BREATH_S):
+            self._kill(seat, "it closed its report channel")
+        if not is_open:
+            self._watch.remove(seat.process.report_fd)
 
     def _take_all(self, seat: Seat) -> None:
         while (frame := seat.process.take()) is not None:
@@ -155,6 +180,18 @@ class Agent:
             self._kill(seat, "it could not write")
         else:
             raise BadFrame(f"a frame {kind!r} is unknown, of another protocol, or came at a wrong time")
+
+    def _enforce_import(self, now_ns: int) -> None:
+        """Bear who waits; give up on a zygote whose import takes longer than a worker's start may."""
+        if self._unborn and not self._nursery.is_ready:
+            took_s = (now_ns - self._unborn[0][1]) / 1e9
+            if took_s <= self._plan.start_timeout_s:
+                return
+            self._nursery.give_up()
+            worker, _ = self._unborn.popleft()
+            failure = _timeout(-1, "Import and init()", self._plan.start_timeout_s, took_s)
+            self._tell(WorkerEnded(worker, start_failure=failure))
+        self._bear()
 
     def _enforce(self, seat: Seat, now_ns: int) -> None:
         if not seat.is_ready:

@@ -6,12 +6,22 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 import batchyard_runtime
 
 RUNTIME = Path(batchyard_runtime.__file__).parent / "__main__.py"
-_THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class Child(Protocol):
+    """A child of this process that runs user code, leader of a session."""
+
+    @property
+    def pid(self) -> int:
+        """Its number, ours to use until it is reaped."""
+
+    def wait(self) -> int:
+        """Reap it; give its exit code, negative for a signal."""
 
 
 def make_environment(
@@ -33,12 +43,6 @@ def make_environment(
         **chosen,
         **fixed,
     }
-
-
-def thread_counts(workers: int) -> dict[str, str]:
-    """Give the variables that keep numeric libraries of several workers from fighting for the same cores."""
-    cores = len(os.sched_getaffinity(0))
-    return dict.fromkeys(_THREAD_COUNTS, str(max(1, cores // workers)))
 
 
 def launch(

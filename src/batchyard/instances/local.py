@@ -5,7 +5,8 @@ from __future__ import annotations
 import selectors
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from batchyard.domain.errors import PlatformError
 from batchyard.domain.scoring_events import InstanceEvent, Lease, LeaseReported, Worker
@@ -16,6 +17,7 @@ from batchyard.ports.instance import FrozenListing, WorkerPlan
 _TICK_S = 0.05
 _SETTLE_S = 0.001
 _LAST_WORDS_S = 10.0
+_TEND_NS = 2_000_000  # Whoever lists a folder calls for each small folder in it.
 
 
 class LocalInstances:
@@ -25,11 +27,14 @@ class LocalInstances:
         """Make the job's folders; nothing is started. Raises: PlatformError."""
         self._plan = plan
         self._events: deque[InstanceEvent] = deque()
-        self._agents = {f"n{number}": Agent(plan, self._tell) for number in range(plan.nodes)}
-        self._selector = selectors.DefaultSelector()
+        self._watched = _Watched()
+        self._agents = {
+            node: Agent(plan, node, tell=self._tell, watch=self._watched)
+            for node in (f"n{number}" for number in range(plan.nodes))
+        }
         self._durability = Durability(parts_dir=plan.parts_dir, files_dir=plan.files_dir)
         self._starts = 0
-        self._ticked_ns = 0
+        self._ticked_ns = self._tended_ns = 0
         self._is_closed = False
         try:
             for folder in (plan.parts_dir, plan.files_dir, plan.logs_dir, plan.scratch_dir):
@@ -52,9 +57,7 @@ class LocalInstances:
         """Start a new worker in a slot. Raises: PlatformError."""
         worker = Worker(node, slot, self._starts)
         self._starts += 1
-        process = self._agents[node].start(worker)
-        self._selector.register(process.report_fd, selectors.EVENT_READ, (worker, False))
-        self._selector.register(process.pidfd, selectors.EVENT_READ, (worker, True))
+        self._agents[node].start(worker)
 
     def assign(self, worker: Worker, lease: Lease) -> None:
         """Send a lease to a worker; nothing if the worker is gone."""
@@ -63,6 +66,12 @@ class LocalInstances:
     def take_back(self, worker: Worker) -> None:
         """Keep a worker from starting more of its leases; TakenBack tells."""
         self._agents[worker.node].take_back(worker)
+
+    def tend(self) -> None:
+        """Take in what workers tell of their starts; events wait for `poll`. Raises: PlatformError."""
+        if time.monotonic_ns() - self._tended_ns >= _TEND_NS:
+            self._look(0.0)
+            self._tended_ns = time.monotonic_ns()
 
     def poll(self, timeout_s: float) -> Sequence[InstanceEvent]:
         """Wait up to timeout_s for events, enforcing limits meanwhile. Raises: PlatformError."""
@@ -93,6 +102,7 @@ class LocalInstances:
 
     def _let_end(self) -> None:
         for agent in self._agents.values():
+            agent.stop_starting()
             agent.end()
         deadline = time.monotonic() + _LAST_WORDS_S
         while any(agent.workers for agent in self._agents.values()) and time.monotonic() < deadline:
@@ -103,13 +113,15 @@ class LocalInstances:
         for agent, worker in left:
             agent.process(worker).kill()
         failed: PlatformError | None = None
-        for _, worker in left:
+        steps: list[Callable[[], None]] = [agent.stop_starting for agent in self._agents.values()]
+        steps += [partial(agent.bury, worker) for agent, worker in left]
+        for step in steps:
             try:
-                self._bury(worker)
+                step()
             except PlatformError as exc:
                 failed = exc
         self._is_closed = True
-        self._selector.close()
+        self._watched.close()
         self._durability.close()
         self._events.clear()
         if failed is not None:
@@ -117,25 +129,13 @@ class LocalInstances:
 
     def _look(self, wait_s: float) -> None:
         """Wait once, and take in what is there: reports before ends, so that ends find less to drain."""
-        ready = [key.data for key, _ in self._selector.select(wait_s)]
-        for worker, is_end in sorted(ready, key=lambda found: found[1]):
-            if is_end:
-                self._bury(worker)
-            elif not self._agents[worker.node].hear(worker):
-                self._selector.unregister(self._agents[worker.node].process(worker).report_fd)
+        for act in self._watched.wait(wait_s):
+            act()
         now_ns = time.monotonic_ns()
         if now_ns - self._ticked_ns >= _TICK_S * 5e8 or self._is_settling:
             self._ticked_ns = now_ns
             for agent in self._agents.values():
                 agent.tick(now_ns)
-
-    def _bury(self, worker: Worker) -> None:
-        agent = self._agents[worker.node]
-        process = agent.process(worker)
-        for fd in (process.report_fd, process.pidfd):
-            if fd in self._selector.get_map():
-                self._selector.unregister(fd)
-        agent.bury(worker)
 
     def _tell(self, event: InstanceEvent) -> None:
         if isinstance(event, LeaseReported) and any(segment.files for segment in event.segments):
@@ -148,3 +148,31 @@ class LocalInstances:
     @property
     def _is_settling(self) -> bool:
         return any(agent.is_settling for agent in self._agents.values())
+
+
+class _Watched:
+    """The descriptors of all agents, behind one selector."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+
+    def add(self, fd: int, act: Callable[[], None], *, is_end: bool = False) -> None:
+        """Have `act` called whenever the descriptor is readable. is_end: after all others."""
+        self._selector.register(fd, selectors.EVENT_READ, (is_end, act))
+
+    def remove(self, fd: int) -> None:
+        """Watch no longer; nothing when it is not watched."""
+        if fd in self._selector.get_map():
+            self._selector.unregister(fd)
+
+    def wait(self, timeout_s: float) -> Iterator[Callable[[], None]]:
+        """Give what is to be called now: reports before ends, so that ends find less to drain."""
+        ready = [(key.fd, key.data) for key, _ in self._selector.select(timeout_s)]
+        for fd, (_, act) in sorted(ready, key=lambda found: bool(found[1][0])):
+            # What was called before may have ended the watch.
+            if fd in self._selector.get_map():
+                yield act
+
+    def close(self) -> None:
+        """Let go of the selector."""
+        self._selector.close()

@@ -1,6 +1,6 @@
 """One worker process as its agent holds it: started, spoken to in frames, its stamp read, ended with all it started.
 
-Decides nothing. The only module that knows how a worker is started and what it is told first.
+Decides nothing. The only module that knows what a worker is told first; `nursery` has the process made.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 
 from batchyard.domain.errors import PlatformError
 from batchyard.domain.scoring_events import Worker
-from batchyard.instances.launch import launch, make_environment, thread_counts
+from batchyard.instances.launch import Child
+from batchyard.instances.nursery import Nursery, files_link, sessions_file
 from batchyard.instances.sessions import kill_recorded_sessions as kill_recorded_sessions
 from batchyard.instances.sessions import kill_sessions, record_session
 from batchyard.ports.instance import FrozenListing, WorkerPlan
@@ -31,8 +32,8 @@ Stamp = tuple[int, int, int]
 class WorkerProcess:
     """A worker's process. report_fd is readable when it has reported something, pidfd when it has ended."""
 
-    def __init__(self, worker: Worker, plan: WorkerPlan) -> None:
-        """Start the process, record its session, tell it what to do. Raises: PlatformError."""
+    def __init__(self, worker: Worker, plan: WorkerPlan, nursery: Nursery) -> None:
+        """Have the process started, record its session, tell it what to do. Raises: PlatformError."""
         self._scratch = plan.scratch_dir / f"{plan.fence}-{worker.name}"
         self._decoder = Decoder()
         self._cap_bytes = plan.log_cap_bytes
@@ -41,17 +42,18 @@ class WorkerProcess:
         child_command, self._command_fd = os.pipe2(os.O_CLOEXEC)
         self.report_fd, child_report = os.pipe2(os.O_CLOEXEC)
         self.pidfd = -1
+        self._child: Child
         os.set_blocking(self._command_fd, False)
         os.set_blocking(self.report_fd, False)
         try:
-            self._start(plan, worker, (child_command, child_report, stamp_fd))
+            origin = self._start(plan, worker, nursery, (child_command, child_report, stamp_fd))
         except OSError as exc:
             self.close()
             raise PlatformError(f"The worker {worker.name!r} cannot be started: {exc}") from exc
         finally:
             for fd in (child_command, child_report, stamp_fd):
                 os.close(fd)
-        self.send(_start_command(plan, worker, scratch=self._scratch, stamp_fd=stamp_fd))
+        self.send(_start_command(plan, worker, scratch=self._scratch, origin=origin))
 
     def open_listing(self, listing: FrozenListing) -> None:
         """Tell what is scored; before the first lease."""
@@ -129,9 +131,9 @@ class WorkerProcess:
         """
         self.kill()
         if not self.has_ended(within_s=_LONGEST_DEATH_MS / 1000):
-            raise PlatformError(f"The process {self._process.pid} of a worker does not die when killed.")
-        kill_sessions({self._process.pid})
-        return self._process.wait()
+            raise PlatformError(f"The process {self._child.pid} of a worker does not die when killed.")
+        kill_sessions({self._child.pid})
+        return self._child.wait()
 
     def close(self) -> None:
         """Let go of descriptors and of the worker's own folder; after `finish`."""
@@ -146,35 +148,23 @@ class WorkerProcess:
             if os.fstat(fd).st_size > 2 * self._cap_bytes:
                 os.ftruncate(fd, self._cap_bytes)
 
-    def _start(self, plan: WorkerPlan, worker: Worker, child_fds: tuple[int, int, int]) -> None:
-        """Start the process and record it, or leave no process. Raises: OSError."""
+    def _start(self, plan: WorkerPlan, worker: Worker, nursery: Nursery, child_fds: tuple[int, int, int]) -> str:
+        """Start the process and record it, or leave no process; say how it came to be. Raises: OSError."""
         for path in _stream_logs(plan, worker):
             self._logs.append(_open_log(path))
-        self._process = launch(
-            plan.python,
-            [str(child_fds[0]), str(child_fds[1]), str(os.getpid())],
-            environment=_environment(plan, self._scratch),
-            folder=self._scratch,
-            output=self._logs[0],
-            errors=self._logs[1],
-            keep=child_fds,
-        )
-        self.pidfd = os.pidfd_open(self._process.pid)
+        self._child, origin = nursery.launch(self._scratch, descriptors=child_fds, streams=self._logs)
+        self.pidfd = os.pidfd_open(self._child.pid)
         try:
-            record_session(sessions_file(plan), name=worker.name, pid=self._process.pid)
+            record_session(sessions_file(plan), name=worker.name, pid=self._child.pid)
         except (OSError, PlatformError):
             self.finish()
             raise
+        return origin
 
 
 def part_name(plan: WorkerPlan, worker: Worker) -> str:
     """Give the name of the part file that this worker alone writes."""
     return f"{plan.fence}-{worker.name}.part"
-
-
-def sessions_file(plan: WorkerPlan) -> Path:
-    """Give the file in the job home that lists every worker's session, for `kill_recorded_sessions`."""
-    return plan.parts_dir.parent / "workers.jsonl"
 
 
 def error_log(plan: WorkerPlan, worker: Worker) -> Path:
@@ -192,38 +182,21 @@ def _open_log(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
-def _environment(plan: WorkerPlan, scratch: Path) -> dict[str, str]:
-    return make_environment(
-        plan.python,
-        scratch=scratch,
-        chosen={**thread_counts(plan.nodes * plan.slots), **plan.environment_variables},
-        fixed={
-            "AZUREML_MODEL_DIR": str(plan.model_dir),
-            "AZUREML_BI_OUTPUT_PATH": str(_files_link(scratch)),
-            "AZUREML_RUN_ID": plan.job,
-        },
-    )
-
-
-def _files_link(scratch: Path) -> Path:
-    return scratch / "output"
-
-
-def _start_command(plan: WorkerPlan, worker: Worker, *, scratch: Path, stamp_fd: int) -> dict[str, Any]:
+def _start_command(plan: WorkerPlan, worker: Worker, *, scratch: Path, origin: str) -> dict[str, Any]:
     # A fault is meant to happen once in a job run: a worker that replaces the faulty one must not have it again.
     has_fault = plan.fence == 1 and worker.start == 0
     return {
         "kind": "start",
         "protocol": PROTOCOL,
         "worker": worker.name,
+        "origin": origin,
         "code_dir": os.fspath(plan.code_dir),
         "script": plan.script,
         "part": os.fspath(plan.parts_dir / part_name(plan, worker)),
         "writes_rows": plan.writes_rows,
         "files_dir": os.fspath(plan.files_dir),
-        "files_link": os.fspath(_files_link(scratch)),
+        "files_link": os.fspath(files_link(scratch)),
         "files_prefix": f"{plan.fence}-{worker.name}",
-        "stamp_fd": stamp_fd,
         "error_log": os.fspath(error_log(plan, worker)),
         "own_log": os.fspath(plan.logs_dir / "sys" / "node" / worker.node / f"{worker.name}.txt"),
         "log_cap_bytes": plan.log_cap_bytes,

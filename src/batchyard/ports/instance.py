@@ -19,6 +19,8 @@ class WorkerPlan:
     parts_dir, files_dir, logs_dir: in the job home. scratch_dir: HOME and TMPDIR of the workers lie in it.
     fence: prefixes part files (`<fence>-<worker name>.part`). slots: worker processes on each node.
     start_timeout_s: for import and init(). log_cap_bytes: for each stream of each worker.
+    forks_from_slots: nodes with so many slots import the script in one process and fork all their workers from it;
+    those with fewer do so from their first replacement on.
     writes_rows: false for summary_only (elements are counted, not written).
     fault, fault_log: BATCHYARD_FAULT and BATCHYARD_FAULT_LOG for workers in tests, "" otherwise.
     """
@@ -40,6 +42,7 @@ class WorkerPlan:
     writes_rows: bool
     logging_level: str
     environment_variables: Mapping[str, str] = field(default_factory=dict)
+    forks_from_slots: int = 2
     log_cap_bytes: int = 64 << 20
     fault: str = ""
     fault_log: str = ""
@@ -74,6 +77,10 @@ class Instances(Protocol):
 
         A worker that cannot read it tells WritesFailed.
         """
+
+    def tend(self) -> None:
+        """Help starts along without waiting; called now and then between `start` and the first `poll`, which has the
+        events. A caller that is busy for long and does not call it only has workers start later."""
 
     def restart(self, node: str, slot: int) -> None:
         """Start a new worker in a slot whose worker ended."""

@@ -1,0 +1,152 @@
+"""Where the workers of one node come from: forked from a zygote that has imported the script, or executed one by one.
+
+Decides which of the two. Both give the same worker: its own session, descriptors, folders and made-up environment.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from batchyard.domain.errors import PlatformError
+from batchyard.instances.cores import thread_counts
+from batchyard.instances.launch import Child, launch, make_environment
+from batchyard.instances.zygote import NoWorkerForked, Zygote
+from batchyard.ports.instance import WorkerPlan
+
+_FORKED = "forked from a process that has imported the script"
+
+
+class Watch(Protocol):
+    """Whoever waits for an agent."""
+
+    def add(self, fd: int, act: Callable[[], None], *, is_end: bool = False) -> None:
+        """Call `act` whenever the descriptor is readable. is_end: after all others that are."""
+
+    def remove(self, fd: int) -> None:
+        """Watch no longer; nothing when it is not watched."""
+
+
+class Nursery:
+    """Makes the processes of one node's workers.
+
+    A zygote is started when more than one process is going to need the import: with several slots at once, with few
+    for the first replacement. One that refuses is the last one; one that dies later is replaced by the next start.
+    """
+
+    def __init__(self, plan: WorkerPlan, node: str, watch: Watch) -> None:
+        self._plan, self._node, self._watch = plan, node, watch
+        self._zygote: Zygote | None = None
+        self._shared: dict[str, str] = {}
+        self._why = "each worker of this node imports the script itself, until one is replaced"
+        self._is_refused = False
+        self._starts = self._zygotes = 0
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a worker can be had now; not while a zygote imports the script."""
+        return self._zygote is None or self._zygote.is_open
+
+    def prepare(self) -> None:
+        """Begin the start of one more worker. Raises: PlatformError."""
+        self._starts += 1
+        is_worth_it = self._plan.slots >= self._plan.forks_from_slots or self._starts > self._plan.slots
+        if self._zygote is None and not self._is_refused and is_worth_it:
+            self._zygote = self._start_zygote()
+            self._watch.add(self._zygote.socket_fd, self._hear)
+
+    def launch(self, scratch: Path, *, descriptors: Sequence[int], streams: Sequence[int]) -> tuple[Child, str]:
+        """Give a new worker's process, and say how it came to be.
+
+        scratch: gets its HOME and TMPDIR. descriptors: commands, reports, stamp page. streams: stdout, stderr.
+        Raises: OSError.
+        """
+        environment = worker_environment(self._plan, scratch)
+        if self._zygote is not None:
+            own = {name: value for name, value in environment.items() if self._shared[name] != value}
+            try:
+                return self._zygote.fork(own, [*descriptors, *streams]), _FORKED
+            except NoWorkerForked as exc:
+                self._drop(str(exc))
+        arguments = [*map(str, descriptors), str(os.getpid())]
+        child = launch(
+            self._plan.python,
+            arguments,
+            environment=environment,
+            folder=scratch,
+            output=streams[0],
+            errors=streams[1],
+            keep=descriptors,
+        )
+        return child, f"executed, not forked: {self._why}"
+
+    def give_up(self) -> None:
+        """Wait no longer for the zygote; the next start may try another. Raises: PlatformError."""
+        self._drop("the process that was to import the script took too long")
+
+    def close(self) -> None:
+        """End the zygote; workers live on. Safe to repeat. Raises: PlatformError."""
+        self._drop("the job ends")
+
+    def _start_zygote(self) -> Zygote:
+        plan, name = self._plan, f"{self._node}-zygote-{self._zygotes}"
+        # A fault is meant to happen once in a job run: a zygote that replaces the faulty one must not have it again.
+        fault = plan.fault if plan.fence == 1 and self._zygotes == 0 else ""
+        self._zygotes += 1
+        scratch = plan.scratch_dir / f"{plan.fence}-{name}"
+        try:
+            self._shared = worker_environment(plan, scratch)
+            return Zygote(
+                name,
+                python=plan.python,
+                arguments=[os.fspath(plan.code_dir), plan.script, str(plan.log_cap_bytes), fault, plan.fault_log],
+                environment=self._shared,
+                scratch=scratch,
+                sessions=sessions_file(plan),
+            )
+        except OSError as exc:
+            raise PlatformError(f"The workers of node {self._node!r} cannot be started: {exc}") from exc
+
+    def _hear(self) -> None:
+        """Take in what the zygote told of its import, or that it ended. Raises: PlatformError."""
+        if self._zygote is None or self._zygote.is_open:
+            self._drop("the process that has imported the script ended")
+            return
+        self._zygote.hear()
+        if self._zygote.refusal:
+            self._is_refused = True
+            self._drop(self._zygote.refusal)
+
+    def _drop(self, why: str) -> None:
+        """Raises: PlatformError."""
+        zygote, self._zygote = self._zygote, None
+        if zygote is not None:
+            self._why = why
+            self._watch.remove(zygote.socket_fd)
+            zygote.close()
+
+
+def worker_environment(plan: WorkerPlan, scratch: Path) -> dict[str, str]:
+    """Give the environment of a process that runs the script; scratch gets its folders."""
+    return make_environment(
+        plan.python,
+        scratch=scratch,
+        chosen={**thread_counts(plan.nodes * plan.slots), **plan.environment_variables},
+        fixed={
+            "AZUREML_MODEL_DIR": str(plan.model_dir),
+            "AZUREML_BI_OUTPUT_PATH": str(files_link(scratch)),
+            "AZUREML_RUN_ID": plan.job,
+        },
+    )
+
+
+def files_link(scratch: Path) -> Path:
+    """Give the path that a script writes its own files to."""
+    return scratch / "output"
+
+
+def sessions_file(plan: WorkerPlan) -> Path:
+    """Give the file in the job home that lists every session, for `kill_recorded_sessions`."""
+    return plan.parts_dir.parent / "workers.jsonl"
