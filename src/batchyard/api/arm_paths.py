@@ -25,6 +25,7 @@ _SPELLINGS = {
         "codes",
         "computes",
         "datastores",
+        "data",
         "dataversion",
         "deployments",
         "details",

@@ -41,6 +41,7 @@ GROUPS: Mapping[str, Group] = {
     "batch-endpoint": Group(_ROOM + "batch_endpoint", "Stable names and URLs in front of batch deployments."),
     "batch-deployment": Group(_ROOM + "batch_deployment", "What runs behind an endpoint: model, code, settings."),
     "model": Group(_ROOM + "model", "Registered models and their versions."),
+    "data": Group(_ROOM + "data", "Registered names for data to score."),
     "environment": Group(_ROOM + "environment", "Registered environments and their versions."),
     "compute": Group(_ROOM + "compute", "Named shares of instances that jobs run on."),
     "job": Group(_ROOM + "job", "Scoring jobs: follow, read, download, cancel."),

@@ -1,4 +1,4 @@
-"""Models, environments and code: registered as versions that never change, looked up, archived."""
+"""Models, environments, code and data: registered as versions that never change, looked up, archived."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from batchyard.domain.assets import (
     AssetKind,
     CodeDraft,
     CodeVersion,
+    DataAsset,
     Environment,
     Model,
     ModelDraft,
@@ -25,7 +26,7 @@ from batchyard.domain.resource_ids import parse_datastore_uri
 from batchyard.ports.datastore import SealedStore
 from batchyard.ports.records import Kind, Page, Stored, Transaction
 
-_A = TypeVar("_A", Model, Environment, CodeVersion)
+_A = TypeVar("_A", Model, Environment, CodeVersion, DataAsset)
 
 # Azure: the words in which its service refuses another path for a version; scripts match them.
 PATHS_ARE_FIXED = "(UserError) Asset paths cannot be updated."
@@ -150,6 +151,26 @@ def register_code(
     return _store(tx, act, AssetKind.CODE, code, stored, refusal=PATHS_ARE_FIXED)
 
 
+def register_data(
+    tx: Transaction, caller: Caller, data: DataAsset, *, now: float, reason: str = "", ticket: str = ""
+) -> Stored[DataAsset]:
+    """Store a name for data as a version; version "" takes the next number. Registering the same again is fine.
+
+    Raises: Forbidden; InvalidInput with every mistake; Conflict when the version names another place or type.
+    """
+    authorise(caller, Action.ASSET_WRITE)
+    mistakes = _name_mistakes(AssetKind.DATA, data.name, data.version or None)
+    if parse_datastore_uri(data.uri) is None:
+        allowed = "a place in a datastore: azureml://datastores/<datastore>/paths/<path>"
+        mistakes.append(Mistake("path", repr(data.uri), allowed))
+    if mistakes:
+        raise InvalidInput(f"Data asset {data.name!r}", mistakes)
+    version = data.version or _next(tx, AssetKind.DATA, data.name)
+    stored = tx.documents.get(registry.asset_key(AssetKind.DATA, data.name, version))
+    act = audit.Act(caller.name, Action.ASSET_WRITE, now, reason, ticket)
+    return _store(tx, act, AssetKind.DATA, replace(data, version=version), stored, refusal=PATHS_ARE_FIXED)
+
+
 def get_version(
     tx: Transaction,
     caller: Caller,
@@ -160,7 +181,7 @@ def get_version(
 ) -> Stored[Any]:
     """Give one version, archived ones too; without version and label the one labelled `latest`.
 
-    Returns: Stored[Model], Stored[Environment] or Stored[CodeVersion], as the kind says.
+    Returns: Stored[Model], Stored[Environment], Stored[CodeVersion] or Stored[DataAsset], as the kind says.
     Raises: Forbidden; NotFound naming near names, or the versions there are.
     """
     authorise(caller, Action.ASSET_READ)
@@ -331,3 +352,5 @@ def _content(asset: Asset) -> tuple[object, ...]:
             return (asset.image, asset.conda_file, asset.os_type)
         case CodeVersion():
             return (asset.sealed.sha256,)
+        case DataAsset():
+            return (asset.type, parse_datastore_uri(asset.uri))

@@ -19,6 +19,7 @@ _COLLECTIONS = {
     Kind.MODEL: "models",
     Kind.ENVIRONMENT: "environments",
     Kind.CODE: "codes",
+    Kind.DATA: "data",
 }
 
 

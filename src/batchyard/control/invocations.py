@@ -12,9 +12,9 @@ from batchyard.domain.assets import AssetKind
 from batchyard.domain.datastores import BLOB_STORE
 from batchyard.domain.deployments import Deployment, ExecutionSettings, effective, settings_mistakes
 from batchyard.domain.errors import CallerError, Conflict, InvalidInput, Mistake, PlatformError
-from batchyard.domain.jobs import InputSource, Invocation, JobSpec, OutputTarget
+from batchyard.domain.jobs import InputKind, InputSource, Invocation, JobSpec, OutputTarget
 from batchyard.domain.names import file_name_mistake, name_mistake
-from batchyard.domain.resource_ids import AssetId, DatastorePath, parse_datastore_uri
+from batchyard.domain.resource_ids import AssetId, DatastorePath, parse_datastore_uri, parse_reference
 from batchyard.domain.routing import Route
 from batchyard.ports.datastore import Datastores
 from batchyard.ports.records import Kind, Stored, Transaction
@@ -40,13 +40,15 @@ def freeze(
     """
     job = invocation.job_name or new_name
     settings = effective(served.document.settings, invocation.overrides)
+    source, source_mistakes = _source(tx, invocation.source)
+    invocation = replace(invocation, source=source)
     output = _target(invocation, settings, job)
     output_mistakes, taken = _output_findings(output, invocation, datastores)
     mistakes = [
         *_name_mistakes(invocation),
         *settings_mistakes(settings, prefix=""),
         *_compute_mistakes(tx, served.document.compute, settings),
-        *_input_mistakes(caller, invocation.source, datastores),
+        *(source_mistakes or _input_mistakes(caller, source, datastores)),
         *output_mistakes,
     ]
     if mistakes and taken is not None:
@@ -93,6 +95,18 @@ def _compute_mistakes(tx: Transaction, name: str, settings: ExecutionSettings) -
     if settings.instance_count > compute.document.max_instances:
         return [registry.too_many_instances(compute.document, settings.instance_count)]
     return []
+
+
+def _source(tx: Transaction, source: InputSource) -> tuple[InputSource, list[Mistake]]:
+    """Follow the name of a data asset to where its data lies, as a file or a folder as it was registered."""
+    named = parse_reference(source.uri) if source.uri.startswith(("azureml:", "/")) else None
+    if named is None or parse_datastore_uri(source.uri) is not None:
+        return source, []
+    found = references.follow(tx, AssetKind.DATA, named, field="input")
+    if isinstance(found, Mistake):
+        return source, [found]
+    data = found.document
+    return InputSource(InputKind(data.type.value), data.uri, AssetId(data.name, data.version)), []
 
 
 def _input_mistakes(caller: Caller, source: InputSource, datastores: Datastores) -> list[Mistake]:

@@ -15,7 +15,12 @@ from batchyard.ports.records import Key, Kind, Page, Stored, Transaction
 
 T = TypeVar("T")
 
-_KINDS = {AssetKind.MODEL: Kind.MODEL, AssetKind.ENVIRONMENT: Kind.ENVIRONMENT, AssetKind.CODE: Kind.CODE}
+_KINDS = {
+    AssetKind.MODEL: Kind.MODEL,
+    AssetKind.ENVIRONMENT: Kind.ENVIRONMENT,
+    AssetKind.CODE: Kind.CODE,
+    AssetKind.DATA: Kind.DATA,
+}
 
 
 def endpoint_key(name: str) -> Key:

@@ -1,4 +1,4 @@
-"""Versioned, immutable things a deployment refers to: models, environments, code."""
+"""Versioned, immutable things that deployments and invocations refer to: models, environments, code, data."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ class AssetKind(Enum):
     MODEL = "models"
     ENVIRONMENT = "environments"
     CODE = "codes"
+    DATA = "data"
 
     @property
     def noun(self) -> str:
         """The word for one of them in messages."""
-        return {"models": "model", "environments": "environment", "codes": "code"}[self.value]
+        nouns = {"models": "model", "environments": "environment", "codes": "code", "data": "data asset"}
+        return nouns[self.value]
 
 
 class ModelType(Enum):
@@ -26,6 +28,13 @@ class ModelType(Enum):
     CUSTOM = "custom_model"
     MLFLOW = "mlflow_model"
     TRITON = "triton_model"
+
+
+class DataType(Enum):
+    """What a data asset names: the value is Azure's word."""
+
+    FOLDER = "uri_folder"
+    FILE = "uri_file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +121,26 @@ class CodeVersion:
     is_archived: bool = False
 
 
-Asset = Model | Environment | CodeVersion
+@dataclass(frozen=True, slots=True)
+class DataAsset:
+    """A registered name for data: where it lies, and whether that is a file or a folder.
+
+    # Azure: a pointer. The bytes are not sealed, as what is scored may be too large to be kept twice; a job's own
+    # frozen listing says what was there.
+    """
+
+    name: str
+    version: str
+    type: DataType
+    uri: str
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
+    is_anonymous: bool = False
+    is_archived: bool = False
+
+
+Asset = Model | Environment | CodeVersion | DataAsset
 
 
 def next_version(versions: list[str]) -> str:

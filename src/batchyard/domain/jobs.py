@@ -22,10 +22,15 @@ class InputKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class InputSource:
-    """The data to score. uri: `azureml://datastores/…/paths/…`, or `file:///…` read in place for the owner."""
+    """The data to score.
+
+    uri: `azureml://datastores/…/paths/…`, `file:///…` read in place for the owner, or, of an invocation alone,
+    `azureml:NAME:VERSION` of a data asset. asset: the data asset that the uri was read from, None for a plain one.
+    """
 
     kind: InputKind
     uri: str
+    asset: AssetId | None = None
 
 
 @dataclass(frozen=True, slots=True)

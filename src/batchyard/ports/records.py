@@ -29,6 +29,7 @@ class Kind(Enum):
     MODEL = "model"
     ENVIRONMENT = "environment"
     CODE = "code"
+    DATA = "data"
 
 
 @dataclass(frozen=True, slots=True)

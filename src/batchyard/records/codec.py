@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from batchyard.domain.assets import CodeVersion, Environment, Model
+from batchyard.domain.assets import CodeVersion, DataAsset, Environment, Model
 from batchyard.domain.computes import Compute
 from batchyard.domain.deployments import Deployment
 from batchyard.domain.endpoints import Endpoint
@@ -29,6 +29,7 @@ DOCUMENT_TYPES: Mapping[Kind, type] = {
     Kind.MODEL: Model,
     Kind.ENVIRONMENT: Environment,
     Kind.CODE: CodeVersion,
+    Kind.DATA: DataAsset,
 }
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}  # Any: each is for its own type
 

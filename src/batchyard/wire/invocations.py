@@ -12,7 +12,7 @@ from batchyard.domain.deployments import Overrides
 from batchyard.domain.errors import Mistake
 from batchyard.domain.jobs import InputKind, InputSource, Invocation
 from batchyard.domain.names import file_name_mistake, name_mistake
-from batchyard.domain.resource_ids import DatastorePath, Scope, parse_arm_id, parse_datastore_uri
+from batchyard.domain.resource_ids import DatastorePath, Scope, parse_arm_id, parse_datastore_uri, parse_reference
 from batchyard.wire.mistakes import merged, shown
 from batchyard.wire.overrides import (
     InvokeExtras,
@@ -47,7 +47,10 @@ __all__ = [
 
 _KINDS = {"urifolder": InputKind.FOLDER, "urifile": InputKind.FILE}
 _ARM_KINDS = {InputKind.FOLDER: "UriFolder", InputKind.FILE: "UriFile"}
-_DATA_URI = "azureml://datastores/NAME/paths/PATH, or file:///PATH for the owner of an embedded server"
+_DATA_URI = (
+    "azureml://datastores/NAME/paths/PATH, a data asset as azureml:NAME:VERSION, "
+    "or file:///PATH for the owner of an embedded server"
+)
 _ONE_INPUT = "exactly one data input of type uri_folder or uri_file"
 
 
@@ -235,12 +238,15 @@ def _source(inputs: Mapping[str, _Input], found: list[Mistake]) -> InputSource:
 
 
 def _is_data_uri(uri: str) -> bool:
-    return parse_datastore_uri(uri) is not None or uri.startswith("file:///")
+    if parse_datastore_uri(uri) is not None or uri.startswith("file:///"):
+        return True
+    named = parse_reference(uri) if uri.startswith(("azureml:", "/")) else None
+    return named is not None and named.kind in ("", "data") and (named.version or named.label) is not None
 
 
 def _data_remedy(uri: str) -> str:
     if parse_arm_id(uri) is not None or uri.startswith("azureml:"):
-        return "Data assets are not supported by this version; name the files themselves."
+        return "A data asset is named with its version: azureml:NAME:VERSION or azureml:NAME@latest."
     if uri.startswith(("https://", "http://", "wasbs://", "abfss://")):
         return "Reading from the web is not supported by this version; download the files and give their folder."
     return ""

@@ -124,8 +124,8 @@ def job_cli_from_arm(arm: Mapping[str, object]) -> dict[str, object]:
             "error": {name: error.get(key) for name, key in _ERROR.items()} if error else None,
             **failures_cli_from_arm(ours),
             "settings": shown_settings if settings else {},
-            "input": mapping_at(ours, "input"),
-            "output": _output_cli(mapping_at(ours, "output")),
+            "input": {_snake(key): value for key, value in mapping_at(ours, "input").items()},
+            "output": {_snake(key): value for key, value in mapping_at(ours, "output").items()},
             "model": at(ours, "model", "id"),
             "code": at(ours, "code", "id"),
             "environment": at(ours, "environment", "id"),
@@ -177,7 +177,11 @@ def _ours(job: Job) -> dict[str, object]:
         "settings": settings_to_arm(spec.settings),
         **_pinned(spec),
         "compute": spec.compute,
-        "input": {"type": spec.source.kind.value, "uri": spec.source.uri},
+        "input": {
+            "type": spec.source.kind.value,
+            "uri": spec.source.uri,
+            "dataAsset": None if spec.source.asset is None else f"azureml:{spec.source.asset}",
+        },
         "output": {
             "datastore": spec.output.place.datastore,
             "path": spec.output.place.path,
@@ -238,5 +242,5 @@ def _progress(counts: Mapping[str, object]) -> str:
     return f"{done} of {total} items" + (f", {failed} failed" if failed else "")
 
 
-def _output_cli(output: Mapping[str, object]) -> dict[str, object]:
-    return {"file_name" if key == "fileName" else key: value for key, value in output.items()}
+def _snake(key: str) -> str:
+    return {"fileName": "file_name", "dataAsset": "data_asset"}.get(key, key)

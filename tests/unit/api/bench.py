@@ -156,6 +156,11 @@ class Bench:
         """Register an environment."""
         return self.put(f"/environments/{name}/versions/{version}", {"condaFile": conda})
 
+    def data(self, name: str, path: str, version: str = "1", kind: str = "uri_folder") -> Any:
+        """Register a name for what lies in the default datastore."""
+        uri = f"azureml://datastores/workspaceblobstore/paths/{path}"
+        return self.put(f"/data/{name}/versions/{version}", {"dataType": kind, "dataUri": uri})
+
     def endpoint(self, name: str = "digits", default: str | None = None, **named: Any) -> Any:
         """Make an endpoint, or switch its default."""
         properties = {"authMode": "aadToken", "defaults": {"deploymentName": default}}

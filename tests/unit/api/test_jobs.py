@@ -129,6 +129,29 @@ def test_logs_of_a_run_have_urls_that_work_without_a_token(bench: Bench) -> None
         assert bench.stranger.get(url).text == "hello"
 
 
+@pytest.mark.parametrize("uri", ["azureml:numbers:1", "azureml:numbers@latest", f"{WS}/data/numbers/versions/1"])
+def test_a_data_asset_is_scored_where_its_data_lies_and_the_job_says_which(bench: Bench, uri: str) -> None:
+    bench.ready()
+    bench.data("numbers", "in/")
+
+    job = bench.client.get(f"{WS}/jobs/{bench.invoke(uri).json()['name']}").json()["properties"]
+
+    lies = "azureml://datastores/workspaceblobstore/paths/in/"
+    assert job["batchyard"]["input"] == {"type": "uri_folder", "uri": lies, "dataAsset": "azureml:numbers:1"}
+    assert job["inputs"]["data"]["uri"] == lies
+
+
+def test_an_unknown_data_asset_is_refused_with_near_names(bench: Bench) -> None:
+    bench.ready()
+    bench.data("numbers", "in/")
+
+    answer = bench.invoke("azureml:number:1")
+
+    assert answer.status_code == 400
+    assert "numbers" in answer.text
+    assert "azureml:NAME@latest" in bench.invoke("azureml:numbers").text
+
+
 def test_a_batch_job_has_one_child_without_children_and_without_the_batchrun_tag(bench: Bench) -> None:
     bench.ready()
     name = bench.invoke().json()["name"]

@@ -12,7 +12,7 @@ import pytest
 import batchyard.control
 from batchyard.control import assets, computes, datastores, deployments, endpoints, jobs, operations, workspaces
 from batchyard.domain.access import Caller
-from batchyard.domain.assets import AssetKind, CodeDraft, Environment, ModelDraft, ModelType
+from batchyard.domain.assets import AssetKind, CodeDraft, DataAsset, DataType, Environment, ModelDraft, ModelType
 from batchyard.domain.computes import Compute
 from batchyard.domain.endpoints import Endpoint
 from batchyard.domain.errors import Forbidden
@@ -24,6 +24,7 @@ from .fakes import refused
 
 MODEL = ModelDraft("net", "9", ModelType.CUSTOM, "azureml://datastores/workspaceblobstore/paths/up")
 CODE = CodeDraft("src", "9", "azureml://datastores/workspaceblobstore/paths/up")
+DATA = DataAsset("in", "9", DataType.FOLDER, "azureml://datastores/workspaceblobstore/paths/in")
 
 READS: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
     "workspaces.get": ("workspaces/read", lambda b, c: workspaces.get(c, DEFAULT_SCOPE)),
@@ -77,6 +78,10 @@ MORE_THAN_READER: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
     "assets.register_code": (
         "assets/write",
         lambda b, c: assets.register_code(b.tx, c, CODE, sealed=b.sealed, now=NOW),
+    ),
+    "assets.register_data": (
+        "assets/write",
+        lambda b, c: assets.register_data(b.tx, c, DATA, now=NOW),
     ),
     "endpoints.create_or_update": (
         "batchEndpoints/write",

@@ -175,7 +175,8 @@ def test_all_mistakes_of_an_invocation_are_told() -> None:
 @pytest.mark.parametrize(
     ("uri", "said"),
     [
-        (f"{WS}/data/name/versions/1", "Data assets are not supported by this version"),
+        ("azureml:name", "A data asset is named with its version"),
+        (f"{WS}/models/name/versions/1", "A data asset is named with its version"),
         ("https://example.org/x.csv", "Reading from the web is not supported by this version"),
         ("./digits", "found './digits'"),
         (None, "found nothing"),

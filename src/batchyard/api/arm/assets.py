@@ -1,4 +1,4 @@
-"""Models and environments: containers and versions. Code versions have a file of their own."""
+"""Models, environments and data: containers and versions. Code versions have a file of their own."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.domain.resource_ids import Scope
 from batchyard.ports.records import Stored
 from batchyard.wire.assets import container_to_arm
+from batchyard.wire.data import data_from_arm, data_to_arm
 from batchyard.wire.environments import environment_from_arm, environment_to_arm
 from batchyard.wire.models import model_from_arm, model_to_arm
 
@@ -32,6 +33,7 @@ _NEWEST_LABELS = {"latest", "azureml_default"}
 _TO_ARM: dict[AssetKind, Callable[..., dict[str, object]]] = {
     AssetKind.MODEL: model_to_arm,
     AssetKind.ENVIRONMENT: environment_to_arm,
+    AssetKind.DATA: data_to_arm,
 }
 
 
@@ -45,6 +47,7 @@ KindIn = Annotated[AssetKind, Depends(_kind)]
 
 @router.get("/models")
 @router.get("/environments")
+@router.get("/data")
 def list_containers(kind: KindIn, request: Request, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     """List the names of a kind."""
     view = _view(request)
@@ -59,6 +62,7 @@ def list_containers(kind: KindIn, request: Request, rooms: RoomsIn, caller: Call
 
 @router.get("/models/{name}")
 @router.get("/environments/{name}")
+@router.get("/data/{name}")
 def show_container(kind: KindIn, name: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     """Show the newest and the next version of a name."""
     with rooms.records.reading() as tx:
@@ -68,6 +72,7 @@ def show_container(kind: KindIn, name: str, rooms: RoomsIn, caller: CallerIn) ->
 
 @router.put("/models/{name}")
 @router.put("/environments/{name}")
+@router.put("/data/{name}")
 def put_container(
     kind: KindIn, name: str, body: Body, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn
 ) -> JSONResponse:
@@ -92,6 +97,7 @@ def put_container(
 
 @router.get("/models/{name}/versions")
 @router.get("/environments/{name}/versions")
+@router.get("/data/{name}/versions")
 def list_versions(
     kind: KindIn, name: str, request: Request, rooms: RoomsIn, caller: CallerIn, wanted: WantedPage
 ) -> JSONResponse:
@@ -113,6 +119,7 @@ def list_versions(
 
 @router.get("/models/{name}/versions/{version}")
 @router.get("/environments/{name}/versions/{version}")
+@router.get("/data/{name}/versions/{version}")
 def show_version(kind: KindIn, name: str, version: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     """Show one version, or the newest by its label."""
     label = "latest" if version in _NEWEST_LABELS else None
@@ -145,6 +152,27 @@ def put_environment(
 def post_environment(name: str, body: Body, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
     """Register an environment under the next number (ours)."""
     return _register_environment(rooms, caller, why, name, None, body)
+
+
+@router.put("/data/{name}/versions/{version}")
+def put_data(name: str, version: str, body: Body, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
+    """Register a data asset's version, or change what may change of one."""
+    return _register_data(rooms, caller, why, name, version, body)
+
+
+@router.post("/data/{name}/versions")
+def post_data(name: str, body: Body, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
+    """Register a data asset under the next number (ours)."""
+    return _register_data(rooms, caller, why, name, None, body)
+
+
+def _register_data(
+    rooms: Rooms, caller: Caller, why: Reasons, name: str, version: str | None, body: dict[str, object]
+) -> JSONResponse:
+    data = data_from_arm(name, version, with_datastore_uri(body, "dataUri"))
+    with rooms.records.writing() as tx:
+        stored = assets.register_data(tx, caller, data, now=rooms.clock(), reason=why.reason, ticket=why.ticket)
+    return resource(_arm(rooms.scope, AssetKind.DATA, stored), stored, is_put=True)
 
 
 def _register_model(
