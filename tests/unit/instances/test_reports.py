@@ -16,6 +16,14 @@ WORKER = Worker("n0", 0, 0)
 LEASE = Lease(id=7, first=10, count=4)
 
 
+def finish(tally: Tally, mini_batch: int, *, items: int, rows: int, length: int) -> None:
+    """Count a mini-batch as the worker's loop does."""
+    tally.segment.lengths.append(length)
+    tally.segment.items += items
+    if rows != items:
+        tally.segment.uneven(mini_batch, items=items, rows=rows)
+
+
 def read(header: dict[str, Any], body: bytes) -> Any:  # Any: the event under test
     return read_done(header, body, worker=WORKER, lease=LEASE, part="1-n0-s0-0.part")
 
@@ -23,11 +31,11 @@ def read(header: dict[str, Any], body: bytes) -> Any:  # Any: the event under te
 def frame(**changed: Any) -> tuple[dict[str, Any], bytes]:
     """A report of mini-batches 10 and 11 finished, 12 failed, 13 finished."""
     tally = Tally(10, 17)
-    tally.finished(10, items=2, rows=2, length=5)
-    tally.finished(11, items=2, rows=1, length=3)
-    tally.wrote_files(11, "1-n0-s0-0/1")
+    finish(tally, 10, items=2, rows=2, length=5)
+    finish(tally, 11, items=2, rows=1, length=3)
+    tally.segment.wrote_files(11, "1-n0-s0-0/1")
     tally.failed(12, ("script", "ValueError", "bad", "stack"), crc=99, offset=25)
-    tally.finished(13, items=2, rows=5, length=0)
+    finish(tally, 13, items=2, rows=5, length=0)
     header, body = tally.report(7, crc=0, seconds=0.5)
     return {**header, **changed}, body
 
@@ -69,7 +77,7 @@ def test_a_report_that_cannot_be_true_is_a_bad_frame(changed: dict[str, Any]) ->
 def test_a_report_of_more_than_the_lease_is_a_bad_frame() -> None:
     tally = Tally(10, 0)
     for mini_batch in range(10, 15):
-        tally.finished(mini_batch, items=1, rows=1, length=1)
+        finish(tally, mini_batch, items=1, rows=1, length=1)
     with pytest.raises(BadFrame, match="does not have"):
         read(*tally.report(7, crc=0, seconds=0))
 
