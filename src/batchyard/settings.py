@@ -25,7 +25,7 @@ class Settings:
     worker_start_timeout_s: for a script's import and `init()` (BATCHYARD_WORKER_START_TIMEOUT_S).
     environment_build_timeout_s: for one environment (BATCHYARD_ENVIRONMENT_BUILD_TIMEOUT_S).
     log_cap_bytes: for each stream of each worker (BATCHYARD_LOG_CAP_BYTES).
-    fault: tests only, `point:nth:kill|stop|enospc|eio` (BATCHYARD_FAULT).
+    fault: tests only, `point:nth:kill|stop|enospc|eio|short` (BATCHYARD_FAULT).
     fault_log: tests only, a file that collects the names of reached points (BATCHYARD_FAULT_LOG).
     """
 

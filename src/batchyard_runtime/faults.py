@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def from_plan(fault: str, fault_log: str) -> Callable[[str], None] | None:
     """Give the function that is told of each point reached, or None when no test is watching.
 
-    fault: `point:nth:kill|stop|enospc|eio`, "" for none. fault_log: a file that collects the names of the points
+    fault: `point:nth:kill|stop|enospc|eio|short`, "" for none. fault_log: a file that collects the names of the points
     reached, each once a process; "" for none. Raises (when told): OSError for enospc and eio.
     """
     if not fault and not fault_log:
@@ -45,6 +45,20 @@ def _act(action: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     elif action == "stop":
         os.kill(os.getpid(), signal.SIGSTOP)
+    elif action == "short":
+        _cut_writes_short()
     else:
         number = {"enospc": errno.ENOSPC, "eio": errno.EIO}[action]
         raise OSError(number, os.strerror(number))
+
+
+def _cut_writes_short() -> None:
+    """Let the kernel take only the first few bytes of the next write to the part file, as with a quota used up."""
+    import resource
+
+    sizes = [0]
+    for fd in os.listdir("/proc/self/fd"):
+        path = "/proc/self/fd/" + fd
+        if os.path.exists(path) and os.readlink(path).endswith(".part"):
+            sizes.append(os.stat(path).st_size)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (max(sizes) + 7, resource.RLIM_INFINITY))

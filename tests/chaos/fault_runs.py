@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchyard.domain.deployments import ExecutionSettings, OutputAction, RetrySettings
-from batchyard.domain.job_states import FINAL, JobStatus
+from batchyard.domain.job_states import JobStatus
 from tests.support.direct import DirectHome
-from tests.support.processes import kill, processes_of, wait_for_none
+from tests.support.power_loss import forget, note_all
+from tests.support.processes import end_all, kill, processes_of, wait_for_none
 
 ROOT = Path(__file__).parents[2]
 ITEMS = 60
@@ -51,10 +52,13 @@ class Outcome:
     owners: int
 
 
-def run_under_fault(folder: Path, fault: str, *, writes_files: bool = False, within_s: float = 90.0) -> Outcome:
+def run_under_fault(
+    folder: Path, fault: str, *, writes_files: bool = False, within_s: float = 150.0, notes: Path | None = None
+) -> Outcome:
     """Run one job in a fresh home with BATCHYARD_FAULT set, and check what must always be true.
 
-    A process that stopped itself is woken 15 s later, as a machine that slept would be.
+    A process that stopped itself is woken 15 s later, as a machine that slept would be. With `notes`, a folder beside
+    the home, it is the power that goes when it stops: everything is killed, and what was not synced is forgotten.
     """
     source, home, fault_log = folder / "input", folder / "home", folder / "reached"
     source.mkdir(parents=True)
@@ -72,8 +76,10 @@ def run_under_fault(folder: Path, fault: str, *, writes_files: bool = False, wit
     )
     direct.submit("job", source, FILES_SCRIPT if writes_files else ROWS_SCRIPT, settings)
     fault_log.touch()
+    if notes is not None:
+        note_all(home, notes)
     try:
-        _drive(direct, fault, fault_log, within_s)
+        _drive(direct, fault, fault_log, within_s, notes)
         left = wait_for_none(home, within_s=12.0)
         assert not left, f"left running: {left}"
     finally:
@@ -82,7 +88,7 @@ def run_under_fault(folder: Path, fault: str, *, writes_files: bool = False, wit
     return _outcome(direct, fault_log)
 
 
-def _drive(direct: DirectHome, fault: str, fault_log: Path, within_s: float) -> None:
+def _drive(direct: DirectHome, fault: str, fault_log: Path, within_s: float, notes: Path | None) -> None:
     """Keep an engine running until the job is final and every process that stopped was woken."""
     environment = {
         **{k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
@@ -90,33 +96,44 @@ def _drive(direct: DirectHome, fault: str, fault_log: Path, within_s: float) -> 
         "BATCHYARD_FAULT": fault,
         "BATCHYARD_FAULT_LOG": str(fault_log),
     }
-    command = [sys.executable, "-m", "tests.support.engine_process", str(direct.home), "job"]
+    more = [] if notes is None else [str(notes)]
+    command = [sys.executable, "-m", "tests.support.engine_process", str(direct.home), "job", *more]
     deadline, engine, asleep = time.monotonic() + within_s, None, dict[int, float]()
     with open(direct.home / "engine.log", "ab") as log:
-        while direct.job("job").status not in FINAL or asleep:
+        while engine is None or engine.poll() != 0 or asleep:  # It ends by itself when nothing is left to do.
             assert time.monotonic() < deadline, f"not final: {direct.job('job')}"
-            if engine is None or engine.poll() is not None:
+            if engine is None or engine.poll() not in (None, 0):
                 engine = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-            _wake_late(direct.home, asleep)
+            if notes is None:
+                _wake_late(direct.home, asleep)
+            elif _stopped(direct.home):
+                end_all(direct.home)
+                engine.wait()
+                forget(direct.home, notes)
             time.sleep(0.1)
-        assert engine is not None
-        engine.wait(timeout=20)
 
 
 def _wake_late(home: Path, asleep: dict[int, float]) -> None:
-    for pid in processes_of(home):
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if state == "T":
-            asleep.setdefault(pid, time.monotonic())
+    for pid in _stopped(home):
+        asleep.setdefault(pid, time.monotonic())
     for pid, since in list(asleep.items()):
         if not Path(f"/proc/{pid}").exists():
             del asleep[pid]
         elif time.monotonic() - since > 15.0:
             kill(pid, signal.SIGCONT)
             del asleep[pid]
+
+
+def _stopped(home: Path) -> list[int]:
+    found = []
+    for pid in processes_of(home):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if state == "T":
+            found.append(pid)
+    return found
 
 
 def _outcome(direct: DirectHome, fault_log: Path) -> Outcome:
@@ -127,6 +144,20 @@ def _outcome(direct: DirectHome, fault_log: Path) -> Outcome:
     if job.status is JobStatus.COMPLETED:
         manifest = json.loads(files.pop("_manifest.json"))
         assert manifest["counts"]["succeeded"] == counts.succeeded
-    unfinished = list((direct.home / "datastores").rglob(".*"))
-    assert unfinished == [], "temporary files were left"
+    assert left_overs(direct.home, "job") == [], "temporary files were left"
     return Outcome(job.status, files, frozenset(fault_log.read_text().split()), job.fence)
+
+
+def left_overs(home: Path, job: str) -> list[str]:
+    """Give what only a running job may have: hidden files beside outputs, folders of one owner in the job home.
+
+    Rows and files of a job that completed without failed items are in its output, and deleted in its home.
+    """
+    place = home / "jobs" / job
+    found = [
+        *(home / "datastores").rglob(".*"),
+        *place.glob("code-*"),
+        *place.glob("scratch-*"),
+        *place.glob("collect/*"),
+    ]
+    return [str(path.relative_to(home)) for path in [*found, *place.glob("parts"), *place.glob("files")]]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from batchyard.bootstrap.database import database_url
 from batchyard.bootstrap.home import ALREADY_RUNNING, REFUSED, check_home
-from batchyard.bootstrap.job import fork, job_child, operation_child
+from batchyard.bootstrap.job import DONE, fork, job_child, operation_child, tidy_child
 from batchyard.bootstrap.locks import AlreadyHeldError, HeldLock, hold
 from batchyard.bootstrap.log_lines import set_up_logging
 from batchyard.bootstrap.process_identity import is_alive, send_signal
@@ -25,6 +25,7 @@ from batchyard.domain.jobs import Owner
 from batchyard.engine.claim import claim_job, claim_operation, orphans, take_over
 from batchyard.engine.provision import give_up
 from batchyard.engine.rooms import Rooms
+from batchyard.engine.tidy import tidy_all
 from batchyard.ports.records import Holding, Operation
 from batchyard.records.database import migrate
 from batchyard.settings import from_environment
@@ -50,8 +51,15 @@ class Engine:
         self._operations: dict[int, Operation] = {}
         self._crashes: dict[str, int] = {}
         self._not_before: dict[str, float] = {}
+        self._tidying: set[int] = set()
+        self._untidy: list[Callable[[Rooms], None]] = [tidy_all]
         self._next_look = 0.0
         self.is_stopping = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no child is at work and none is due."""
+        return not (self._jobs or self._operations or self._tidying or self._untidy)
 
     def tick(self) -> None:
         """Do what is due now. Raises: PlatformError when the database does not answer; the next tick tries again."""
@@ -64,6 +72,9 @@ class Engine:
             self._jobs[self._fork(job_child(job))] = job.name
         while (operation := claim_operation(self._rooms)) is not None:
             self._operations[self._fork(operation_child(operation))] = operation
+        while self._untidy:
+            self._tidying.add(self._fork(self._untidy[0]))
+            del self._untidy[0]
         if time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + _LOOK_FOR_ORPHANS_EVERY_S
             self._adopt_orphans()
@@ -74,7 +85,9 @@ class Engine:
         left = self._left_job_processes()
         self._signal_all(left, signal.SIGTERM)
         deadline = time.monotonic() + _STOP_WITHIN_S
-        while (self._jobs or self._operations or any(map(is_alive, left))) and time.monotonic() < deadline:
+        while (
+            self._jobs or self._operations or self._tidying or any(map(is_alive, left))
+        ) and time.monotonic() < deadline:
             self._reap()
             time.sleep(0.02)
         self._signal_all(left, signal.SIGKILL)
@@ -94,7 +107,7 @@ class Engine:
         return [owner for owner in owners if owner is not None and owner.pid not in mine and is_alive(owner)]
 
     def _signal_all(self, left: list[Owner], number: signal.Signals) -> None:
-        for pid in [*self._jobs, *self._operations]:
+        for pid in [*self._jobs, *self._operations, *self._tidying]:
             _signal(pid, number)
         for owner in left:
             send_signal(owner, number)
@@ -126,6 +139,8 @@ class Engine:
         job = take_over(self._rooms, orphan)
         if job is not None:
             self._jobs[self._fork(job_child(job))] = job.name
+        else:  # It was given up, or somebody else has it.
+            self._untidy.append(tidy_child(orphan.name))
 
     def _is_alive(self, owner: Owner) -> bool | None:
         """As `is_alive`; an owner of another boot is surely gone where no other host can be an owner."""
@@ -144,8 +159,11 @@ class Engine:
 
     def _ended(self, pid: int, code: int) -> None:
         job = self._jobs.pop(pid, None)
+        self._tidying.discard(pid)
         if job is not None:
             self._next_look = 0.0
+            if code != DONE:
+                self._untidy.append(tidy_child(job))
             log.info("job process ended", extra={"job": job, "pid": pid, "exit_code": code})
         operation = self._operations.pop(pid, None)
         if operation is not None and code != 0:

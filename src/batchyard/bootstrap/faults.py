@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import signal
+import threading
 
 from batchyard.domain.errors import PlatformError
 from batchyard.ports.faults import FAULT_POINTS
 
-ACTIONS = ("kill", "stop", "enospc", "eio")
+ACTIONS = ("kill", "stop", "enospc", "eio", "short")
+_TORN_BYTES = 7
+_SHORT_S = 1.0
 
 
 class NoFaults:
@@ -69,6 +73,30 @@ def _act(action: str, point: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     elif action == "stop":
         os.kill(os.getpid(), signal.SIGSTOP)
+    elif action == "short":
+        _cut_writes_short()
     else:
         code = {"enospc": errno.ENOSPC, "eio": errno.EIO}[action]
         raise PlatformError(f"Fault at {point}: {os.strerror(code)}.")
+
+
+def _cut_writes_short() -> None:
+    """Let the kernel take only the first few bytes of the next write, to the ledger if one is open, for a second.
+
+    What follows the short write fails (EFBIG), also the database's own writes: all as with a quota that is used up.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_ledger_bytes() + _TORN_BYTES, hard))
+    timer = threading.Timer(_SHORT_S, resource.setrlimit, (resource.RLIMIT_FSIZE, (hard, hard)))
+    timer.daemon = True
+    timer.start()
+
+
+def _ledger_bytes() -> int:
+    """Give the size of the ledger that this process has open, 0 without one."""
+    sizes = [0]
+    for fd in os.listdir("/proc/self/fd"):
+        path = f"/proc/self/fd/{fd}"
+        if os.path.exists(path) and os.path.basename(os.path.dirname(os.readlink(path))) == "ledger":
+            sizes.append(os.stat(path).st_size)
+    return max(sizes)

@@ -19,6 +19,7 @@ from batchyard.engine.claim import note_stop
 from batchyard.engine.job_run import run_job
 from batchyard.engine.provision import provision
 from batchyard.engine.rooms import Rooms
+from batchyard.engine.tidy import tidy_after_crash
 from batchyard.ports.records import Operation
 
 log = logging.getLogger(__name__)
@@ -94,6 +95,11 @@ def operation_child(operation: Operation) -> Callable[[Rooms], None]:
             provision(rooms, operation, out)
 
     return run
+
+
+def tidy_child(name: str) -> Callable[[Rooms], None]:
+    """Give what the process does that tidies up after a job whose own process did not end well."""
+    return lambda rooms: tidy_after_crash(rooms, name)
 
 
 def _exit(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the shape of a signal handler

@@ -33,12 +33,15 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
-def make_folder(folder: Path) -> None:
-    """Make a private folder and those above it, durable with their names; nothing when it is there. Raises: OSError."""
+def make_folder(folder: Path, *, mode: int = 0o700) -> None:
+    """Make a folder and those above it, durable with their names; nothing when it is there.
+
+    mode: of what is made, less the umask; private by default. Raises: OSError.
+    """
     if folder.is_dir():
         return
-    make_folder(folder.parent)
-    folder.mkdir(mode=0o700, exist_ok=True)
+    make_folder(folder.parent, mode=mode)
+    folder.mkdir(mode=mode, exist_ok=True)
     sync_folder(folder.parent)
 
 

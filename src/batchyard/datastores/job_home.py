@@ -88,6 +88,9 @@ class LocalJobHome:
         place = self._root / folder
         return sorted(p.name for p in place.iterdir() if p.is_file()) if place.is_dir() else []
 
+    def folders(self, folder: str = ".") -> Sequence[str]:
+        return _folders(self._root / folder)
+
     def remove_tree(self, name: str) -> None:
         with disk_errors(f"remove {name!r}"):
             _remove_tree(self._root / name)
@@ -104,6 +107,17 @@ class LocalJobHomes:
         with disk_errors(f"make the home of job {job!r}"):
             make_folder(folder)
         return LocalJobHome(folder)
+
+    def names(self) -> Sequence[str]:
+        return _folders(self._root)
+
+
+def _folders(place: Path) -> list[str]:
+    try:
+        with os.scandir(place) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+    except FileNotFoundError:
+        return []
 
 
 def _remove_tree(folder: Path) -> None:

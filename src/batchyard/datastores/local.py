@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from batchyard.datastores.disk import disk_errors, sync_folder, write_new
-from batchyard.datastores.publish import LocalPublication, published_names
+from batchyard.datastores.disk import disk_errors, make_folder, sync_folder, write_new
+from batchyard.datastores.publish import LocalPublication, clear_unfinished, published_names
 from batchyard.domain.datastores import DATASTORES
 from batchyard.domain.errors import CallerError, Conflict, InvalidInput, Mistake, NotFound, not_found
 from batchyard.domain.jobs import InputKind, InputSource, OutputTarget
@@ -62,7 +62,7 @@ class LocalDatastore:
         with disk_errors(f"write {path!r}"):
             unfinished = target.parent / f"{_UNFINISHED}{secrets.token_hex(8)}"
             try:
-                target.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(target.parent, mode=0o777)
                 write_new(unfinished, chunks)
                 _put_in_place(unfinished, target, create_only=create_only)
             except (FileExistsError, NotADirectoryError, IsADirectoryError) as exc:
@@ -156,6 +156,9 @@ class LocalDatastores:
     def publication(self, target: OutputTarget, *, job: str) -> LocalPublication:
         folder = self.get(target.place.datastore).path(target.place.path.rstrip("/"))
         return LocalPublication(folder, target, job=job)
+
+    def discard_unfinished(self, target: OutputTarget, *, job: str) -> None:
+        clear_unfinished(self.get(target.place.datastore).path(target.place.path.rstrip("/")), target, job=job)
 
     def _input_mistake(self, path: Path, source: InputSource) -> Mistake | None:
         wanted = "a folder with files" if source.kind is InputKind.FOLDER else "a file"

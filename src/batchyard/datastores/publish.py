@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from batchyard.datastores.disk import disk_errors, rename_no_replace, sync_folder, sync_tree
+from batchyard.datastores.disk import disk_errors, make_folder, rename_no_replace, sync_folder, sync_tree
 from batchyard.domain.errors import Conflict
 from batchyard.domain.jobs import OutputTarget
 from batchyard.ports.datastore import Piece, Written
@@ -32,6 +32,23 @@ def published_names(file_name: str) -> tuple[str, str, str]:
     return file_name, f"{file_name}.failed.jsonl", f"{file_name}.manifest.json"
 
 
+def clear_unfinished(folder: Path, target: OutputTarget, *, job: str) -> None:
+    """Remove what publishers of this job left beside its target. Raises: PlatformError."""
+    beside = _beside(folder, target)
+    with disk_errors(f"clear up beside the output {str(target.place)!r}"):
+        if beside.is_dir():
+            _clear_left_overs(beside, _prefix(job))
+
+
+def _beside(folder: Path, target: OutputTarget) -> Path:
+    """Give the folder in which the output is built, hidden: its own file system, so that it can appear by a rename."""
+    return folder if target.into_existing else folder.parent
+
+
+def _prefix(job: str) -> str:
+    return f".batchyard-{job}-"
+
+
 class LocalPublication:
     """One output being built in a hidden sibling of its target."""
 
@@ -44,10 +61,10 @@ class LocalPublication:
             self._names = published_names(target.file_name)
         self._files_prefix = "" if self._is_new else f"{target.file_name}.files/"
         self._written_names: list[str] = []
-        beside = folder.parent if self._is_new else folder
+        beside = _beside(folder, target)
         with disk_errors(f"prepare the output {str(target.place)!r}"):
-            beside.mkdir(parents=True, exist_ok=True)
-            prefix = f".batchyard-{job}-"
+            make_folder(beside, mode=0o777)
+            prefix = _prefix(job)
             _clear_left_overs(beside, prefix)
             self._staging = beside / f"{prefix}{secrets.token_hex(_TOKEN_BYTES)}"
             self._staging.mkdir()

@@ -8,7 +8,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from batchyard.datastores.disk import disk_errors, rename_no_replace, sync_folder, sync_tree
+from batchyard.datastores.disk import disk_errors, make_folder, rename_no_replace, sync_folder, sync_tree
 from batchyard.datastores.local import LocalDatastores
 from batchyard.domain.assets import Sealed
 from batchyard.domain.errors import Conflict, InvalidInput, Mistake
@@ -30,7 +30,7 @@ class LocalSealedStore:
             allowed = "a file or folder that was uploaded"
             raise InvalidInput("path", [Mistake("path", f"nothing at {str(source)!r}", allowed)])
         with disk_errors(f"seal {str(source)!r}"):
-            self._root.mkdir(parents=True, exist_ok=True)
+            make_folder(self._root, mode=0o777)
             unfinished = self._root / f".unfinished-{secrets.token_hex(8)}"
             try:
                 _link_tree(origin, unfinished / origin.name if keep_name or origin.is_file() else unfinished)

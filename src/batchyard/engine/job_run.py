@@ -24,11 +24,12 @@ from batchyard.engine.lease import JobLease
 from batchyard.engine.ledger_file import LedgerFile, extents, ledger_sha256, records
 from batchyard.engine.overview import write_errors, write_overview, write_readme
 from batchyard.engine.plan import Listing, plan
-from batchyard.engine.prepare import Staged, clear, clear_run_folders, frozen_listing, prepare, worker_plan
+from batchyard.engine.prepare import Staged, clear_run_folders, frozen_listing, prepare, worker_plan
 from batchyard.engine.progress import ProgressWatch, named_failures
 from batchyard.engine.result_files import write_result
 from batchyard.engine.rooms import Rooms
 from batchyard.engine.score import score
+from batchyard.engine.tidy import tidy
 from batchyard.ports.job_home import JobHome
 from batchyard.ports.records import JobChange, Progress
 
@@ -185,8 +186,6 @@ def _publish(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> None:
         _finish(rooms, lease, JobChange(JobStatus.FAILED, counts=sealed.tally.counts, error=error, failures=failures))
         return
     _finish(rooms, lease, JobChange(JobStatus.COMPLETED, counts=sealed.tally.counts, failures=failures))
-    if not sealed.tally.counts.failed:  # A job with failed items keeps its rows: scoring those again needs them.
-        clear(home, ["parts", "files"])
 
 
 def _finish(rooms: Rooms, lease: JobLease, change: JobChange) -> None:
@@ -199,6 +198,8 @@ def _finish(rooms: Rooms, lease: JobLease, change: JobChange) -> None:
         log.warning("result not written", extra={"job": lease.name, "reason": str(exc)})
     job = lease.advance(ended)
     log.info("job ended", extra={"job": job.name, "status": job.status.value})
+    rooms.faults.reach("finish.after")
+    tidy(rooms, job)
 
 
 def _write_logs(logs: Path, job: str, ended: JobChange) -> None:

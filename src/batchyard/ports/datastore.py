@@ -114,6 +114,9 @@ class Datastores(Protocol):
     def publication(self, target: OutputTarget, *, job: str) -> Publication:
         """Begin to publish a job's output; what an earlier try left unfinished is removed."""
 
+    def discard_unfinished(self, target: OutputTarget, *, job: str) -> None:
+        """Remove what publishers of the job left unfinished; nothing else, and nothing when there is nothing."""
+
 
 class Trees(Protocol):
     """Trees of files by their hash, as the engine needs them: to be read in place."""

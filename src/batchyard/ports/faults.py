@@ -24,6 +24,7 @@ FAULT_POINTS = (
     "publish.before",
     "publish.after",
     "finish.before",
+    "finish.after",
     "zygote.imported",
     "zygote.asked",
     "zygote.forked",
@@ -38,4 +39,4 @@ class Faults(Protocol):
     """Told of every point that is reached."""
 
     def reach(self, point: str) -> None:
-        """Mark the point as reached; kills, stops or raises OSError when this is the one asked for."""
+        """Mark the point as reached; kills, stops, fails or cuts writes short when this is the one asked for."""

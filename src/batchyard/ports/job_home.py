@@ -48,6 +48,9 @@ class JobHome(Protocol):
     def list(self, folder: str) -> Sequence[str]:
         """Give the names of the files in a folder, sorted; [] when there is no folder."""
 
+    def folders(self, folder: str = ".") -> Sequence[str]:
+        """Give the names of the folders in a folder, by default in the home itself, sorted; [] when it is not there."""
+
     def remove_tree(self, name: str) -> None:
         """Delete a folder with everything in it; nothing when it is not there."""
 
@@ -57,3 +60,6 @@ class JobHomes(Protocol):
 
     def open(self, job: str) -> JobHome:
         """Give the home of a job, made when it is not there."""
+
+    def names(self) -> Sequence[str]:
+        """Give the names of all jobs that have a home, sorted."""

@@ -193,6 +193,18 @@ def test_what_an_earlier_try_left_is_cleared(datastores: LocalDatastores, home: 
     assert sorted(p.name for p in (home / "datastores/workspaceblobstore").iterdir()) == ["out"]
 
 
+def test_what_a_job_left_unfinished_is_discarded_and_nothing_else(
+    datastores: LocalDatastores, home: Path, rows: Path
+) -> None:
+    for job in ("job1", "job2"):
+        datastores.publication(target_of("out/a"), job=job).write_rows([Piece(rows, 0, 5)])
+    for _ in range(2):
+        datastores.discard_unfinished(target_of("out/a"), job="job1")
+        datastores.discard_unfinished(target_of("nowhere/at/all"), job="job1")
+    left = [p.name for p in (home / "datastores/workspaceblobstore/out").iterdir()]
+    assert [name.startswith(".batchyard-job2-") for name in left] == [True]
+
+
 def test_another_job_whose_name_begins_alike_keeps_what_it_is_publishing(
     datastores: LocalDatastores, home: Path, rows: Path
 ) -> None:

@@ -1,0 +1,51 @@
+"""What an ended job needs no more is deleted: by its own process, or after it when that was killed in between."""
+
+from __future__ import annotations
+
+import logging
+
+from batchyard.domain.errors import PlatformError
+from batchyard.domain.job_states import FINAL, JobStatus
+from batchyard.domain.jobs import Job
+from batchyard.engine.prepare import clear
+from batchyard.engine.rooms import Rooms
+
+log = logging.getLogger(__name__)
+
+_OF_ONE_OWNER = ("code-", "scratch-")
+
+
+def tidy(rooms: Rooms, job: Job) -> None:
+    """Delete what only a running job needs; nothing while the job is not final. Safe to repeat.
+
+    A job that completed without failed items has all its rows in its output. Any other one keeps them: they can be
+    downloaded, and scoring the rest needs them.
+    """
+    if job.status not in FINAL:
+        return
+    home = rooms.homes.open(job.name)
+    needless = [name for name in home.folders() if name.startswith(_OF_ONE_OWNER)]
+    needless += [f"collect/{fence}" for fence in home.folders("collect")]
+    if job.status is JobStatus.COMPLETED and not job.counts.failed:
+        needless += ["parts", "files"]
+    clear(home, needless)
+
+
+def tidy_after_crash(rooms: Rooms, name: str) -> None:
+    """Tidy up a job whose process did not end well, also beside its output; nothing when another one is at it."""
+    with rooms.records.reading() as tx:
+        job = tx.jobs.get(name)
+    if job is None or job.status not in FINAL:
+        return
+    tidy(rooms, job)
+    if "finalizing" in job.phases:
+        rooms.datastores.discard_unfinished(job.spec.output, job=name)
+
+
+def tidy_all(rooms: Rooms) -> None:
+    """Tidy up every ended job, when an engine starts: what was there before it may have been killed anywhere."""
+    for name in rooms.homes.names():
+        try:
+            tidy_after_crash(rooms, name)
+        except PlatformError as exc:  # One that resists must not keep the others from it.
+            log.warning("job not tidied up", extra={"job": name, "reason": str(exc)})
