@@ -112,11 +112,21 @@ class LedgerFile:
         return self._pending_since is not None and (is_idle or now - self._pending_since >= GROUP_S)
 
     def sync(self, sync_parts: Callable[[Sequence[str]], None]) -> tuple[Record, ...]:
-        """Make the group durable, rows before records (rule 4), and give it.
+        """Make the group durable and give it.
 
         Raises: LeaseLost; PlatformError, after which this owner must end: what the disk holds is unknown.
         """
+        group = self.take_group()
+        self.write_group(group, sync_parts)
+        return group
+
+    def take_group(self) -> tuple[Record, ...]:
+        """Give what is pending; it is to be given to `write_group` before anything else is."""
         group, self._pending, self._pending_since = tuple(self._pending), [], None
+        return group
+
+    def write_group(self, group: Sequence[Record], sync_parts: Callable[[Sequence[str]], None]) -> None:
+        """Make a group durable, rows before records (rule 4); in any thread, one at a time. Raises: as `sync`."""
         sync_parts(sorted({record.part for record in group if isinstance(record, Committed)}))
         self._faults.reach("ledger.parts_synced")
         self._check()
@@ -124,7 +134,6 @@ class LedgerFile:
         self._faults.reach("ledger.appended")
         self._file.sync()
         self._faults.reach("ledger.synced")
-        return group
 
     def write(self, record: Record) -> None:
         """Append one record and make it durable."""

@@ -22,6 +22,7 @@ from batchyard.domain.scoring_events import (
     Stop,
     TakeBack,
 )
+from batchyard.engine.group_sync import GroupSync
 from batchyard.engine.lease import JobLease
 from batchyard.engine.ledger_file import LedgerFile
 from batchyard.engine.progress import ProgressWatch
@@ -59,6 +60,7 @@ def score(
             watch.tell()
         is_early = driver.is_early
     finally:
+        driver.stop()
         instances.close(is_early=is_early)
 
 
@@ -69,6 +71,7 @@ class _Driver:
         self, state: Scoring, ledger: LedgerFile, instances: Instances, monotonic: Callable[[], float]
     ) -> None:
         self._state, self._ledger, self._instances, self._monotonic = state, ledger, instances, monotonic
+        self._sync = GroupSync(ledger, instances.sync_parts)
         self._inbox: deque[Event] = deque()
         self._is_cancel_told = False
         self._ticks = Ticks(monotonic)
@@ -79,8 +82,9 @@ class _Driver:
         if is_cancel_requested and not self._is_cancel_told:
             self._is_cancel_told = True
             self._inbox.append(CancelRequested())
-        if self._ledger.is_due(now=self._monotonic(), is_idle=self._state.is_idle):
-            self._inbox.append(Durable(self._ledger.sync(self._instances.sync_parts)))
+        durable = self._sync.durable(now=self._monotonic(), is_idle=self._state.is_idle)
+        if durable:
+            self._inbox.append(Durable(durable))
         wait_s = 0.0 if self._inbox else _POLL_S
         self._inbox.extend(self._instances.poll(wait_s))
         tick = self._ticks.due()
@@ -93,6 +97,10 @@ class _Driver:
             self.carry_out(self._state.handle(event))
         if self._state.platform_message:
             raise PlatformError(f"A worker could not write its rows: {self._state.platform_message}")
+
+    def stop(self) -> None:
+        """Write nothing any more."""
+        self._sync.stop()
 
     def carry_out(self, instructions: list[Instruction]) -> None:
         """Do what the state machine says, in order."""

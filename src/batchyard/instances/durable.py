@@ -14,7 +14,10 @@ _MOST_OPEN = 64
 
 
 class Durability:
-    """Syncs part files by name, keeping the descriptors of the last 64 open."""
+    """Syncs part files by name, keeping the descriptors of the last 64 open.
+
+    `sync` may run in another thread than `note_files`; what is noted before `sync` is called is in it.
+    """
 
     def __init__(self, *, parts_dir: Path, files_dir: Path) -> None:
         self._parts_dir = parts_dir
@@ -32,8 +35,9 @@ class Durability:
             for part in parts:
                 os.fdatasync(self._fd(part))
             if self._has_files:
-                self._sync_files()
+                # First this: what is noted from now on may be written only after the sync.
                 self._has_files = False
+                self._sync_files()
         except OSError as exc:
             raise PlatformError(f"Rows in {os.fspath(self._parts_dir)!r} cannot be made durable: {exc}") from exc
 

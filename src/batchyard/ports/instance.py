@@ -99,7 +99,10 @@ class Instances(Protocol):
         """
 
     def sync_parts(self, parts: Sequence[str]) -> None:
-        """Make the bytes reported so far of these part files durable. Raises: PlatformError."""
+        """Make the bytes reported so far of these part files durable. Raises: PlatformError.
+
+        The one that may be called in another thread, while the others are used; never twice at once.
+        """
 
     def close(self, *, is_early: bool) -> None:
         """End all workers: with is_early by killing every session at once, else by letting `shutdown()` run, for at
