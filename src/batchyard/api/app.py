@@ -24,6 +24,7 @@ from batchyard.ports.blobs import BlobMetadata
 from batchyard.ports.datastore import Datastores, SealedStore
 from batchyard.ports.environment import Environments
 from batchyard.ports.identity import Identity
+from batchyard.ports.job_home import JobHomes
 from batchyard.ports.records import Records
 
 _ARM = (workspaces, datastore_routes, computes, assets, codes, endpoints, deployments, jobs, operations)
@@ -37,6 +38,7 @@ def make_app(
     environments: Environments,
     scope: Scope,
     *,
+    homes: JobHomes,
     blob_metadata: BlobMetadata,
     allowed_hosts: Collection[str],
     clock: Callable[[], float],
@@ -48,7 +50,9 @@ def make_app(
     new_id: a fresh name part, letters, digits and '-', unguessable.
     """
     app = FastAPI(title="batchyard", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.state.rooms = Rooms(records, identity, datastores, sealed, blob_metadata, environments, scope, clock, new_id)
+    app.state.rooms = Rooms(
+        records, identity, datastores, sealed, blob_metadata, environments, homes, scope, clock, new_id
+    )
     app.state.uploads = asyncio.Semaphore(MOST_AT_ONCE)
     install_error_handlers(app)
     for noun in _ARM:

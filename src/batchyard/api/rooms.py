@@ -15,6 +15,7 @@ from batchyard.ports.blobs import BlobMetadata
 from batchyard.ports.datastore import Datastores, SealedStore
 from batchyard.ports.environment import Environments
 from batchyard.ports.identity import Identity
+from batchyard.ports.job_home import JobHomes
 from batchyard.ports.records import Records
 
 _LONGEST_REASON = 2000
@@ -30,6 +31,7 @@ class Rooms:
     sealed: SealedStore
     blob_metadata: BlobMetadata
     environments: Environments
+    homes: JobHomes
     scope: Scope
     clock: Callable[[], float]
     new_id: Callable[[], str]

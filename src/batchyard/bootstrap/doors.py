@@ -134,6 +134,7 @@ def _build(home: Home, settings: Settings, port: int) -> FastAPI:
     from batchyard.api.app import make_app
     from batchyard.bootstrap.environments import make_environments
     from batchyard.datastores.blob_metadata import LocalBlobMetadata
+    from batchyard.datastores.job_home import LocalJobHomes
     from batchyard.datastores.local import LocalDatastores
     from batchyard.datastores.sealed import LocalSealedStore
     from batchyard.domain.resource_ids import DEFAULT_SCOPE
@@ -147,6 +148,7 @@ def _build(home: Home, settings: Settings, port: int) -> FastAPI:
         LocalSealedStore(home.path / "sealed", datastores),
         make_environments(settings),
         DEFAULT_SCOPE,
+        homes=LocalJobHomes(home.path / "jobs"),
         blob_metadata=LocalBlobMetadata(home.path / "blob-metadata"),
         allowed_hosts=allowed_hosts(port),
         clock=time.time,

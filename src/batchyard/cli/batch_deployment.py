@@ -41,10 +41,10 @@ def create(
 ) -> Any:
     """Create a batch deployment, or replace the one of the same name; local code and models are uploaded."""
     from batchyard.cli import deployment_parts
-    from batchyard.cli.batch_endpoint import change_headers
     from batchyard.cli.documents import document_from
     from batchyard.cli.failures import UsageMistake
     from batchyard.cli.operation import finish
+    from batchyard.cli.reasons import change_headers
     from batchyard.wire.deployments import deployment_to_arm_body
 
     if set_default and no_wait:
@@ -93,8 +93,8 @@ def update(
 ) -> Any:
     """Change a batch deployment; what is not named stays. Consumers are not disturbed while it is provisioned."""
     from batchyard.cli import deployment_parts, documents
-    from batchyard.cli.batch_endpoint import change_headers
     from batchyard.cli.operation import finish
+    from batchyard.cli.reasons import change_headers
     from batchyard.wire import deployments as wire
 
     endpoint, deployment = _which(file, endpoint_name, name)
@@ -132,7 +132,7 @@ def delete(
     no_wait: bool = False,  # noqa: ARG001  # done at once anyway; accepted as Azure does
 ) -> None:
     """Delete a batch deployment; the endpoint's default only with --force. Jobs and outputs stay."""
-    from batchyard.cli.batch_endpoint import change_headers
+    from batchyard.cli.reasons import change_headers
 
     options = {"force": "true"} if force else {}
     server.delete(_path(server, endpoint_name, name), headers=change_headers(reason, ticket), **options)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any  # JSON of the server's answers
 from batchyard.cli import output
 from batchyard.cli.grammar import Command
 from batchyard.cli.invoke import invoke as invoke  # a command of this noun, in a file of its own for its length
+from batchyard.cli.reasons import change_headers
 
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server
@@ -110,12 +111,6 @@ def list_jobs(server: Server, *, name: str, max_results: int | None = None) -> A
 
     server.get(server.path("batchEndpoints", name))
     return jobs_of(server, endpoint=name, limit=max_results)
-
-
-def change_headers(reason: str, ticket: str) -> dict[str, str]:
-    """Give the headers that carry why something was changed to the audit."""
-    given = {"x-batchyard-reason": reason, "x-batchyard-ticket": ticket}
-    return {key: value for key, value in given.items() if value}
 
 
 def _stored(name: str, arm: Mapping[str, Any]) -> dict[str, object]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any  # jobs come as JSON
 
-from batchyard.cli.failures import CommandFailed, ServerError
+from batchyard.cli.failures import EXIT_ERROR, CommandFailed, ServerError
 from batchyard.cli.visible import visible
 
 if TYPE_CHECKING:
@@ -55,6 +56,22 @@ def follow(server: Server, name: str, *, out: IO[str], with_logs: bool) -> dict[
         ) from None
     finally:
         shown.clear()
+
+
+def follow_to_end(server: Server, job: Mapping[str, Any], *, with_logs: bool) -> dict[str, Any]:
+    """Follow a job that a command made or took up, and give it with the status it ended in.
+
+    The command fails, after it gave its result, unless the job completed.
+    """
+    server.say(
+        f"Job {job['name']} is {job['status']}. Follow it elsewhere with `batchyard job stream -n {job['name']}`."
+    )
+    done = follow(server, str(job["name"]), out=sys.stderr, with_logs=with_logs)
+    if done.get("status") != "Completed":
+        # The job is named on stdout all the same; scripts go on with it.
+        print(visible(f"ERROR: {story(done)}"), file=sys.stderr)
+        server.exit_code = EXIT_ERROR
+    return {**job, "status": done.get("status")}
 
 
 def progress(job: Mapping[str, Any]) -> str:

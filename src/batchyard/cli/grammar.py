@@ -5,12 +5,14 @@ Only the group named on the command line is registered, and only the command's o
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any  # knack hands over untyped tables
 
 from knack.commands import CLICommandsLoader
+from knack.help_files import helps
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +20,14 @@ class Command:
     """One command. name: as typed, `batch-endpoint show`; handler: function in the group's module.
 
     table: what `-o table` shows of the result. question: asked before it runs, answered by `--yes`; "" asks nothing.
+    example: what it is for and how it is typed, shown by `--help`.
     """
 
     name: str
     handler: str
     table: Callable[[Any], Any] | None = None  # a JSON value in, rows out
     question: str = ""
+    example: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ GROUPS: Mapping[str, Group] = {
     "data": Group(_ROOM + "data", "Registered names for data to score."),
     "environment": Group(_ROOM + "environment", "Registered environments and their versions."),
     "compute": Group(_ROOM + "compute", "Named shares of instances that jobs run on."),
-    "job": Group(_ROOM + "job", "Scoring jobs: follow, read, download, cancel."),
+    "job": Group(_ROOM + "job", "Scoring jobs: follow, read, download, cancel, resume."),
     "server": Group(_ROOM + "server", "The embedded server of this home."),
     "run": Group(_ROOM + "run", "Score a folder here and now, without a server.", "run"),
     "env": Group(_ROOM + "env", "Variables that lead Azure's own clients to this server.", "env"),
@@ -181,4 +185,7 @@ class Commands(CLICommandsLoader):  # type: ignore[misc]  # knack is untyped
             options["table_transformer"] = command.table
         if command.question:
             options["confirmation"] = lambda args: self.cli_ctx.is_confirmed(command.question, args)
+        if command.example[0]:
+            shown = [dict(zip(("name", "text"), command.example, strict=True))]
+            helps[command.name] = json.dumps({"type": "command", "examples": shown})
         self.command_table[command.name] = self.create_command(command.name, f"{module}#{command.handler}", **options)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any  # JSON of the server's answers
 
-from batchyard.cli.failures import EXIT_ERROR, ServerError, UsageMistake
+from batchyard.cli.failures import ServerError, UsageMistake
 from batchyard.domain.errors import InvalidInput, Mistake
 
 if TYPE_CHECKING:
@@ -74,7 +73,11 @@ def invoke(
         tags={**(in_file.tags if in_file else {}), **extras.tags},
     )
     job = _send(server, uri, invocation)
-    return _followed(server, job, with_logs=stream) if wait or stream else job
+    if not (wait or stream):
+        return job
+    from batchyard.cli.following import follow_to_end
+
+    return follow_to_end(server, job, with_logs=stream)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,18 +243,3 @@ def _with_flags(text: str) -> str:
     for place, flag in _FLAG_OF_PLACE:
         text = place.sub(rf"\1{flag}: found ", text)
     return text
-
-
-def _followed(server: Server, job: dict[str, object], *, with_logs: bool) -> dict[str, object]:
-    from batchyard.cli.following import follow, story
-    from batchyard.cli.visible import visible
-
-    server.say(
-        f"Job {job['name']} is {job['status']}. Follow it elsewhere with `batchyard job stream -n {job['name']}`."
-    )
-    done = follow(server, str(job["name"]), out=sys.stderr, with_logs=with_logs)
-    if done.get("status") != "Completed":
-        # The job is named on stdout all the same; scripts go on with it.
-        print(visible(f"ERROR: {story(done)}"), file=sys.stderr)
-        server.exit_code = EXIT_ERROR
-    return {**job, "status": done.get("status")}

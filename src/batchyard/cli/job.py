@@ -19,6 +19,15 @@ COMMANDS = (
     Command("job stream", "stream"),
     Command("job download", "download"),
     Command("job cancel", "cancel", output.jobs),
+    Command(
+        "job resume",
+        "resume",
+        output.jobs,
+        example=(
+            "Go on with a failed job, tolerating more failed items.",
+            "batchyard job resume -n JOB --set error_threshold=50",
+        ),
+    ),
 )
 
 _MOST = 50
@@ -54,11 +63,27 @@ def stream(server: Server, *, name: str) -> None:
         raise CommandFailed(story(done))
 
 
-def cancel(server: Server, *, name: str) -> Any:
+def cancel(server: Server, *, name: str, reason: str = "", ticket: str = "") -> Any:
     """Ask a job to end; nothing is published."""
-    from batchyard.wire.jobs import job_cli_from_arm
+    return _post(server, name, "cancel", reason=reason, ticket=ticket, is_repeatable=True)
 
-    return job_cli_from_arm(server.request("POST", server.path("jobs", name) + "/cancel", is_repeatable=True).body)
+
+def resume(
+    server: Server,
+    *,
+    name: str,
+    sets: list[list[str]] | None = None,
+    wait: bool = False,
+    stream: bool = False,
+    reason: str = "",
+    ticket: str = "",
+) -> Any:
+    """Queue a failed or cancelled job again: it goes on from its ledger, and only what is missing is scored."""
+    from batchyard.wire.reruns import overrides_of_rerun_from_set, overrides_to_rerun_body
+
+    overrides = overrides_of_rerun_from_set([text for group in sets or () for text in group])
+    job = _post(server, name, "resume", body=overrides_to_rerun_body(overrides), reason=reason, ticket=ticket)
+    return _followed(server, job, wait=wait, stream=stream)
 
 
 def download(
@@ -84,6 +109,31 @@ def download(
             f"Its logs come with `batchyard job download -n {name} --all`."
         )
     return done
+
+
+def _post(
+    server: Server,
+    name: str,
+    verb: str,
+    *,
+    body: object = None,
+    reason: str = "",
+    ticket: str = "",
+    is_repeatable: bool = False,
+) -> dict[str, Any]:
+    """Ask for something to be done with a job and give it as `job show` does."""
+    from batchyard.cli.reasons import change_headers
+    from batchyard.wire.jobs import job_cli_from_arm
+
+    path = f"{server.path('jobs', name)}/{verb}"
+    headers = change_headers(reason, ticket)
+    return job_cli_from_arm(server.request("POST", path, body=body, headers=headers, is_repeatable=is_repeatable).body)
+
+
+def _followed(server: Server, job: dict[str, Any], *, wait: bool, stream: bool) -> dict[str, Any]:
+    from batchyard.cli.following import follow_to_end
+
+    return follow_to_end(server, job, with_logs=stream) if wait or stream else job
 
 
 def jobs_of(

@@ -47,7 +47,7 @@ def freeze(
     mistakes = [
         *_name_mistakes(invocation),
         *settings_mistakes(settings, prefix=""),
-        *_compute_mistakes(tx, served.document.compute, settings),
+        *compute_mistakes(tx, served.document.compute, settings),
         *(source_mistakes or _input_mistakes(caller, source, datastores)),
         *output_mistakes,
     ]
@@ -87,7 +87,8 @@ def _name_mistakes(invocation: Invocation) -> list[Mistake]:
     return [] if mistake is None else [mistake]
 
 
-def _compute_mistakes(tx: Transaction, name: str, settings: ExecutionSettings) -> list[Mistake]:
+def compute_mistakes(tx: Transaction, name: str, settings: ExecutionSettings) -> list[Mistake]:
+    """Tell that the compute of a job is not there, or too small for it."""
     compute = tx.documents.get(registry.compute_key(name))
     if compute is None:
         remedy = "The deployment names it: update the deployment."

@@ -1,15 +1,16 @@
-"""Jobs: invoked, shown, listed, cancelled."""
+"""Jobs: invoked, shown, listed, cancelled, resumed."""
 
 from __future__ import annotations
 
-from batchyard.control import audit, invocations, registry
+from batchyard.control import audit, invocations, registry, reruns
 from batchyard.domain.access import Action, Caller, authorise
-from batchyard.domain.deployments import Deployment
+from batchyard.domain.deployments import Deployment, Overrides, given
 from batchyard.domain.errors import Conflict, NotFound, near_names
 from batchyard.domain.job_states import JobStatus
-from batchyard.domain.jobs import Invocation, Job
+from batchyard.domain.jobs import Invocation, Job, RerunKind, taken_up_again
 from batchyard.domain.routing import Route, route
 from batchyard.ports.datastore import Datastores
+from batchyard.ports.job_home import JobHomes
 from batchyard.ports.records import JobFilter, Page, Stored, Transaction
 
 
@@ -99,6 +100,37 @@ def cancel(tx: Transaction, caller: Caller, name: str, *, now: float, reason: st
         details = {"status_before": before.status.value, "status_after": after.status.value}
         act = audit.Act(caller.name, Action.JOB_CANCEL, now, reason, ticket, details)
         audit.record(tx, act, audit.job_target(name), before=before, after=after)
+    return after
+
+
+def resume(
+    tx: Transaction,
+    caller: Caller,
+    name: str,
+    *,
+    overrides: Overrides,
+    datastores: Datastores,
+    homes: JobHomes,
+    now: float,
+    reason: str = "",
+    ticket: str = "",
+) -> Job:
+    """Queue a Failed or Canceled job for another run, which goes on from its ledger; its output is reserved again.
+
+    overrides: settings to run with from here on; name and spec stay.
+    Raises: Forbidden; NotFound; InvalidInput with every mistake; Conflict (its state, its output's place, its home).
+    """
+    authorise(caller, Action.JOB_RESUME)
+    before = _load(tx, name)
+    reruns.check_resumable(before)
+    reruns.check_overrides(tx, before, overrides)
+    reruns.check_places(before, datastores=datastores, homes=homes)
+    after = taken_up_again(before, RerunKind.RESUME, asked_by=caller.name, now=now, overrides=overrides)
+    tx.jobs.take_up_again(after)
+    changed = {key: str(value) for key, value in given(overrides).items()}
+    details = {"status_before": before.status.value, "run": str(after.run), **changed}
+    act = audit.Act(caller.name, Action.JOB_RESUME, now, reason, ticket, details)
+    audit.record(tx, act, audit.job_target(name), before=before, after=after)
     return after
 
 

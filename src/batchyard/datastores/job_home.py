@@ -102,6 +102,9 @@ class LocalJobHomes:
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    def exists(self, job: str) -> bool:
+        return (self._root / job).is_dir()
+
     def open(self, job: str) -> LocalJobHome:
         folder = self._root / job
         with disk_errors(f"make the home of job {job!r}"):

@@ -30,6 +30,7 @@ class Action(Enum):
     DEPLOYMENT_DELETE = "deployments/delete"
     JOB_READ = "jobs/read"
     JOB_CANCEL = "jobs/cancel"
+    JOB_RESUME = "jobs/resume"
     JOB_READ_LOGS = "jobs/logs/read"
     JOB_READ_OUTPUT = "jobs/outputs/read"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import TypeVar
 
@@ -145,6 +145,11 @@ class Deployment:
     state: ProvisioningState = ProvisioningState.CREATING
     state_message: str = ""
     build: EnvironmentBuild | None = None
+
+
+def given(overrides: Overrides) -> dict[str, int | float | str]:
+    """Give the overrides that are there, by name."""
+    return {f.name: value for f in fields(overrides) if (value := getattr(overrides, f.name)) is not None}
 
 
 def effective(settings: ExecutionSettings, overrides: Overrides) -> ExecutionSettings:

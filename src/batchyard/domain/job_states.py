@@ -53,8 +53,9 @@ TRANSITIONS: Mapping[JobStatus, frozenset[JobStatus]] = {
     JobStatus.FINALIZING: frozenset({JobStatus.COMPLETED, JobStatus.FAILED}),
     JobStatus.CANCEL_REQUESTED: frozenset({JobStatus.CANCELED, JobStatus.FAILED}),
     JobStatus.COMPLETED: frozenset(),
-    JobStatus.FAILED: frozenset(),
-    JobStatus.CANCELED: frozenset(),
+    # Resumed by hand: a new run of the same job, which goes on from its ledger.
+    JobStatus.FAILED: frozenset({JobStatus.QUEUED}),
+    JobStatus.CANCELED: frozenset({JobStatus.QUEUED}),
 }
 
 
@@ -64,7 +65,7 @@ def check_transition(job: str, before: JobStatus, after: JobStatus) -> None:
     Raises: Conflict telling the job, from, to, and what would have been allowed.
     """
     if before is not after and after not in TRANSITIONS[before]:
-        allowed = ", ".join(sorted(state.value for state in TRANSITIONS[before])) or "nothing, it is final"
+        allowed = ", ".join(sorted(state.value for state in TRANSITIONS[before])) or "nothing"
         raise Conflict(f"Job {job!r} is {before.value} and cannot become {after.value}; allowed: {allowed}.")
 
 

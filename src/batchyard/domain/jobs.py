@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import reduce
 
 from batchyard.domain.assets import EnvironmentBuild, Sealed
-from batchyard.domain.deployments import ExecutionSettings, Overrides
+from batchyard.domain.deployments import ExecutionSettings, Overrides, effective
 from batchyard.domain.failures import FailureReport
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.resource_ids import AssetId, DatastorePath
@@ -162,12 +163,46 @@ class Owner:
     start_ticks: int
 
 
+class RerunKind(Enum):
+    """What a run after the first one is for."""
+
+    RESUME = "resume"  #: what is missing is scored; what failed for good stays so
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run of a job ended, kept when the next one begins."""
+
+    status: JobStatus
+    counts: Counts
+    phases: Mapping[str, float]
+    error: JobError | None = None
+    ledger_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """A run after the first one, asked for by hand. asked_at: seconds since the epoch, UTC.
+
+    run: its number, from 2 on. overrides: laid over the settings of the run before it; the spec itself never changes.
+    before: how the run before it ended.
+    """
+
+    run: int
+    kind: RerunKind
+    asked_at: float
+    asked_by: str
+    before: RunEnd
+    overrides: Overrides = field(default_factory=Overrides)
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A job as recorded. Times are seconds since the epoch, UTC.
 
-    phases: name of each phase entered -> when (queued, preparing, running, finalizing, ended).
-    run: 1, and one more for each resume. fence: grows with each owner. queue_reason: why it waits, "" when it does not.
+    phases: name of each phase entered by this run -> when (queued, preparing, running, finalizing, ended).
+    run: 1, and one more for each time it was taken up again, of which `reruns` tells, oldest first.
+    fence: grows with each owner. queue_reason: why it waits, "" when it does not.
     rate_items_s / eta_s: while running, from the engine; None when unknown. failures: in groups, without stacks.
     """
 
@@ -193,6 +228,12 @@ class Job:
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     properties: Mapping[str, str] = field(default_factory=dict)
+    reruns: tuple[Rerun, ...] = ()
+
+    @property
+    def settings(self) -> ExecutionSettings:
+        """The settings in force for this run: those of the spec, with what was changed when it was taken up again."""
+        return reduce(lambda settings, rerun: effective(settings, rerun.overrides), self.reruns, self.spec.settings)
 
     @property
     def name(self) -> str:
@@ -204,7 +245,31 @@ class Job:
         """Whether it is published, but not for every item: the status alone does not tell (Azure has no such state)."""
         return is_completed_with_errors(self.status, self.counts)
 
+    @property
+    def began_at(self) -> float:
+        """When this run was asked for."""
+        return self.reruns[-1].asked_at if self.reruns else self.created_at
+
 
 def is_completed_with_errors(status: JobStatus, counts: Counts) -> bool:
     """Whether a job that ended so has an output that lacks failed items."""
     return status is JobStatus.COMPLETED and counts.failed > 0
+
+
+def taken_up_again(job: Job, kind: RerunKind, *, asked_by: str, now: float, overrides: Overrides | None = None) -> Job:
+    """Give a final job as it is queued for its next run; name, spec, fence and what it counted stay."""
+    before = RunEnd(job.status, job.counts, job.phases, job.error, job.ledger_sha256)
+    rerun = Rerun(job.run + 1, kind, now, asked_by, before, overrides or Overrides())
+    return replace(
+        job,
+        status=JobStatus.QUEUED,
+        run=rerun.run,
+        reruns=(*job.reruns, rerun),
+        phases={"queued": now},
+        error=None,
+        owner=None,
+        cancel_requested=False,
+        ledger_sha256=None,
+        rate_items_s=None,
+        eta_s=None,
+    )

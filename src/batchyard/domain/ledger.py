@@ -136,8 +136,19 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed:
+    """A new run begins by hand: the verdict before it no longer counts, and what is open has all its attempts again.
+
+    run: its number, from 2 on. overrides: the settings that this run changed, and their new values.
+    """
+
+    run: int
+    overrides: Mapping[str, int | float | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """How scoring ended: `Completed`, `Failed` or `Canceled`, and why. The last record of a ledger.
+    """How scoring ended: `Completed`, `Failed` or `Canceled`, and why. The last record of a run.
 
     mini_batch, worker: where what is to blame hangs and no attempt has failed, else None and "".
     """
@@ -149,9 +160,9 @@ class Verdict:
     worker: str = ""
 
 
-Record = Opened | Planned | Committed | AttemptFailed | FailedItems | Lost | Verdict
+Record = Opened | Planned | Committed | AttemptFailed | FailedItems | Lost | Resumed | Verdict
 _KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Opened, Planned, Committed, AttemptFailed, FailedItems, Lost, Verdict)
+    kind.__name__: kind for kind in (Opened, Planned, Committed, AttemptFailed, FailedItems, Lost, Resumed, Verdict)
 }
 
 

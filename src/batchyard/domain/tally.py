@@ -11,7 +11,7 @@ from dataclasses import replace
 from batchyard.domain.failures import SHORT_RESULT, Cause, FailureGroups, FailureReport, log_of
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Counts, ErrorClass, JobError
-from batchyard.domain.ledger import AttemptFailed, Committed, FailedItems, Lost, Planned, Record, Verdict
+from batchyard.domain.ledger import AttemptFailed, Committed, FailedItems, Lost, Planned, Record, Resumed, Verdict
 from batchyard.domain.minibatches import Cut, RangeSet
 
 
@@ -20,7 +20,7 @@ class Tally:
 
     counts: so far. settled: mini-batches that need no more work. open_attempts: mini-batch -> its last failed attempt,
     for those not settled. verdict: once scoring ended. failures: items that failed for good, in groups; recovered:
-    mini-batches whose attempts failed before one succeeded.
+    mini-batches whose attempts failed before one succeeded. run: the job's run that wrote last.
     """
 
     def __init__(self) -> None:
@@ -29,6 +29,7 @@ class Tally:
         self.settled = RangeSet()
         self.first_failure: AttemptFailed | None = None
         self.verdict: Verdict | None = None
+        self.run = 1
         self.open_attempts: dict[int, AttemptFailed] = {}
         self.failures = FailureGroups()
         self.recovered = FailureGroups()
@@ -48,6 +49,8 @@ class Tally:
             self.counts = replace(self.counts, items=record.items, mini_batches=self.cut.mini_batches)
         elif isinstance(record, Verdict):
             self.verdict = record
+        elif isinstance(record, Resumed):
+            self._resume(record)
 
     def _commit(self, record: Committed) -> None:
         count, c = len(record.lengths), self.counts
@@ -78,6 +81,13 @@ class Tally:
         self.open_attempts.pop(record.mini_batch, None)
         self._count(self.failures, record)
         self.counts = replace(c, failed=c.failed + record.count, mini_batches_failed=c.mini_batches_failed + 1)
+
+    def _resume(self, record: Resumed) -> None:
+        """Somebody has looked at why the run ended: what it left open is tried as often as at first."""
+        self.run, self.verdict = record.run, None
+        self.open_attempts.clear()
+        if self.first_failure is not None and self.first_failure.mini_batch < 0:
+            self.first_failure = None  # A start that failed is no reason for how the next run ends.
 
     def _lose(self, record: Lost) -> None:
         c = self.counts

@@ -266,7 +266,7 @@ def _manifest(job: Job, sealed: Sealed, written: list[dict[str, Any]]) -> bytes:
             "items": sealed.tally.counts.items,
             "listing_sha256": sealed.listing_sha256,
         },
-        "settings": asdict(spec.settings),
+        "settings": asdict(job.settings),
         "counts": asdict(sealed.tally.counts),
         "outputs": written,
         "ledger_sha256": sealed.sha256,

@@ -9,12 +9,12 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-from batchyard.domain.deployments import OutputAction
+from batchyard.domain.deployments import OutputAction, given
 from batchyard.domain.errors import Conflict, InvalidInput, NotFound, PlatformError
 from batchyard.domain.failures import FailureReport, without_stacks
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import ErrorClass, Job, JobError
-from batchyard.domain.ledger import Planned, Verdict
+from batchyard.domain.ledger import Planned, Resumed, Verdict
 from batchyard.domain.minibatches import Cut
 from batchyard.domain.progress_guard import no_progress_limit_s
 from batchyard.domain.scoring import Rules
@@ -67,7 +67,7 @@ def _score(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> Tally:
     if lease.is_cancel_requested and not home.list("ledger"):
         clear_run_folders(home, job.fence)
         return _canceled_before_start()
-    ledger = LedgerFile(home, job.fence, faults=rooms.faults, check=lease.check)
+    ledger = LedgerFile(home, job.fence, faults=rooms.faults, check=lease.check, resumed=_resumed(job))
     try:
         if ledger.tally.verdict is None:
             _plan_and_score(rooms, job, staged, ledger, lease)
@@ -88,7 +88,7 @@ def _plan_and_score(rooms: Rooms, job: Job, staged: Staged, ledger: LedgerFile, 
         instances.start()
         rooms.faults.reach("workers.started")
         planned = _planned(staged.home)
-        if planned is None:
+        if planned is None or planned.items == 0:
             planned = plan(rooms, job, staged, meanwhile=instances.tend)
             lease.check()
             ledger.write(planned)
@@ -117,6 +117,10 @@ def _write_readme(rooms: Rooms, job: Job) -> None:
         log.warning("readme not written", extra={"job": job.name, "reason": str(exc)})
 
 
+def _resumed(job: Job) -> Resumed | None:
+    return Resumed(job.run, given(job.reruns[-1].overrides)) if job.reruns else None
+
+
 def _advance_to_running(rooms: Rooms, lease: JobLease, tally: Tally, planned: Planned) -> None:
     phases = {"running": rooms.now()}
     change = JobChange(JobStatus.RUNNING, counts=tally.counts, phases=phases, listed_at=planned.listed_at)
@@ -127,7 +131,7 @@ def _advance_to_running(rooms: Rooms, lease: JobLease, tally: Tally, planned: Pl
 
 
 def _rules(job: Job, planned: Planned) -> Rules:
-    settings = job.spec.settings
+    settings = job.settings
     return Rules(
         cut=Cut(planned.items, planned.mini_batch_size),
         max_attempts=settings.retry.max_retries + 1,
@@ -228,11 +232,13 @@ def _read_sealed(home: JobHome, job: Job) -> Sealed | None:
 
 
 def _planned(home: JobHome) -> Planned | None:
+    """Give the plan; an empty input may have been listed again since, so the last one counts."""
     found = None
     for record in records(home, extents(home)):
         if isinstance(record, Planned):
             found = record
-            break
+            if found.items:
+                break
     return found
 
 

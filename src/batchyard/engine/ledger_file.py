@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from batchyard.domain.errors import NotFound, PlatformError
-from batchyard.domain.ledger import MAGIC, Committed, Lost, Opened, Record, encode, live, read, valid_bytes
+from batchyard.domain.ledger import MAGIC, Committed, Lost, Opened, Record, Resumed, encode, live, read, valid_bytes
 from batchyard.domain.tally import Tally
 from batchyard.ports.faults import Faults
 from batchyard.ports.job_home import JobHome
@@ -77,9 +77,12 @@ def ledger_sha256(home: JobHome, parts: Sequence[Extent]) -> str:
 class LedgerFile:
     """This owner's ledger: what earlier owners wrote, adopted, and one file that it alone appends to."""
 
-    def __init__(self, home: JobHome, fence: int, *, faults: Faults, check: Callable[[], None]) -> None:
+    def __init__(
+        self, home: JobHome, fence: int, *, faults: Faults, check: Callable[[], None], resumed: Resumed | None = None
+    ) -> None:
         """Open the ledger of a job, durably. check: raises LeaseLost once the job is not ours.
 
+        resumed: the run that goes on by hand, None for the first; written unless an owner before this one did.
         Ranges whose bytes are missing, short or wrong become Lost at once.
         """
         self.tally = Tally()
@@ -89,6 +92,9 @@ class LedgerFile:
         older = extents(home, before_fence=fence)
         for record in records(home, older):
             self.tally.apply(record)
+        first: list[Record] = [resumed] if resumed is not None and resumed.run > self.tally.run else []
+        for record in first:
+            self.tally.apply(record)
         lost = list(_lost(home, older)) if self.tally.verdict is None else []
         check()
         # An owner that was killed may have written what it did not sync: it reads well today, and must tomorrow.
@@ -96,7 +102,7 @@ class LedgerFile:
             home.sync(extent.name)
         self._file = home.append(f"ledger/{fence}.log")
         opened = Opened(fence, {str(extent.fence): extent.valid_bytes for extent in older})
-        self._file.write(MAGIC + b"".join(encode(record) for record in chain[Record]([opened], lost)))
+        self._file.write(MAGIC + b"".join(encode(record) for record in chain[Record]([opened], first, lost)))
         self._file.sync()
         for record in lost:
             self.tally.apply(record)

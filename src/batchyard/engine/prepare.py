@@ -61,7 +61,7 @@ def prepare(rooms: Rooms, job: Job) -> Staged:
 
 def worker_plan(rooms: Rooms, job: Job, staged: Staged) -> WorkerPlan:
     """Say what every worker of this job run needs; the input may not be listed yet."""
-    settings, home = job.spec.settings, staged.home
+    settings, home = job.settings, staged.home
     for folder in ("parts", "files"):
         home.path(f"{folder}/x")  # Made with its name durable: what is committed lies in it.
     return WorkerPlan(

@@ -58,6 +58,9 @@ class JobHome(Protocol):
 class JobHomes(Protocol):
     """All job homes of a workspace."""
 
+    def exists(self, job: str) -> bool:
+        """Whether a job has a home."""
+
     def open(self, job: str) -> JobHome:
         """Give the home of a job, made when it is not there."""
 

@@ -129,6 +129,13 @@ class Jobs(Protocol):
     def list(self, which: JobFilter, *, limit: int = 50, token: str | None = None) -> Page[Job]:
         """Give jobs, newest first, with `queue_reason` where they are queued."""
 
+    def take_up_again(self, job: Job) -> None:
+        """Store a final job as it is queued for its next run, and reserve its output again.
+
+        Raises: NotFound; Conflict when what is stored is not the end of the run before, or when a job that is not
+        final holds the output; the message names the holder.
+        """
+
     def request_cancel(self, name: str, *, now: float) -> Job:
         """Ask a running job to end (status CancelRequested), or end a queued one at once (Canceled).
 

@@ -8,7 +8,7 @@ know are refused, since saving the value again would lose them.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -53,6 +53,16 @@ def decode(kind: type[T], text: str) -> T:
             "A newer version has written it: run that version or a later one."
         ) from exc
     return value
+
+
+def encode_list(values: Iterable[object]) -> str:
+    """Give frozen dataclasses as the text of a JSON array."""
+    return f"[{','.join(map(encode, values))}]"
+
+
+def decode_list(kind: type[T], text: str) -> tuple[T, ...]:
+    """Give the values of a stored array, all of one type."""
+    return tuple(decode(kind, json.dumps(value)) for value in json.loads(text))
 
 
 def encode_document(kind: Kind, document: object) -> str:

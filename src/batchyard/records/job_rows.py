@@ -6,7 +6,7 @@ import json
 
 from batchyard.domain.failures import FailureReport
 from batchyard.domain.job_states import FINAL, JobStatus
-from batchyard.domain.jobs import Counts, Job, JobError, JobSpec, Owner
+from batchyard.domain.jobs import Counts, Job, JobError, JobSpec, Owner, Rerun
 from batchyard.records import codec
 from batchyard.records.tables import AnyRow
 
@@ -58,7 +58,7 @@ def row_of(job: Job) -> dict[str, object]:
         "created_by": job.created_by,
         "request_id": job.request_id,
         "compute": spec.compute,
-        "instances": spec.settings.instance_count,
+        "instances": job.settings.instance_count,
         "fence": job.fence,
         "lease_until": None,
         **owner_columns(job.owner),
@@ -81,6 +81,7 @@ def row_of(job: Job) -> dict[str, object]:
         "description": job.description,
         "tags": codec.encode_mapping(job.tags),
         "properties": codec.encode_mapping(job.properties),
+        "reruns": codec.encode_list(job.reruns),
     }
     return columns | RELEASED if job.status in FINAL else columns
 
@@ -110,4 +111,5 @@ def job_of(row: AnyRow, *, queue_reason: str = "") -> Job:
         description=row.description,
         tags=codec.decode_texts(row.tags),
         properties=codec.decode_texts(row.properties),
+        reruns=codec.decode_list(Rerun, row.reruns),
     )

@@ -65,6 +65,17 @@ class JobTable:
         found = tuple(job_of(row, queue_reason=reasons.get(row.name, "")) for row in rows)
         return Page(found, make_token([rows[-1].id]) if more and rows else None)
 
+    def take_up_again(self, job: Job) -> None:
+        """Store a final job as it is queued for its next run, and reserve its output again."""
+        row = self._one(jobs.c.name == job.name)
+        if row is None:
+            raise self._not_found(job.name)
+        check_transition(job.name, JobStatus(row.status), job.status)
+        if row.run != job.run - 1 or JobStatus(row.status) not in FINAL:
+            raise Conflict(f"Job {job.name!r} has been taken up again meanwhile: it is {row.status} in run {row.run}.")
+        self._refuse_reserved_output(job)
+        self._connection.execute(update(jobs).where(jobs.c.id == row.id).values(row_of(job)))
+
     def request_cancel(self, name: str, *, now: float) -> Job:
         """Ask a running job to end, or end a queued one at once; asking again changes nothing."""
         row = self._one(jobs.c.name == name)

@@ -131,6 +131,8 @@ jobs = Table(
     _required("description", Text),
     _required("tags", Text),
     _required("properties", Text),
+    # How each run after the first came about and how the one before it ended: a JSON array, oldest first.
+    Column("reruns", Text, nullable=False, server_default="[]"),
     UniqueConstraint("scope", "name", name="jobs_name"),
     UniqueConstraint("scope", "endpoint", "request_id", name="jobs_request"),
     UniqueConstraint("scope", "reservation", name="jobs_reservation"),

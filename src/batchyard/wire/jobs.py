@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 
-from batchyard.domain.jobs import Counts, Job, JobError, JobSpec
+from batchyard.domain.deployments import given
+from batchyard.domain.jobs import Counts, Job, JobError, JobSpec, Rerun
 from batchyard.domain.resource_ids import Scope
 from batchyard.wire.envelopes import arm_envelope, iso
 from batchyard.wire.failures import failures_cli_from_arm, failures_to_arm
@@ -132,6 +133,7 @@ def job_cli_from_arm(arm: Mapping[str, object]) -> dict[str, object]:
             "hashes": {name: at(ours, name, "sha256") for name in ("model", "code", "environment")},
             "phases": mapping_at(ours, "phases"),
             "durations": mapping_at(ours, "durations"),
+            "reruns": [_rerun_cli(rerun) for rerun in rows_at(ours, "reruns")],
         }
     )
 
@@ -174,7 +176,7 @@ def _ours(job: Job) -> dict[str, object]:
         # Azure: such a job is Completed, and nothing but its logs would tell.
         "completedWithErrors": job.is_completed_with_errors,
         "outcome": job.counts.outcome,
-        "settings": settings_to_arm(spec.settings),
+        "settings": settings_to_arm(job.settings),
         **_pinned(spec),
         "compute": spec.compute,
         "input": {
@@ -189,11 +191,12 @@ def _ours(job: Job) -> dict[str, object]:
             "uri": str(spec.output.place),
         },
         "phases": {name: iso(time) for name, time in job.phases.items()},
-        "durations": _durations(job.phases),
+        "durations": _durations(job.phases, began_at=job.began_at),
         "rateItemsPerS": job.rate_items_s,
         "etaS": job.eta_s,
         "error": _error(job.error),
         "run": job.run,
+        "reruns": [_rerun(rerun) for rerun in job.reruns],
         "queueReason": job.queue_reason,
         "ledgerSha256": job.ledger_sha256,
         "listedAt": None if job.listed_at is None else iso(job.listed_at),
@@ -224,12 +227,41 @@ def _error(error: JobError | None) -> dict[str, object] | None:
     return {**{key: getattr(error, name) for name, key in _ERROR.items()}, "errorClass": error.error_class.value}
 
 
-def _durations(phases: Mapping[str, float]) -> dict[str, float]:
+def _rerun(rerun: Rerun) -> dict[str, object]:
+    """Give how a run after the first came about: who asked for it, what it changed, how the run before it ended."""
+    before = rerun.before
+    return {
+        "run": rerun.run,
+        "kind": rerun.kind.value,
+        "askedAt": iso(rerun.asked_at),
+        "askedBy": rerun.asked_by,
+        "overrides": given(rerun.overrides),
+        "before": {"status": before.status.value, "counts": _counts(before.counts), "error": _error(before.error)},
+    }
+
+
+def _rerun_cli(rerun: Mapping[str, object]) -> dict[str, object]:
+    counts, error = mapping_at(rerun, "before", "counts"), mapping_at(rerun, "before", "error")
+    return {
+        "run": rerun.get("run"),
+        "kind": rerun.get("kind"),
+        "asked_at": rerun.get("askedAt"),
+        "asked_by": rerun.get("askedBy"),
+        "overrides": mapping_at(rerun, "overrides"),
+        "before": {
+            "status": at(rerun, "before", "status"),
+            "counts": {name: counts.get(key) for name, key in _COUNTS.items()},
+            "error": {name: error.get(key) for name, key in _ERROR.items()} if error else None,
+        },
+    }
+
+
+def _durations(phases: Mapping[str, float], *, began_at: float) -> dict[str, float]:
     """Give how long each ended phase took, `queued_s` and so on, and `total_s` once the job has ended."""
     entered = sorted(phases.items(), key=lambda phase: phase[1])
     durations = {f"{name}_s": round(after - start, 6) for (name, start), (_, after) in pairwise(entered)}
     if "ended" in phases:
-        durations["total_s"] = round(phases["ended"] - entered[0][1], 6)
+        durations["total_s"] = round(phases["ended"] - began_at, 6)
     return durations
 
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from batchyard.domain.computes import Compute
+from batchyard.domain.deployments import Overrides
 from batchyard.domain.errors import Conflict, InvalidInput, NotFound
 from batchyard.domain.job_states import JobStatus
-from batchyard.domain.jobs import Counts, ErrorClass, Job, JobError, Owner
+from batchyard.domain.jobs import Counts, ErrorClass, Job, JobError, Owner, RerunKind, taken_up_again
 from batchyard.ports.records import JobChange, JobFilter, Key, Kind, Records, Transaction
 from batchyard.records.database import DatabaseRecords
 
@@ -227,3 +228,75 @@ def test_cancelling_a_missing_job_names_near_ones(records: DatabaseRecords, make
     add(records, make_job("digits-1"))
     with records.writing() as tx, pytest.raises(NotFound, match="'digits-1'"):
         tx.jobs.request_cancel("digits-2", now=1.0)
+
+
+def ended(records: Records, owner: Owner, job: Job, status: JobStatus) -> Job:
+    """Give a job as it is stored once it has ended."""
+    add(records, job)
+    with records.writing() as tx:
+        return end(tx, owner, status)
+
+
+def again(job: Job) -> Job:
+    overrides = Overrides(error_threshold=3, instance_count=2)
+    return taken_up_again(job, RerunKind.RESUME, asked_by="ada", now=200.0, overrides=overrides)
+
+
+@pytest.mark.parametrize("status", [JobStatus.FAILED, JobStatus.CANCELED])
+def test_a_job_that_is_taken_up_again_is_queued_and_claimed_with_the_next_fence(
+    records: DatabaseRecords, make_job: MakeJob, owners: Owners, status: JobStatus
+) -> None:
+    before = ended(records, owners[0], make_job("one"), status)
+    with records.writing() as tx:
+        tx.jobs.take_up_again(again(before))
+    with records.reading() as tx:
+        assert tx.jobs.get("one") == again(before)
+    with records.writing() as tx:
+        claimed = start(tx, owners[1])
+    assert (claimed.fence, claimed.run, claimed.spec) == (before.fence + 1, 2, before.spec)
+    assert claimed.settings.error_threshold == 3
+
+
+def test_its_new_instance_count_is_what_it_waits_for(
+    records: DatabaseRecords, make_job: MakeJob, owners: Owners
+) -> None:
+    before = ended(records, owners[0], make_job("one"), JobStatus.FAILED)
+    add(records, make_job("two"))
+    with records.writing() as tx:
+        start(tx, owners[0])
+        tx.jobs.take_up_again(again(before))
+    with records.reading() as tx:
+        waiting = tx.jobs.get("one")
+    assert waiting is not None
+    assert "2 of 2 instances asked for, 1 free" in waiting.queue_reason
+
+
+def test_it_reserves_its_output_again(records: DatabaseRecords, make_job: MakeJob, owners: Owners) -> None:
+    before = ended(records, owners[0], make_job("one", path="out"), JobStatus.FAILED)
+    with records.writing() as tx:
+        tx.jobs.take_up_again(again(before))
+    with pytest.raises(Conflict, match="'one'"):
+        add(records, make_job("two", path="out"))
+
+
+def test_an_output_that_another_job_holds_is_not_reserved_twice(
+    records: DatabaseRecords, make_job: MakeJob, owners: Owners
+) -> None:
+    before = ended(records, owners[0], make_job("one", path="out"), JobStatus.FAILED)
+    add(records, make_job("two", path="out"))
+    with pytest.raises(Conflict, match="'two'"), records.writing() as tx:
+        tx.jobs.take_up_again(again(before))
+    with records.reading() as tx:
+        assert tx.jobs.get("one") == before
+
+
+def test_only_the_end_of_the_run_before_is_taken_up(
+    records: DatabaseRecords, make_job: MakeJob, owners: Owners
+) -> None:
+    before = ended(records, owners[0], make_job("one"), JobStatus.FAILED)
+    with records.writing() as tx:
+        tx.jobs.take_up_again(again(before))
+    with pytest.raises(Conflict), records.writing() as tx:
+        tx.jobs.take_up_again(again(before))
+    with pytest.raises(NotFound), records.writing() as tx:
+        tx.jobs.take_up_again(again(make_job("none")))

@@ -83,5 +83,5 @@ def test_a_database_that_cannot_be_made_is_a_platform_error(tmp_path: Path) -> N
 def test_the_migrations_are_packaged_beside_the_code() -> None:
     folder = importlib.resources.files("batchyard.records").joinpath("migrations")
     assert folder.joinpath("env.py").is_file()
-    names = [path.name for path in folder.joinpath("versions").iterdir()]
-    assert sorted(name for name in names if name.startswith("0")) == ["0001_first.py", "0002_failures_of_jobs.py"]
+    names = sorted(path.name for path in folder.joinpath("versions").iterdir() if path.name.startswith("0"))
+    assert names == ["0001_first.py", "0002_failures_of_jobs.py", "0003_reruns.py"]

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from batchyard.api.app import make_app
 from batchyard.control import provisioning
 from batchyard.datastores.blob_metadata import LocalBlobMetadata
+from batchyard.datastores.job_home import LocalJobHomes
 from batchyard.datastores.local import LocalDatastores
 from batchyard.datastores.sealed import LocalSealedStore
 from batchyard.domain.assets import Environment, EnvironmentBuild
@@ -69,6 +70,7 @@ class Bench:
             LocalSealedStore(home / "sealed", self.datastores),
             FakeEnvironments(),
             DEFAULT_SCOPE,
+            homes=LocalJobHomes(home / "jobs"),
             blob_metadata=LocalBlobMetadata(home / "blob-metadata"),
             allowed_hosts=[HOST],
             clock=self.clock,

@@ -197,3 +197,38 @@ def test_a_run_is_shown_for_a_job_and_for_its_child(bench: Bench) -> None:
     assert (run["runId"], run["parentRunId"]) == (name, None)
     assert (child["runId"], child["parentRunId"]) == (f"{name}-batchscoring", name)
     assert run["createdUtc"] and run["lastModifiedUtc"]
+
+
+def test_a_cancelled_job_is_resumed_with_other_settings_and_the_change_is_audited(bench: Bench) -> None:
+    bench.ready()
+    job = bench.invoke().json()["id"]
+    bench.client.post(f"{job}/cancel")
+
+    answer = bench.client.post(
+        f"{job}/resume", json={"properties": {"errorThreshold": 7}}, headers={"x-batchyard-ticket": "T-1"}
+    )
+
+    assert answer.status_code == 200, answer.text
+    ours = answer.json()["properties"]["batchyard"]
+    assert (answer.json()["properties"]["status"], ours["run"]) == ("Queued", 2)
+    assert ours["settings"]["errorThreshold"] == 7
+    assert [(r["kind"], r["overrides"], r["before"]["status"]) for r in ours["reruns"]] == [
+        ("resume", {"error_threshold": 7}, "Canceled")
+    ]
+    with bench.records.reading() as tx:
+        entry = tx.audit.list(action="jobs/resume")[0]
+    assert (entry.ticket, entry.details["error_threshold"], entry.details["run"]) == ("T-1", "7", "2")
+
+
+def test_a_resume_that_is_refused_says_every_mistake(bench: Bench) -> None:
+    bench.ready()
+    job = bench.invoke().json()["id"]
+    bench.client.post(f"{job}/cancel")
+
+    wrong = {"properties": {"miniBatchSize": 5, "outputFileName": "b.csv", "compute": {"instanceCount": 99}}}
+    answer = bench.client.post(f"{job}/resume", json=wrong)
+
+    assert answer.status_code == 400
+    message = answer.json()["error"]["message"]
+    assert all(name in message for name in ("mini_batch_size", "output_file_name", "instance_count")), message
+    assert bench.client.get(job).json()["properties"]["status"] == "Canceled"

@@ -239,3 +239,27 @@ def test_cancel_is_a_post(terminal):
 
 def test_jobs_of_an_endpoint_that_is_not_there_end_with_3(terminal):
     assert terminal.run("batch-endpoint", "list-jobs", "-n", "nowhere") == 3
+
+
+def test_resume_sends_its_overrides_and_why(terminal):
+    answer = httpx2.Response(200, json={"name": "job-1", "properties": job("Queued", run=2)})
+    terminal.azure.answer_with("POST", "jobs/job-1/resume", lambda _: answer)
+    changed = ["--set", "error_threshold=5", "retry_settings.timeout=60", "--reason", "disk mounted"]
+
+    assert terminal.json("job", "resume", "-n", "job-1", *changed)["run"] == 2
+
+    body = terminal.azure.body("POST", "jobs/job-1/resume")
+    assert body == {"properties": {"errorThreshold": 5, "retrySettings": {"timeout": "PT1M"}}}
+    assert terminal.azure.requests[-1].headers["x-batchyard-reason"] == "disk mounted"
+
+
+def test_resume_refuses_what_only_an_invocation_takes_before_anything_is_sent(terminal):
+    assert terminal.run("job", "resume", "-n", "job-1", "--set", "job_name=other") == 1
+    assert "keeps its name" in terminal.err
+    assert terminal.azure.requests == []
+
+
+@pytest.mark.parametrize("verb", ["resume"])
+def test_the_help_of_a_verb_has_an_example(terminal, verb):
+    assert terminal.run("job", verb, "--help") == 0
+    assert f"batchyard job {verb} -n" in terminal.out

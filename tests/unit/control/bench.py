@@ -9,13 +9,13 @@ from batchyard.control import assets, computes, deployments, endpoints, jobs, pr
 from batchyard.domain.access import Caller
 from batchyard.domain.assets import CodeDraft, CodeVersion, Environment, EnvironmentBuild, Model, ModelDraft, ModelType
 from batchyard.domain.computes import Compute
-from batchyard.domain.deployments import Deployment, DeploymentDraft, DeploymentKind, ExecutionSettings
+from batchyard.domain.deployments import Deployment, DeploymentDraft, DeploymentKind, ExecutionSettings, Overrides
 from batchyard.domain.endpoints import Endpoint
 from batchyard.domain.jobs import InputKind, InputSource, Invocation, Job
 from batchyard.domain.resource_ids import Reference
 from batchyard.ports.records import Operation, Stored
 
-from .fakes import FakeDatastores, FakeSealedStore, FakeTransaction
+from .fakes import FakeDatastores, FakeHomes, FakeSealedStore, FakeTransaction
 
 OWNER = Caller("ada", frozenset({"Owner"}), is_owner=True)
 READER = Caller("rae", frozenset({"Reader"}))
@@ -46,6 +46,7 @@ class Bench:
         self.tx = FakeTransaction(largest_page=largest_page)
         self.sealed = FakeSealedStore()
         self.datastores = FakeDatastores()
+        self.homes = FakeHomes()
         self.datastores.inputs.add(INPUT)
         self.operations = 0
         self.jobs = 0
@@ -118,6 +119,11 @@ class Bench:
         self.jobs += 1
         named = {"now": NOW, "new_name": f"job{self.jobs}", **named}
         return jobs.invoke(self.tx, caller, invocation, datastores=self.datastores, **named)
+
+    def resume(self, name: str, *, caller: Caller = OWNER, **named: Any) -> Job:
+        """Resume a job, as the door does."""
+        places = {"datastores": self.datastores, "homes": self.homes}
+        return jobs.resume(self.tx, caller, name, **{"overrides": Overrides(), "now": NOW + 9, **places, **named})
 
     def serving(self, name: str = "blue") -> int | None:
         """Give the serving revision of a deployment of `digits`."""

@@ -26,6 +26,7 @@ from batchyard.domain.job_states import FINAL, JobStatus, can_cancel
 from batchyard.domain.jobs import InputSource, Job, OutputTarget
 from batchyard.domain.resource_ids import DatastorePath
 from batchyard.ports.datastore import Datastore, Publication
+from batchyard.ports.job_home import JobHome
 from batchyard.ports.records import (
     Audit,
     Documents,
@@ -118,6 +119,14 @@ class FakeJobs:
     def list(self, which: JobFilter, *, limit: int = 50, token: str | None = None) -> Page[Job]:
         found = [job for job in self.known.values() if _matches(job, which)]
         return page_of(list(reversed(found)), limit=limit, token=token)
+
+    def take_up_again(self, job: Job) -> None:
+        if self.known[job.name].run != job.run - 1:
+            raise Conflict(f"Job {job.name!r} has been taken up again meanwhile.")
+        for other in self.known.values():
+            if other.name != job.name and other.status not in FINAL and _output(other) == _output(job):
+                raise Conflict(f"The output is reserved by job {other.name!r}.")
+        self.known[job.name] = job
 
     def request_cancel(self, name: str, *, now: float) -> Job:
         job = self.known.get(name)
@@ -249,6 +258,19 @@ class FakeSealedStore:
 
     def names(self, sealed: Sealed) -> list[str]:
         return sorted(self.trees[sealed.sha256])
+
+
+class FakeHomes:
+    """Homes of jobs, told by their names."""
+
+    def __init__(self) -> None:
+        self.known: set[str] = set()
+
+    def exists(self, job: str) -> bool:
+        return job in self.known
+
+    def open(self, job: str) -> JobHome:
+        raise NotImplementedError("use cases read no homes")
 
 
 class FakeDatastores:

@@ -97,6 +97,7 @@ MORE_THAN_READER: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
         lambda b, c: deployments.delete(b.tx, c, "digits", "blue", now=NOW),
     ),
     "jobs.invoke": ("batchEndpoints/jobs/write", lambda b, c: b.invoke(INVOCATION, caller=c)),
+    "jobs.resume": ("jobs/resume", lambda b, c: b.resume("job1", caller=c)),
     "jobs.cancel": ("jobs/cancel", lambda b, c: jobs.cancel(b.tx, c, "job1", now=NOW)),
 }
 # Asks for the read action of the datastore first, then for that of what lies in it; tested by itself below.
@@ -132,7 +133,7 @@ NOUNS = (
     "workspaces",
 )
 # What the verbs are made of; the doors call none of it.
-PARTS = ("audit", "drafts", "invocations", "references", "registry", "scripts")
+PARTS = ("audit", "drafts", "invocations", "references", "registry", "reruns", "scripts")
 
 
 @pytest.fixture

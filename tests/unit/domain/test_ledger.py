@@ -16,6 +16,7 @@ from batchyard.domain.ledger import (
     Opened,
     Planned,
     Record,
+    Resumed,
     Verdict,
     encode,
     read,
@@ -46,6 +47,7 @@ RECORDS: st.SearchStrategy[Record] = st.one_of(
     st.builds(AttemptFailed, numbers, st.integers(1, 9), texts, texts, texts, texts, texts),
     st.builds(FailedItems, numbers, numbers, st.integers(1, 9), texts, texts, texts, texts),
     st.builds(Lost, numbers, st.integers(1, 9), texts, numbers, numbers, numbers, numbers),
+    st.builds(Resumed, st.integers(2, 9), st.dictionaries(st.sampled_from(["error_threshold", "timeout_s"]), numbers)),
     st.builds(Verdict, st.sampled_from(["Completed", "Failed", "Canceled"]), texts, texts),
 )
 

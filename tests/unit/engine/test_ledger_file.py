@@ -9,7 +9,7 @@ import pytest
 
 from batchyard.datastores.job_home import LocalAppendFile, LocalJobHome
 from batchyard.domain.errors import PlatformError
-from batchyard.domain.ledger import Committed, Planned, Record, Verdict, live
+from batchyard.domain.ledger import Committed, Planned, Record, Resumed, Verdict, live
 from batchyard.engine.ledger_file import LedgerFile, extents, records
 
 
@@ -116,3 +116,30 @@ def test_a_lost_range_does_not_take_an_empty_one_at_the_same_offset_with_it(tmp_
     third = opened(home, 3)
     assert list(third.tally.settled) == [(0, 1), (2, 3)]
     assert third.tally.counts.succeeded == 2
+
+
+def taken_up(home: LocalJobHome, fence: int, run: int) -> LedgerFile:
+    return LedgerFile(home, fence, faults=Quiet(), check=lambda: None, resumed=Resumed(run, {"error_threshold": 3}))
+
+
+def test_a_new_run_is_written_once_whoever_owns_it_later(tmp_path: Path) -> None:
+    home = LocalJobHome(tmp_path)
+    first = opened(home, 1)
+    first.write(Planned(2, 1, "0" * 64, 0.0))
+    first.write(Verdict("Failed"))
+    assert opened(home, 2).tally.verdict is not None
+    assert taken_up(home, 3, run=2).tally.verdict is None
+    assert taken_up(home, 4, run=2).tally.run == 2
+    assert [r for r in all_records(home) if isinstance(r, Resumed)] == [Resumed(2, {"error_threshold": 3})]
+
+
+def test_an_owner_that_died_while_it_opened_a_new_run_changes_nothing_or_all(tmp_path: Path) -> None:
+    home = LocalJobHome(tmp_path)
+    opened(home, 1).write(Verdict("Failed"))
+    taken_up(home, 2, run=2).close()
+    whole = (tmp_path / "ledger/2.log").read_bytes()
+    for cut in range(len(whole)):
+        (tmp_path / "ledger/2.log").write_bytes(whole[:cut])
+        assert taken_up(home, 3, run=2).tally.verdict is None
+        assert [r.run for r in all_records(home) if isinstance(r, Resumed)] == [2]
+        (tmp_path / "ledger/3.log").unlink()

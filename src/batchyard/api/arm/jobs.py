@@ -1,4 +1,4 @@
-"""Jobs: shown, listed by status, endpoint and deployment, cancelled. They are made by invoking an endpoint."""
+"""Jobs: shown, listed by status, endpoint and deployment, cancelled, resumed. They are made by invoking an endpoint."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from batchyard.api.bodies import OptionalBody
 from batchyard.api.paging import WantedPage, page_answer
 from batchyard.api.reasons import ReasonsIn
 from batchyard.api.rooms import CallerIn, RoomsIn
@@ -17,6 +18,7 @@ from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Job
 from batchyard.ports.records import JobFilter, Transaction
 from batchyard.wire.jobs import job_to_arm, parent_job_name
+from batchyard.wire.reruns import overrides_from_rerun_body
 
 router = APIRouter()
 
@@ -49,6 +51,26 @@ def cancel_job(name: str, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> J
     with rooms.records.writing() as tx:
         job, _ = find_job(tx, caller, name)
         job = jobs.cancel(tx, caller, job.name, now=rooms.clock(), reason=why.reason, ticket=why.ticket)
+    return JSONResponse(job_to_arm(rooms.scope, job))
+
+
+@router.post("/jobs/{name}/resume")
+def resume_job(name: str, body: OptionalBody, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
+    """Queue a failed or cancelled one again, to go on from what it has scored."""
+    overrides = overrides_from_rerun_body(name, body)
+    with rooms.records.writing() as tx:
+        job, _ = find_job(tx, caller, name)
+        job = jobs.resume(
+            tx,
+            caller,
+            job.name,
+            overrides=overrides,
+            datastores=rooms.datastores,
+            homes=rooms.homes,
+            now=rooms.clock(),
+            reason=why.reason,
+            ticket=why.ticket,
+        )
     return JSONResponse(job_to_arm(rooms.scope, job))
 
 

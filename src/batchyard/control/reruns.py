@@ -1,0 +1,75 @@
+"""Taking a final job up again: what may be changed, and what must still be there; no verb of its own."""
+
+from __future__ import annotations
+
+from batchyard.control import invocations
+from batchyard.domain.budgets import Limits
+from batchyard.domain.deployments import Overrides, effective, settings_mistakes
+from batchyard.domain.errors import CallerError, Conflict, InvalidInput, Mistake
+from batchyard.domain.job_states import JobStatus
+from batchyard.domain.jobs import Job
+from batchyard.ports.datastore import Datastores
+from batchyard.ports.job_home import JobHomes
+from batchyard.ports.records import Transaction
+
+_RESUMABLE = (JobStatus.FAILED, JobStatus.CANCELED)
+_NOTHING_SUCCEEDED = "NoItemSucceeded"
+# What the ledger rests on, and where the output was promised to go.
+_FIXED = ("mini_batch_size", "output_file_name")
+
+
+def check_resumable(job: Job) -> None:
+    """Let a Failed or Canceled job pass. Raises: Conflict saying what its state allows instead."""
+    if job.status not in _RESUMABLE:
+        raise Conflict(
+            f"Job {job.name!r} is {job.status.value}; only a Failed or Canceled job can be resumed. {_instead(job)}"
+        )
+
+
+def check_overrides(tx: Transaction, job: Job, overrides: Overrides) -> None:
+    """Let overrides pass that this job can be run with from here on.
+
+    Raises: InvalidInput with every mistake; Conflict when the run would end at once as the one before it did.
+    """
+    settings = effective(job.settings, overrides)
+    fixed = [(name, getattr(overrides, name)) for name in _FIXED if getattr(overrides, name) is not None]
+    mistakes = [
+        *(Mistake(name, repr(value), "nothing", "It was fixed when the job began.") for name, value in fixed),
+        *settings_mistakes(settings, prefix=""),
+        *invocations.compute_mistakes(tx, job.spec.compute, settings),
+    ]
+    if mistakes:
+        raise InvalidInput(f"Run {job.run + 1} of job {job.name!r}", mistakes)
+    if job.error is not None and job.error.code == _NOTHING_SUCCEEDED:
+        raise Conflict(f"Job {job.name!r} has nothing left to score: all its items have failed for good.")
+    counts = job.counts
+    breach = Limits(settings, items=counts.items, mini_batches=counts.mini_batches).breach(counts)
+    if breach is not None:
+        raise Conflict(
+            f"Job {job.name!r} would fail again at once, since what failed for good stays failed: {breach.reason} "
+            "Tolerate more, such as with `--set error_threshold=-1 error_threshold_percent=100`."
+        )
+
+
+def check_places(job: Job, *, datastores: Datastores, homes: JobHomes) -> None:
+    """See that the ledger is there, the input too, and the output's place free.
+
+    Raises: Conflict naming what is gone or in the way; InvalidInput for an input that cannot be read.
+    """
+    if job.listed_at is not None and not homes.exists(job.name):
+        raise Conflict(
+            f"The home of job {job.name!r} is gone, and with it what it scored. Invoke the endpoint again instead."
+        )
+    datastores.check_input(job.spec.source)
+    try:
+        datastores.check_output(job.spec.output)
+    except CallerError as exc:
+        raise Conflict(
+            f"Job {job.name!r} cannot publish where it was going to. {exc} Move that away, and resume the job then."
+        ) from exc
+
+
+def _instead(job: Job) -> str:
+    if job.status is JobStatus.COMPLETED:
+        return "Its output is published."
+    return "It has not ended: watch it with `batchyard job stream`."

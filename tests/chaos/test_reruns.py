@@ -1,0 +1,111 @@
+"""Killed anywhere while it is taken up again, a job ends as if nothing had happened, and scores nothing twice."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from batchyard.domain.deployments import ExecutionSettings, Overrides, RetrySettings
+from batchyard.domain.job_states import FINAL, JobStatus
+from batchyard.domain.jobs import Job, RerunKind, taken_up_again
+from tests.support.direct import DirectHome
+from tests.support.processes import end_all, wait_for_none
+
+ROOT = Path(__file__).parents[2]
+ITEMS = 30
+ROWS = b"".join(b"item-%03d.txt\n" % k for k in range(ITEMS))
+# While there is poison each item takes a while, and the first run is held behind the first poisoned one.
+SCRIPT = """
+import os, time
+def run(mini_batch):
+    for path in mini_batch:
+        while os.path.exists({marker!r}) and {holds!r} and path[-7:] > "012.txt":
+            time.sleep(0.05)
+        time.sleep(0.02 if os.path.exists({marker!r}) else 0.0)
+        if os.path.exists({marker!r}) and path.endswith(("item-007.txt", "item-019.txt")):
+            raise ValueError("poison")
+        yield os.path.basename(path)
+"""
+POINTS = (
+    "claim.claimed",
+    "prepare.staged",
+    "ledger.opened",
+    "score.started",
+    "ledger.synced",
+    "score.verdict",
+    "seal.before",
+    "seal.after",
+    "publish.before",
+    "publish.after",
+    "finish.before",
+)
+
+
+@pytest.fixture
+def direct(tmp_path: Path) -> Iterator[DirectHome]:
+    home = DirectHome(tmp_path / "home")
+    try:
+        yield home
+    finally:
+        end_all(home.home)
+
+
+def first_run(direct: DirectHome, folder: Path, *, threshold: int) -> Job:
+    """Give a job after a run in which two items were poison; the poison is gone now."""
+    source, marker = folder / "input", folder / "poison"
+    source.mkdir()
+    marker.touch()
+    for k in range(ITEMS):
+        (source / f"item-{k:03d}.txt").touch()
+    settings = ExecutionSettings(mini_batch_size=1, retry=RetrySettings(0, timeout_s=600.0), error_threshold=threshold)
+    direct.submit("job", source, SCRIPT.format(marker=str(marker), holds=threshold == 0), settings)
+    job = direct.run_next()
+    marker.unlink()
+    return job
+
+
+def take_up(direct: DirectHome, job: Job, kind: RerunKind, overrides: Overrides | None = None) -> None:
+    again = taken_up_again(job, kind, asked_by="tester", now=time.time(), overrides=overrides)
+    with direct.rooms.records.writing() as tx:
+        tx.jobs.take_up_again(again)
+
+
+def run_to_the_end(direct: DirectHome, fault: str, *, within_s: float = 60.0) -> Job:
+    """Keep an engine running, with one fault in it, until the job has ended and its processes are gone."""
+    log = direct.home / "reached"
+    log.touch()
+    environment = {**os.environ, "BATCHYARD_HOME": str(direct.home)}
+    environment |= {"BATCHYARD_FAULT": fault, "BATCHYARD_FAULT_LOG": str(log)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    command = [sys.executable, "-m", "tests.support.engine_process", str(direct.home), "job"]
+    deadline, engine = time.monotonic() + within_s, None
+    with open(direct.home / "engine.log", "ab") as out:
+        while direct.job("job").status not in FINAL:
+            assert time.monotonic() < deadline, f"not final: {direct.job('job')}"
+            if engine is None or engine.poll() is not None:
+                engine = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
+            time.sleep(0.1)
+        assert engine is not None
+        engine.wait(timeout=20)
+    assert wait_for_none(direct.home, within_s=12.0) == {}
+    assert (direct.home / "reached.done").exists(), "the fault did not happen"
+    return direct.job("job")
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_kill_while_a_failed_job_is_resumed_changes_nothing(direct: DirectHome, tmp_path: Path, point: str) -> None:
+    job = first_run(direct, tmp_path, threshold=0)
+    assert job.status is JobStatus.FAILED
+    take_up(direct, job, RerunKind.RESUME, Overrides(error_threshold=2))
+    done = run_to_the_end(direct, f"{point}:1:kill")
+    assert (done.status, done.run) == (JobStatus.COMPLETED, 2)
+    assert done.counts.failed == 1, "what failed for good stays failed, and nothing else does"
+    rows = (direct.output("job") / "predictions.csv").read_bytes()
+    assert rows == ROWS.replace(b"item-007.txt\n", b"")
+    assert list((direct.home / "datastores").rglob(".*")) == []
