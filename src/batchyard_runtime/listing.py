@@ -45,6 +45,10 @@ class Listing:
             for at in range(0, len(paths), size):
                 yield paths[at : at + size]
 
+    def relative(self, path: str) -> str:
+        """Give one of the paths without the input's root."""
+        return path[len(self._prefix) :]
+
     def _paths(self, first: int, last: int) -> list[str]:
         """Decode many at once, which takes a fraction of the time of one by one.
 

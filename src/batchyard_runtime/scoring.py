@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 
 from batchyard_runtime import logs, results, stamp
+from batchyard_runtime.inputs import unreadable
 from batchyard_runtime.parts import WritesFailed
-from batchyard_runtime.script import MiniBatchContext, describe
+from batchyard_runtime.script import MiniBatchContext, bounded, describe
 from batchyard_runtime.tally import Tally
 
 TYPE_CHECKING = False
@@ -143,7 +144,7 @@ class Scorer:
         return attempt
 
     def _fail(self, exc: BaseException, mini_batch: int, lease: dict[str, Any], tally: Tally) -> None:
-        failure = describe(exc)
+        failure = self._blame_on_input(describe(exc), mini_batch, lease)
         tally.failed(mini_batch, failure, crc=self._part.end_segment(), offset=self._part.end)
         headline = "mini-batch %d, attempt %d" % (mini_batch, lease["attempt"])
         logs.append_error(self._start["error_log"], headline, failure[3], cap_bytes=self._start["log_cap_bytes"])
@@ -153,6 +154,23 @@ class Scorer:
                 self._outputs.renew()
         except OSError as exc:
             raise WritesFailed("no folder can be made for the script's files: %s" % exc) from exc
+
+    def _blame_on_input(
+        self, failure: tuple[str, str, str, str], mini_batch: int, lease: dict[str, Any]
+    ) -> tuple[str, str, str, str]:
+        """Give the failure, as the data's where an item cannot be read: whatever the script made of that."""
+        kind, error, message, stack = failure
+        if kind == "memory":
+            return failure
+        # Read anew: the script may have changed the list it was given.
+        start, stop = lease.get("items") or (0, None)
+        found = unreadable(next(self._listing.mini_batches(mini_batch, 1))[start:stop])
+        if found is None:
+            return failure
+        path, reason = found
+        told = "%r cannot be read: %s. run() raised %s: %s"
+        message = bounded(told % (self._listing.relative(path), reason.strerror, error, message))
+        return "data", type(reason).__name__, message, stack
 
     def _adopt(self, mini_batch: int, segment: Segment) -> None:
         """Report the files that a finished mini-batch has written, and give the next one a new folder."""

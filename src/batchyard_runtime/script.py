@@ -93,7 +93,7 @@ def describe(exc: BaseException) -> tuple[str, str, str, str]:
         stack = "".join(traceback.format_exception(type(exc), exc, _without_our_frames(exc.__traceback__)))
     except BaseException:  # noqa: BLE001
         stack = "(its stack could not be made)"
-    return kind, type(exc).__name__, _bounded(message, _LARGEST_MESSAGE), _bounded(stack, _LARGEST_STACK)
+    return kind, type(exc).__name__, bounded(message), bounded(stack, _LARGEST_STACK)
 
 
 def _without_our_frames(frames: TracebackType | None) -> TracebackType | None:
@@ -105,7 +105,7 @@ def _without_our_frames(frames: TracebackType | None) -> TracebackType | None:
     return None
 
 
-def _bounded(text: str, limit: int) -> str:
+def bounded(text: str, limit: int = _LARGEST_MESSAGE) -> str:
     """Keep head and tail of a long text; make lone surrogates printable."""
     if len(text) > limit:
         text = "%s\n[… %d characters left out …]\n%s" % (text[: limit // 2], len(text) - limit, text[-limit // 2 :])

@@ -55,6 +55,7 @@ class Bench:
             made.mkdir(parents=True, exist_ok=True)
         (self.plan.code_dir / self.plan.script).write_text(source)
         _write_listing(self.listing, self.names)
+        _make_files(self.listing, self.names)
         self.instances = LocalInstances(self.plan)
         self.events: list[InstanceEvent] = []
         self._leases = 0
@@ -157,6 +158,13 @@ def _plan(folder: Path) -> WorkerPlan:
         writes_rows=True,
         logging_level="INFO",
     )
+
+
+def _make_files(listing: FrozenListing, names: Sequence[bytes]) -> None:
+    for name in names:
+        path = os.path.join(listing.input_root, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        open(path, "ab").close()
 
 
 def _write_listing(listing: FrozenListing, names: Sequence[bytes]) -> None:

@@ -33,7 +33,7 @@ from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import InputKind, InputSource, Job, JobSpec, OutputTarget
 from batchyard.domain.resource_ids import AssetId, DatastorePath
 from batchyard.engine.job_run import run_job
-from batchyard.engine.plan import walk
+from batchyard.engine.plan import Skipped, walk
 from batchyard.engine.rooms import Rooms
 from batchyard.environments.cache import LocalEnvironments
 from batchyard.instances.inline import run_inline
@@ -114,7 +114,11 @@ def _run_inline(settings: Settings, deployment: LocalDeployment, given: argparse
         trees = InPlaceTrees(folder / "trees")
         model = trees.path(trees.add(deployment.model, keep_name=True))
         root = os.fsencode(source)
-        items = [root] if source.is_file() else [root + b"/" + path for path in sorted(chain.from_iterable(walk(root)))]
+        items = (
+            [root]
+            if source.is_file()
+            else [root + b"/" + path for path in sorted(chain.from_iterable(walk(root, Skipped())))]
+        )
         return run_inline(
             environments.python(build),
             deployment.code.resolve(),

@@ -121,7 +121,11 @@ class LocalDatastores:
 
     def check_input(self, source: InputSource) -> None:
         path = self.input_path(source)
-        mistake = self._input_mistake(path, source)
+        try:
+            mistake = self._input_mistake(path, source)
+        except OSError as exc:
+            allowed = "a path that the server can read"
+            mistake = Mistake("input", f"{source.uri!r}, which cannot be read ({exc.strerror})", allowed)
         if mistake is not None:
             raise InvalidInput("The invocation", [mistake])
 
@@ -167,9 +171,9 @@ class LocalDatastores:
         if not path.exists():
             return Mistake("input", f"nothing at {source.uri!r}", wanted)
         if source.kind is InputKind.FILE:
-            return None if path.is_file() else Mistake("input", f"a folder at {source.uri!r}", wanted)
+            return None if path.is_file() else Mistake("input", f"no file at {source.uri!r}", wanted)
         if not path.is_dir():
-            return Mistake("input", f"a file at {source.uri!r}", wanted, "Say --input-type uri_file for one file.")
+            return Mistake("input", f"no folder at {source.uri!r}", wanted, "Say --input-type uri_file for one file.")
         if next(_walk(path, os.fspath(path)), None) is None:
             return Mistake("input", f"an empty folder at {source.uri!r}", wanted)
         return None

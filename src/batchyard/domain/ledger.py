@@ -39,6 +39,8 @@ class Planned:
     """The input is frozen: how many items, cut into mini-batches of which size.
 
     listing: name of the frozen listing in the job home, and listing_sha256 its hash. listed_at: epoch seconds, UTC.
+    skipped: what was found beside the items and is no file (pipes, sockets, devices); skipped_names: the first of
+    them, bytes that are not UTF-8 as surrogates.
     """
 
     items: int
@@ -46,6 +48,8 @@ class Planned:
     listing_sha256: str
     listed_at: float
     listing: str = "listing/1"
+    skipped: int = 0
+    skipped_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +241,8 @@ def _decode(body: bytes) -> Record:
     text, _, raw = body.partition(b"\0")
     values = json.loads(text)
     kind = _KINDS[values.pop("kind")]
+    if kind is Planned:
+        values["skipped_names"] = tuple(values.get("skipped_names", ()))
     if kind is Committed:
         values["lengths"] = _unpack(values["lengths"], raw)
         values["short"] = tuple((m, n) for m, n in values["short"])

@@ -46,7 +46,8 @@ class Tally:
             self._lose(record)
         elif isinstance(record, Planned):
             self.cut = Cut(record.items, record.mini_batch_size)
-            self.counts = replace(self.counts, items=record.items, mini_batches=self.cut.mini_batches)
+            items = record.items + record.skipped
+            self.counts = replace(self.counts, items=items, skipped=record.skipped, mini_batches=self.cut.mini_batches)
         elif isinstance(record, Verdict):
             self.verdict = record
         elif isinstance(record, Resumed):

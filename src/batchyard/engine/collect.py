@@ -20,8 +20,9 @@ from typing import Any
 from batchyard.domain.deployments import OutputAction, SameName
 from batchyard.domain.errors import Conflict, PlatformError
 from batchyard.domain.failures import SHORT_RESULT, log_of
+from batchyard.domain.item_names import item_fields
 from batchyard.domain.jobs import Job
-from batchyard.domain.ledger import Committed, FailedItems, live
+from batchyard.domain.ledger import Committed, FailedItems, Planned, live
 from batchyard.domain.minibatches import Cut
 from batchyard.domain.tally import Tally, short_message
 from batchyard.engine.ledger_file import Extent, records
@@ -40,13 +41,12 @@ MANIFEST_FORMAT = "batchyard manifest 1"
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A ledger that never changes again. listing: name of the frozen listing in the job home."""
+    """A ledger that never changes again."""
 
     extents: Sequence[Extent]
     sha256: str
     tally: Tally
-    listing: str
-    listing_sha256: str
+    planned: Planned
 
 
 def collect(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed) -> None:
@@ -74,8 +74,8 @@ def _publish(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed, gathered: _G
             entry = publication.write_rows(_pieces(home, gathered))
             written.append({**_entry(entry), "rows": sealed.tally.counts.rows})
         rooms.faults.reach("collect.rows_written")
-        cut = Cut(sealed.tally.counts.items, job.spec.settings.mini_batch_size)
-        with closing(Listing(home.path(sealed.listing))) as listing:
+        cut = Cut(sealed.planned.items, sealed.planned.mini_batch_size)
+        with closing(Listing(home.path(sealed.planned.listing))) as listing:
             written.append(_entry(publication.write_failed_items(_failed_lines(gathered.failures, listing, cut))))
         written += _write_files(publication, home, gathered.files, job.spec.settings.same_name)
         manifest = _manifest(job, sealed, written)
@@ -147,7 +147,7 @@ def _failed_lines(failures: SortedRuns, listing: Listing, cut: Cut) -> Iterator[
         first, stop = cut.bounds(failure["mini_batch"])
         for position in range(first, stop):
             keys = ("mini_batch", "attempts", "error_class", "error", "message", "stack", "worker")
-            item = {"item": listing.name(position), "position": position}
+            item = {**item_fields(listing.path(position)), "position": position}
             log = log_of(failure["worker"], stack=failure["stack"])
             yield _line({**item, **{key: failure[key] for key in keys}, "log": log})
 
@@ -264,7 +264,8 @@ def _manifest(job: Job, sealed: Sealed, written: list[dict[str, Any]]) -> bytes:
             "uri": spec.source.uri,
             "kind": spec.source.kind.value,
             "items": sealed.tally.counts.items,
-            "listing_sha256": sealed.listing_sha256,
+            "listing_sha256": sealed.planned.listing_sha256,
+            "skipped_items": [item_fields(os.fsencode(name)) for name in sealed.planned.skipped_names],
         },
         "settings": asdict(job.settings),
         "counts": asdict(sealed.tally.counts),

@@ -6,12 +6,14 @@ Runs in the job's own process, for one owner. Whatever ends this process, the ne
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import replace
 from pathlib import Path
 
 from batchyard.domain.deployments import OutputAction, given
 from batchyard.domain.errors import Conflict, InvalidInput, NotFound, PlatformError
 from batchyard.domain.failures import FailureReport, without_stacks
+from batchyard.domain.item_names import item_text
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import ErrorClass, Job, JobError
 from batchyard.domain.ledger import Planned, Resumed, Verdict
@@ -93,7 +95,7 @@ def _plan_and_score(rooms: Rooms, job: Job, staged: Staged, ledger: LedgerFile, 
             lease.check()
             ledger.write(planned)
         if planned.items == 0:
-            ledger.write(Verdict(JobStatus.FAILED.value, "EmptyInput", "The input has no files."))
+            ledger.write(Verdict(JobStatus.FAILED.value, "EmptyInput", _empty(planned)))
             return
         instances.open_listing(frozen_listing(staged, planned))
         _advance_to_running(rooms, lease, ledger.tally, planned)
@@ -108,6 +110,13 @@ def _plan_and_score(rooms: Rooms, job: Job, staged: Staged, ledger: LedgerFile, 
         score(rules, ledger, instances, lease, faults=rooms.faults, watch=watch, monotonic=rooms.monotonic)
     finally:
         instances.close(is_early=True)
+
+
+def _empty(planned: Planned) -> str:
+    if not planned.skipped:
+        return "The input has no files."
+    first = item_text(os.fsencode(planned.skipped_names[0]))
+    return f"The input has no files, only {planned.skipped} pipes, sockets or devices, such as {first!r}."
 
 
 def _write_readme(rooms: Rooms, job: Job) -> None:
@@ -182,7 +191,7 @@ def _publish(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> None:
         _finish(rooms, lease, JobChange(JobStatus.FAILED, counts=job.counts, error=error))
         return
     lease.check()
-    failures = named_failures(sealed.tally, home.path(sealed.listing))
+    failures = named_failures(sealed.tally, home.path(sealed.planned.listing))
     try:
         collect(rooms, job, home, sealed)
     except Conflict as exc:
@@ -228,7 +237,7 @@ def _read_sealed(home: JobHome, job: Job) -> Sealed | None:
     for record in records(home, parts):
         tally.apply(record)
         planned = record if isinstance(record, Planned) else planned
-    return None if planned is None else Sealed(parts, sha256, tally, planned.listing, planned.listing_sha256)
+    return None if planned is None else Sealed(parts, sha256, tally, planned)
 
 
 def _planned(home: JobHome) -> Planned | None:

@@ -46,7 +46,7 @@ def write_overview(
     if counts.items:
         lines.append(
             f"Scheduling finished. Scheduled {counts.mini_batches} mini batches. "
-            f"There are {counts.mini_batches} tasks with {counts.items} items."
+            f"There are {counts.mini_batches} tasks with {counts.items - counts.skipped} items."
         )
         lines.append(_processed(counts, progress.eta_s, ran_s))
         lines.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import struct
@@ -12,6 +13,7 @@ from operator import add
 from pathlib import Path
 
 from batchyard.domain.errors import InvalidInput, Mistake, PlatformError
+from batchyard.domain.item_names import item_text
 from batchyard.domain.jobs import InputKind, Job
 from batchyard.domain.ledger import Planned
 from batchyard.engine.prepare import Staged
@@ -21,7 +23,8 @@ from batchyard.engine.sorting import SortedRuns
 _OFFSET = struct.Struct("<Q")
 _SLICE = 4096
 # What an input itself can be to blame for; anything else is the disk's fault, and tried again.
-_INPUT_IS_WRONG = (FileNotFoundError, NotADirectoryError, PermissionError)
+_INPUT_IS_WRONG = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP)
+_MOST_SKIPPED_NAMES = 100
 
 
 def plan(rooms: Rooms, job: Job, staged: Staged, *, meanwhile: Callable[[], None]) -> Planned:
@@ -36,14 +39,35 @@ def plan(rooms: Rooms, job: Job, staged: Staged, *, meanwhile: Callable[[], None
     name = f"listing/{job.fence}"
     target = staged.home.path(name)
     try:
-        runs = SortedRuns(staged.home.path(f"scratch-{job.fence}/listing-runs"))
-        _list(runs, _with_breaks(_paths(rooms, job, staged), meanwhile))
+        runs, skipped = SortedRuns(staged.home.path(f"scratch-{job.fence}/listing-runs")), Skipped()
+        _list(runs, _with_breaks(_paths(rooms, job, staged, skipped), meanwhile))
         rooms.faults.reach("plan.listed")
         digest = freeze(_with_breaks(runs.slices(), meanwhile), target)
     except OSError as exc:
         raise PlatformError(f"Could not list the input of job {job.name!r}: {exc}.") from exc
     rooms.faults.reach("plan.frozen")
-    return Planned(runs.count, job.spec.settings.mini_batch_size, digest, listed_at, name)
+    names = tuple(os.fsdecode(path) for path in skipped.names())
+    size = job.spec.settings.mini_batch_size
+    return Planned(runs.count, size, digest, listed_at, name, skipped=skipped.count, skipped_names=names)
+
+
+class Skipped:
+    """What stands in the input and is no file: pipes, sockets, devices. Opening one could wait for ever."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._names: list[bytes] = []
+
+    def add(self, path: bytes) -> None:
+        """Take one more."""
+        self.count += 1
+        self._names.append(path)
+        if len(self._names) > 2 * _MOST_SKIPPED_NAMES:
+            self._names = self.names()
+
+    def names(self) -> list[bytes]:
+        """Give the first hundred, sorted."""
+        return sorted(self._names)[:_MOST_SKIPPED_NAMES]
 
 
 class Listing:
@@ -62,7 +86,7 @@ class Listing:
 
     def name(self, position: int) -> str:
         """Give the path as text; bytes that are not UTF-8 are shown as `\\xff`."""
-        return self.path(position).decode("utf-8", "backslashreplace")
+        return item_text(self.path(position))
 
     def close(self) -> None:
         """Let go of the files."""
@@ -73,8 +97,10 @@ class Listing:
 def _list(runs: SortedRuns, paths: Iterator[list[bytes]]) -> None:
     try:
         runs.extend(chain.from_iterable(paths))
-    except _INPUT_IS_WRONG as exc:
-        folder = os.fsdecode(exc.filename or b"").encode("utf-8", "backslashreplace").decode()
+    except OSError as exc:
+        if exc.errno not in _INPUT_IS_WRONG:
+            raise
+        folder = item_text(os.fsencode(exc.filename or b""))
         mistake = Mistake("input", f"{folder!r} ({exc.strerror})", "a folder that can be read by the server")
         raise InvalidInput("The job", [mistake]) from exc
 
@@ -85,28 +111,31 @@ def _with_breaks(slices: Iterable[list[bytes]], meanwhile: Callable[[], None]) -
         meanwhile()
 
 
-def _paths(rooms: Rooms, job: Job, staged: Staged) -> Iterator[list[bytes]]:
+def _paths(rooms: Rooms, job: Job, staged: Staged, skipped: Skipped) -> Iterator[list[bytes]]:
     if job.spec.source.kind is InputKind.FILE:
         return iter([[os.fsencode(rooms.datastores.input_path(job.spec.source).name)]])
-    return walk(os.fsencode(staged.input_root))
+    return walk(os.fsencode(staged.input_root), skipped)
 
 
-def walk(root: bytes) -> Iterator[list[bytes]]:
+def walk(root: bytes, skipped: Skipped) -> Iterator[list[bytes]]:
     """Give every file below a folder, relative to it, in lists; in no order.
 
     Links to files count as files, broken ones too (scoring them fails by name, not silently); links to folders are
-    followed once. Azure: nested folders are silently left out by its MLflow runs; here everything is scored.
+    followed once. Pipes, sockets and devices, and links to them, are skipped.
+    Azure: nested folders are silently left out by its MLflow runs; here everything is scored.
     """
     stack, seen = [b""], {_identity(root)}
     while stack:
         prefix = stack.pop()
-        folders: list[tuple[bytes, bool]] = []
+        others: list[os.DirEntry[bytes]] = []
         with os.scandir(root + b"/" + prefix[:-1] if prefix else root) as entries:
             while slice_ := list(islice(entries, _SLICE)):
-                names = _files(slice_, folders)
+                names = _files(slice_, others)
                 yield [prefix + name for name in names] if prefix else names
+        folders, names = _sorted_out(others, prefix, skipped)
+        yield names
         below = []
-        for name, is_link in sorted(folders):  # So that of two links to one folder it is always the same that counts.
+        for name, is_link in folders:  # Sorted, so that of two links to one folder it is always the same that counts.
             identity = _identity(root + b"/" + prefix + name) if is_link else None
             if identity not in seen:
                 below.append(prefix + name + b"/")
@@ -114,22 +143,37 @@ def walk(root: bytes) -> Iterator[list[bytes]]:
         stack += reversed(below)
 
 
-def _files(entries: list[os.DirEntry[bytes]], folders: list[tuple[bytes, bool]]) -> list[bytes]:
-    """Give the names of all that are no folders; folders, and whether they are links, are added to `folders`."""
+def _files(entries: list[os.DirEntry[bytes]], others: list[os.DirEntry[bytes]]) -> list[bytes]:
+    """Give the names of files and of links to files; all else is added to `others`."""
     try:
         # Only links are looked at: of all others their own folder tells what they are.
-        names = [entry.name for entry in entries if not entry.is_dir()]
+        names = [entry.name for entry in entries if entry.is_file()]
     except OSError:
-        names = [entry.name for entry in entries if not _is_folder(entry)]
+        names = [entry.name for entry in entries if _is(entry.is_file)]
     if len(names) < len(entries):
-        folders += [(entry.name, entry.is_symlink()) for entry in entries if _is_folder(entry)]
+        others += [entry for entry in entries if not _is(entry.is_file)]
     return names
 
 
-def _is_folder(entry: os.DirEntry[bytes]) -> bool:
-    """Whether an entry is a folder; a link that leads in a circle, or where nobody may look, is not."""
+def _sorted_out(
+    others: list[os.DirEntry[bytes]], prefix: bytes, skipped: Skipped
+) -> tuple[list[tuple[bytes, bool]], list[bytes]]:
+    """Tell folders (name, whether it is a link), sorted, from links that lead to nothing, which count as files."""
+    folders, broken = [], []
+    for entry in others:
+        if _is(entry.is_dir):
+            folders.append((entry.name, entry.is_symlink()))
+        elif not os.path.exists(entry.path):
+            broken.append(prefix + entry.name)
+        else:
+            skipped.add(prefix + entry.name)
+    return sorted(folders), broken
+
+
+def _is(question: Callable[[], bool]) -> bool:
+    """Ask an entry what it is; a link that leads in a circle, or where nobody may look, is nothing."""
     try:
-        return entry.is_dir()
+        return question()
     except OSError:
         return False
 

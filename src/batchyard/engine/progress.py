@@ -65,7 +65,7 @@ class ProgressWatch:
         since, before = self._marks[0]
         rate = (self._done - before) / (now - since) if now - since >= _MARK_EVERY_S else None
         counts = self._tally.counts
-        left = counts.items - self._done
+        left = counts.incomplete
         failures = without_stacks(self._report) if self._version else None
         return Progress(counts, rate, left / rate if rate else None, failures)
 

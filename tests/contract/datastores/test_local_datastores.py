@@ -313,3 +313,19 @@ def test_sealing_refuses_what_is_missing_and_links_that_lead_out(
     os.symlink("/etc/hostname", home / "datastores/workspaceblobstore/m/out")
     with pytest.raises(InvalidInput, match="link out"):
         sealed_store.seal(DatastorePath("workspaceblobstore", "m"), keep_name=True)
+
+
+def test_an_input_that_the_server_may_not_read_is_the_invocations_mistake(tmp_path: Path) -> None:
+    datastores = LocalDatastores(tmp_path / "home")
+    folder = tmp_path / "closed" / "input"
+    folder.mkdir(parents=True)
+    folder.parent.chmod(0)
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(65534)  # Root may read everything.
+    try:
+        with pytest.raises(InvalidInput, match="cannot be read"):
+            datastores.check_input(InputSource(InputKind.FOLDER, f"file://{folder}"))
+    finally:
+        os.seteuid(was)
+        folder.parent.chmod(0o700)

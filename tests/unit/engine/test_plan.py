@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 from itertools import chain
 from pathlib import Path
 
 import pytest
 
-from batchyard.engine.plan import Listing, freeze, walk
+from batchyard.engine.plan import Listing, Skipped, freeze, walk
 from batchyard.engine.sorting import SortedRuns
 from batchyard_runtime.listing import Listing as WorkersListing
 
@@ -17,7 +18,7 @@ ODD = [b"a b", b"a#b", b"a\nb", b"a\xff", b"a", b"a-", "ü".encode(), b"B"]
 
 
 def listed(root: Path) -> list[bytes]:
-    return sorted(chain.from_iterable(walk(os.fsencode(root))))
+    return sorted(chain.from_iterable(walk(os.fsencode(root), Skipped())))
 
 
 def touch(root: Path, *names: bytes) -> Path:
@@ -49,6 +50,26 @@ def test_links_to_folders_are_followed_once_and_always_the_same_one(tmp_path: Pa
         (root / name).symlink_to(tmp_path / "elsewhere")
     (root / "deep" / "up").symlink_to(root)
     assert listed(root) == [b"a/x", b"deep/y"]
+
+
+def test_pipes_sockets_devices_and_links_to_them_are_skipped_and_counted(tmp_path: Path) -> None:
+    touch(tmp_path, b"file", b"folder/file")
+    os.mkfifo(tmp_path / "pipe")
+    os.mkfifo(tmp_path / "folder" / "pipe")
+    (tmp_path / "device").symlink_to("/dev/null")
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(os.fspath(tmp_path / "socket"))
+        skipped = Skipped()
+        assert sorted(chain.from_iterable(walk(os.fsencode(tmp_path), skipped))) == [b"file", b"folder/file"]
+    assert skipped.count == 4
+    assert skipped.names() == [b"device", b"folder/pipe", b"pipe", b"socket"]
+
+
+def test_of_many_that_are_skipped_the_first_hundred_are_named() -> None:
+    skipped = Skipped()
+    for number in range(999, -1, -1):
+        skipped.add(b"%03d" % number)
+    assert (skipped.count, skipped.names()) == (1000, [b"%03d" % number for number in range(100)])
 
 
 def test_folder_that_is_gone_is_told_by_name(tmp_path: Path) -> None:
