@@ -8,7 +8,8 @@ so is the end of a channel: a worker whose commands end exits at once, a worker 
 Commands, agent to worker (`kind`):
     start   first; the keys of `worker.work`, which only reads them
     listing input_root, paths, index, items, mini_batch_size: what is scored (see `listing`); once, before any lease
-    lease   id, first, count, attempt, ticket: score mini-batches first..first+count-1 (see `stamp` for tickets)
+    lease   id, first, count, attempt, ticket, items: score mini-batches first..first+count-1 (see `stamp` for tickets);
+            items: [start, stop) of the one mini-batch's items, or null for all of them
     end     run `shutdown()` and exit
 
 Reports, worker to agent (`kind`):
@@ -17,6 +18,7 @@ Reports, worker to agent (`kind`):
     done          lease, segments, failures, seconds; one for each lease, in the order of the leases
                   segment: [first, mini-batches, offset, crc, rows, succeeded, [[mini-batch, missing]…],
                             [[mini-batch, folder]…]]
+                  a mini-batch whose result was short (fewer elements than items) is a segment of its own
                   failure: [mini-batch, class, error, message, stack]
                   body: u64 for each mini-batch of each segment, the bytes of its rows
                   mini-batches in neither were not started; they are the last ones of the lease

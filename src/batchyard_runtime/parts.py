@@ -69,6 +69,17 @@ class PartFile:
         crc, self._crc, self._segment = self._crc, 0, self.end
         return crc
 
+    def end_segment_apart(self, start: int) -> tuple[int, int]:
+        """End the segment as two; give the CRC-32 of its bytes before `start`, and of the rest."""
+        begun = self._segment
+        crc = self.end_segment()
+        if start == begun:
+            return 0, crc
+        try:
+            return self._crc_of(begun, start), self._crc_of(start, self.end)
+        except OSError as exc:
+            raise WritesFailed("the part file %r cannot be read: %s" % (self._path, exc)) from exc
+
     def flush(self) -> None:
         """Hand what is held to the operating system. Raises: WritesFailed."""
         if not self._chunks:

@@ -13,7 +13,7 @@ from batchyard_runtime.tally import Tally
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import logging
-    from typing import Any, Callable
+    from typing import Any, Callable, Iterator
 
     from batchyard_runtime.listing import Listing
     from batchyard_runtime.outputs import Outputs
@@ -82,7 +82,7 @@ class Scorer:
         ticket, first, sequence, run_ns = lease["ticket"], lease["first"], self._sequence, 0
         if ticket >= page[4]:
             return 0
-        for mini_batch, names in enumerate(self._listing.mini_batches(first, lease["count"]), first):
+        for mini_batch, names in enumerate(self._names_of(lease), first):
             items, end = len(names), part.end
             page[0] = sequence + 1
             page[1] = ticket
@@ -109,14 +109,25 @@ class Scorer:
             run_ns += took_ns
             segment.lengths.append(part.end - end)
             segment.items += items
-            if rows != items:
-                segment.uneven(mini_batch, items=items, rows=rows)
+            if rows > items:
+                segment.surplus += rows - items
+            elif rows < items:
+                self._set_apart(mini_batch, items, rows, end, tally)
+                segment, is_touched = tally.segment, self._outputs.is_touched
             if is_touched(0):
                 self._adopt(mini_batch, segment)
                 is_touched = self._outputs.is_touched
             if is_debug:
                 self._describe(mini_batch, items, rows, took_ns)
         return run_ns
+
+    def _names_of(self, lease: dict[str, Any]) -> Iterator[list[str]]:
+        """Give the paths of each mini-batch of a lease, or those of the part that it is about."""
+        found = self._listing.mini_batches(lease["first"], lease["count"])
+        if lease["items"] is None:
+            return found
+        start, stop = lease["items"]
+        return iter([next(found)[start:stop]])
 
     def _attempt_with(self, script: Script, number: int) -> Attempt:
         """Give the function that runs one mini-batch, writes its rows and tells how many they are."""
@@ -142,6 +153,13 @@ class Scorer:
             write = results.write
             return lambda names, _: write(run(names), append)
         return attempt
+
+    def _set_apart(self, mini_batch: int, items: int, rows: int, start: int, tally: Tally) -> None:
+        """Report a short result as a segment of its own, with the files that were written for it."""
+        crcs = self._part.end_segment_apart(start)
+        own = tally.set_apart(mini_batch, items, rows, crcs=crcs, offset=start)
+        if self._outputs.is_touched(0):
+            self._adopt(mini_batch, own)
 
     def _fail(self, exc: BaseException, mini_batch: int, lease: dict[str, Any], tally: Tally) -> None:
         failure = self._blame_on_input(describe(exc), mini_batch, lease)

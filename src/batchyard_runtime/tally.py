@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 class Segment:
     """Consecutive mini-batches that finished; see `frames` for the fields.
 
-    lengths: bytes of the rows of each. items: of all together. Both are counted by the loop itself, which is felt for
-    every mini-batch; what is out of the ordinary goes through the methods.
+    lengths: bytes of the rows of each. items: of all together. surplus: rows beyond items. All are counted by the loop
+    itself, which is felt for every mini-batch; what is out of the ordinary goes through the methods.
     """
 
-    __slots__ = ("_surplus", "crc", "files", "first", "items", "lengths", "offset", "short")
+    __slots__ = ("crc", "files", "first", "items", "lengths", "offset", "short", "surplus")
 
     def __init__(self, first: int, offset: int) -> None:
         self.first = first
@@ -26,14 +26,7 @@ class Segment:
         self.crc = 0
         self.short: list[tuple[int, int]] = []
         self.files: list[tuple[int, str]] = []
-        self._surplus = 0
-
-    def uneven(self, mini_batch: int, *, items: int, rows: int) -> None:
-        """Note a mini-batch with more or fewer rows than items."""
-        if rows > items:
-            self._surplus += rows - items
-        else:
-            self.short.append((mini_batch, items - rows))
+        self.surplus = 0
 
     def wrote_files(self, mini_batch: int, folder: str) -> None:
         """Note the folder with the files that the mini-batch just finished has written."""
@@ -47,7 +40,7 @@ class Segment:
     @property
     def rows(self) -> int:
         """Rows of all its mini-batches."""
-        return self.succeeded + self._surplus
+        return self.succeeded + self.surplus
 
 
 class Tally:
@@ -58,6 +51,22 @@ class Tally:
         self.segment = Segment(first, offset)
         self._segments: list[Segment] = []
         self._failures: list[tuple[int, str, str, str, str]] = []
+
+    def set_apart(self, mini_batch: int, items: int, rows: int, *, crcs: tuple[int, int], offset: int) -> Segment:
+        """Make the mini-batch just counted, whose result is short, a segment of its own, and give it.
+
+        crcs: of the bytes of the segment before it, and of its own. offset: where its rows start.
+        """
+        segment, own = self.segment, Segment(mini_batch, offset)
+        own.lengths.append(segment.lengths.pop())
+        segment.items -= items
+        own.items = items
+        own.short.append((mini_batch, items - rows))
+        self._close(crcs[0])
+        self.segment = own
+        self._close(crcs[1])
+        self.segment = Segment(mini_batch + 1, offset + own.lengths[0])
+        return own
 
     def failed(self, mini_batch: int, failure: tuple[str, str, str, str], *, crc: int, offset: int) -> None:
         """Note a failed attempt (class, error, message, stack), which ends a segment. crc: of that segment's bytes."""

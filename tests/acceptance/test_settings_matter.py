@@ -54,6 +54,7 @@ PROOFS = {
     "output_file_name": "test_output_file_name_names_the_published_rows",
     "logging_level": "test_logging_level_lets_debug_lines_of_the_runtime_appear_only_at_debug",
     "same_name": "test_same_name_refuses_or_joins_different_files_of_one_name",
+    "isolate_failing_items": "test_isolate_failing_items_decides_whether_a_bad_item_fails_its_mini_batch",
     "environment_variables": "test_environment_variables_reach_the_script",
     "model": "test_model_is_what_the_script_loads",
     "code_configuration.code": "test_code_is_what_runs",
@@ -250,6 +251,16 @@ def test_same_name_refuses_or_joins_different_files_of_one_name(bench: Bench) ->
     assert (bench.home.output(joined["name"]) / "same.txt").read_text() == "item-0.txtitem-1.txt"
 
 
+def test_isolate_failing_items_decides_whether_a_bad_item_fails_its_mini_batch(bench: Bench) -> None:
+    name = bench.make("isolation", miniBatchSize=4, retrySettings={"maxRetries": 0, "timeout": "PT30S"})
+    words = ["a", "a", "bad", "a", "a"]
+    counts = bench.score(name, words)["counts"]
+    assert (counts["succeeded"], counts["failed"]) == (4, 1)
+    bench.change(name, "settings.isolate_failing_items=false")
+    counts = bench.score(name, words)["counts"]
+    assert (counts["succeeded"], counts["failed"]) == (1, 4)
+
+
 def test_environment_variables_reach_the_script(bench: Bench) -> None:
     name = bench.make("variables")
     assert bench.rows(bench.score(name, ["a"]))[0]["word"] is None
@@ -359,7 +370,9 @@ def test_the_legacy_form_without_type_means_the_same_as_the_new_one(bench: Bench
     for name, form in forms.items():
         bench.home.file(f"{name}.yml", {"name": name, **form})
         made.append(bench.home.json("batch-deployment", "create", "--file", f"{name}.yml"))
-    assert made[0]["settings"] == made[1]["settings"] == {**settings, "same_name": "refuse"}
+    assert (
+        made[0]["settings"] == made[1]["settings"] == {**settings, "same_name": "refuse", "isolate_failing_items": True}
+    )
     job = bench.score("legacy", ["a", "b", "c", "d"])
     assert job["counts"]["miniBatches"] == 2
     assert bench.rows(job, "legacy.csv")[0]["word"] == "legacy"
@@ -382,6 +395,7 @@ def test_a_deployment_without_settings_shows_the_documented_defaults(bench: Benc
         "logging_level": "info",
         "environment_variables": {},
         "same_name": "refuse",
+        "isolate_failing_items": True,
     }
 
 

@@ -82,10 +82,18 @@ class Bench:
         assert not self.of(WorkerEnded), self.events
         return [event.worker for event in self.of(WorkerReady)]
 
-    def assign(self, worker: Worker, first: int, count: int = 1, *, attempt: int = 1) -> int:
+    def assign(
+        self,
+        worker: Worker,
+        first: int,
+        count: int = 1,
+        *,
+        attempt: int = 1,
+        items: tuple[int, int] | None = None,
+    ) -> int:
         """Hand out one lease; give its id."""
         self._leases += 1
-        self.instances.assign(worker, Lease(self._leases, first, count, attempt))
+        self.instances.assign(worker, Lease(self._leases, first, count, attempt, items))
         return self._leases
 
     def score(self, *, count: int | None = None) -> LeaseReported:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.runtime.bench import Bench
 
 BASE_NAMES = """
 import os
+import zlib
 def run(mini_batch):
     return [os.path.basename(path) for path in mini_batch]
 """
@@ -142,9 +144,22 @@ def run(mini_batch):
     return None
 """
     with Bench(tmp_path, script, items=6, mini_batch_size=2, python=python) as bench:
-        (segment,) = bench.score().segments
-    assert (segment.rows, segment.succeeded, segment.short) == (4, 3, ((0, 1), (2, 2)))
-    assert segment.lengths == (4, 6, 0)
+        segments = bench.score().segments
+        rows = bench.rows()
+    assert [(s.rows, s.succeeded, s.short) for s in segments] == [(1, 1, ((0, 1),)), (3, 2, ()), (0, 0, ((2, 2),))]
+    assert [s.lengths for s in segments] == [(4,), (6,), (0,)]
+    assert [s.crc for s in segments] == [zlib.crc32(rows[number]) for number in range(3)]
+
+
+def test_a_part_of_a_mini_batch_is_scored_alone(tmp_path: Path, python: Path) -> None:
+    script = "import os\ndef run(mini_batch): return [os.path.basename(path) for path in mini_batch]\n"
+    with Bench(tmp_path, script, items=10, mini_batch_size=5, python=python) as bench:
+        (worker,) = bench.start()
+        bench.assign(worker, 1, items=(1, 3))
+        report = bench.wait(LeaseReported)
+    (segment,) = report.segments
+    assert (segment.first, segment.count, segment.rows, segment.succeeded) == (1, 1, 2, 2)
+    assert bench.text() == "item-6\nitem-7\n"
 
 
 def test_failed_attempts_leave_no_rows_and_do_not_end_the_worker(tmp_path: Path, python: Path) -> None:

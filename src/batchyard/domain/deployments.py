@@ -64,7 +64,8 @@ class ExecutionSettings:
 
     mini_batch_size: items for one `run()`. The four error budgets are explained in `domain.budgets`.
     no_progress_timeout_s: see `domain.progress_guard`; None for what follows from the time limit.
-    instance_count × max_concurrency_per_instance worker processes score at a time.
+    isolate_failing_items: a mini-batch that fails for good is divided until the failing items stand alone
+    (`domain.isolation`). instance_count × max_concurrency_per_instance worker processes score at a time.
     """
 
     mini_batch_size: int = 10
@@ -79,6 +80,7 @@ class ExecutionSettings:
     output_file_name: str = "predictions.csv"
     logging_level: LoggingLevel = LoggingLevel.INFO
     same_name: SameName = SameName.REFUSE
+    isolate_failing_items: bool = True
     environment_variables: Mapping[str, str] = field(default_factory=dict)
     no_progress_timeout_s: float | None = None
 

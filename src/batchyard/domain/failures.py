@@ -80,6 +80,7 @@ class Cause:
 class _Group:
     items: int = 0
     mini_batches: int = 0
+    divided: set[int] = field(default_factory=set)  # Mini-batches that are counted already, and may come in more parts.
     # Ranked by (place within its failure, position): three failures are told before three items of one failure.
     samples: list[tuple[int, int, FailureSample]] = field(default_factory=list)
 
@@ -91,15 +92,20 @@ class FailureGroups:
         self._groups: dict[tuple[str, str, str], _Group] = {}
         self.version = 0
 
-    def add(self, cause: Cause, *, mini_batch: int, first: int, stop: int, items: int | None = None) -> None:
+    def add(
+        self, cause: Cause, *, mini_batch: int, first: int, stop: int, items: int | None = None, is_part: bool = False
+    ) -> None:
         """Count the failed items of a mini-batch at positions first..stop-1.
 
-        items: how many of them failed, when it is not all and cannot be known which.
+        items: how many of them failed, when it is not all and cannot be known which. is_part: the positions are not
+        all of the mini-batch's.
         """
         self.version += 1
         group = self._group_of(cause)
         group.items += stop - first if items is None else items
-        group.mini_batches += 1
+        group.mini_batches += mini_batch not in group.divided
+        if is_part:
+            group.divided.add(mini_batch)
         told = min(stop, first + (MOST_SAMPLES if items is None else 1))
         for place, position in enumerate(range(first, told)):
             if len(group.samples) < MOST_SAMPLES or (place, position) < group.samples[-1][:2]:

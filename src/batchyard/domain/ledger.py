@@ -25,6 +25,9 @@ _HEAD = struct.Struct("<II")
 _LARGEST_BODY_BYTES = 64 << 20
 _WIDTHS = {array(code).itemsize: code for code in "QLIHB"}  # Bytes of a number -> its type code.
 
+# Items [start, stop) of one mini-batch, counted from its first; None in a record means all of the mini-batch.
+Slice = tuple[int, int]
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -58,6 +61,7 @@ class Committed:
 
     lengths: bytes of each mini-batch's rows, in order. crc: CRC-32 of all of them. succeeded: items of all together.
     short: (mini-batch, items missing). files: (mini-batch, folder under `files`). attempt: which one it was.
+    items: the part of the one mini-batch that this is about.
     """
 
     first: int
@@ -70,6 +74,7 @@ class Committed:
     succeeded: int
     short: tuple[tuple[int, int], ...] = ()
     files: tuple[tuple[int, str], ...] = ()
+    items: Slice | None = None
 
     @property
     def stop(self) -> int:
@@ -87,14 +92,17 @@ class Committed:
         return self.part.partition("-")[2].removesuffix(".part")
 
     @property
-    def place(self) -> tuple[str, int, int]:
+    def place(self) -> Place:
         """What tells it from every other record; ranges without rows share their offset with the next one."""
-        return self.part, self.offset, self.first
+        return self.part, self.offset, self.first, self.items
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptFailed:
-    """One attempt at a mini-batch failed and is charged to it. error_class: value of ErrorClass."""
+    """One attempt at a mini-batch, or at a part of it, failed and is charged to it. error_class: value of ErrorClass.
+
+    is_raised: `run()` raised it, and the worker lived on to tell.
+    """
 
     mini_batch: int
     attempt: int
@@ -103,11 +111,13 @@ class AttemptFailed:
     message: str
     stack: str
     worker: str
+    is_raised: bool = False
+    items: Slice | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FailedItems:
-    """Every try of a mini-batch is used up: its `count` items have failed for good, for the last attempt's reason.
+    """Every try of a mini-batch, or of a part, is used up: its `count` items have failed, for the last one's reason.
 
     worker: which made the last attempt; "" in ledgers of versions that did not tell.
     """
@@ -120,6 +130,19 @@ class FailedItems:
     message: str
     stack: str
     worker: str = ""
+    items: Slice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """These items are scored in two halves from now on, a try each. items: a part, or all items of the mini-batch.
+
+    attempt: number of the attempt that failed and led to this; that of the halves is the next.
+    """
+
+    mini_batch: int
+    items: Slice
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +160,13 @@ class Lost:
     succeeded: int
     short_items: int
     short_mini_batches: int = 0
+    attempt: int = 1
+    items: Slice | None = None
 
     @property
-    def place(self) -> tuple[str, int, int]:
+    def place(self) -> Place:
         """The place of the record it takes back."""
-        return self.part, self.offset, self.first
+        return self.part, self.offset, self.first, self.items
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +194,11 @@ class Verdict:
     worker: str = ""
 
 
-Record = Opened | Planned | Committed | AttemptFailed | FailedItems | Lost | Resumed | Verdict
+Place = tuple[str, int, int, Slice | None]
+Record = Opened | Planned | Committed | AttemptFailed | FailedItems | Split | Lost | Resumed | Verdict
 _KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Opened, Planned, Committed, AttemptFailed, FailedItems, Lost, Resumed, Verdict)
+    kind.__name__: kind
+    for kind in (Opened, Planned, Committed, AttemptFailed, FailedItems, Split, Lost, Resumed, Verdict)
 }
 
 
@@ -243,6 +270,8 @@ def _decode(body: bytes) -> Record:
     kind = _KINDS[values.pop("kind")]
     if kind is Planned:
         values["skipped_names"] = tuple(values.get("skipped_names", ()))
+    elif values.get("items"):
+        values["items"] = tuple(values["items"])
     if kind is Committed:
         values["lengths"] = _unpack(values["lengths"], raw)
         values["short"] = tuple((m, n) for m, n in values["short"])

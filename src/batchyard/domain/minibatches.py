@@ -19,9 +19,11 @@ class Cut:
         """How many: ceil(items / size)."""
         return -(-self.items // self.size)
 
-    def bounds(self, mini_batch: int) -> tuple[int, int]:
-        """The positions [first, last) of a mini-batch's items in the listing."""
+    def bounds(self, mini_batch: int, items: tuple[int, int] | None = None) -> tuple[int, int]:
+        """The positions [first, last) of a mini-batch's items in the listing; items: only this part of them."""
         first = mini_batch * self.size
+        if items is not None:
+            return first + items[0], first + items[1]
         return first, min(first + self.size, self.items)
 
     def items_in(self, first: int, count: int) -> int:

@@ -5,24 +5,28 @@ in only as seconds: those that workers measured, and those that passed (`Tick`).
 a report becomes `Append`, and only `Durable` changes the counts.
 
 The life of a mini-batch: waiting -> leased -> reported -> committed, or, after an attempt that failed, waiting again as
-a retry until its attempts are used up. What a worker had not started goes back uncharged.
+a retry until its attempts are used up. What a worker had not started goes back uncharged. A mini-batch whose attempts
+are used up may go on in parts (`isolation`).
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from batchyard.domain.budgets import Limits
 from batchyard.domain.deployments import TOLERATES_ALL, TOLERATES_ALL_PERCENT
+from batchyard.domain.isolation import Isolation
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import ErrorClass
 from batchyard.domain.lease_sizes import LeaseSizes
-from batchyard.domain.ledger import AttemptFailed, Committed, FailedItems, Record, Verdict
+from batchyard.domain.ledger import AttemptFailed, Record, Slice, Split, Verdict
 from batchyard.domain.minibatches import Cut, RangeSet
+from batchyard.domain.outcomes import attempt_failed, committed, given_up, is_short, is_whole, short_result
+from batchyard.domain.parts import halves
 from batchyard.domain.progress_guard import LEAST_DEFAULT_S, ProgressGuard, Stalled
 from batchyard.domain.progress_guard import reason as no_progress
+from batchyard.domain.retries import Retries, Retry
 from batchyard.domain.scoring_events import (
     Append,
     Assign,
@@ -61,6 +65,7 @@ class Rules:
     max_attempts: max_retries + 1. one_by_one: leases of a single mini-batch (jobs whose scripts write files).
     slots: worker processes of the job. The error budgets are those of `domain.budgets`.
     no_progress_timeout_s: how long nothing may be settled while workers have work (`domain.progress_guard`).
+    isolates: a mini-batch whose tries are used up is divided; isolates_short: so is one whose result is short.
     """
 
     cut: Cut
@@ -72,15 +77,8 @@ class Rules:
     error_threshold_percent: float = TOLERATES_ALL_PERCENT
     allowed_failed_percent: float = TOLERATES_ALL_PERCENT
     no_progress_timeout_s: float = LEAST_DEFAULT_S
-
-
-@dataclass(frozen=True, slots=True)
-class _Retry:
-    """A mini-batch waiting for another attempt. needs_fresh: only a worker that has not run anything may take it."""
-
-    mini_batch: int
-    attempt: int
-    needs_fresh: bool
+    isolates: bool = False
+    isolates_short: bool = False
 
 
 class Scoring:
@@ -93,15 +91,18 @@ class Scoring:
         self._rules = rules
         self.tally = tally
         self._waiting = RangeSet(tally.settled.gaps(rules.cut.mini_batches))
-        self._retries: deque[_Retry] = deque()
+        self._retries = Retries()
         self._seats: dict[Worker, Seat] = {}
         self._slots = Slots()
         self._limits = Limits(rules, items=rules.cut.items, mini_batches=rules.cut.mini_batches)
         self._sizes = LeaseSizes(one_by_one=rules.one_by_one)
         self._guard = ProgressGuard(rules.no_progress_timeout_s)
         self._elapsed_s = 0.0
+        self._isolation = Isolation(rules.cut, tally, is_on=rules.isolates)
         self._next_lease = 1
         self._unsettled_appends = 0
+        self._has_whole_result = tally.has_whole_result
+        self._is_held = False  # Nothing new is begun while a budget depends on what probing finds.
         self.verdict: Verdict | None = tally.verdict
         self.platform_message = ""
 
@@ -120,10 +121,14 @@ class Scoring:
         out: list[Instruction] = []
         for mini_batch, failed in sorted(self.tally.open_attempts.items()):
             self._waiting.remove(mini_batch, mini_batch + 1)
-            if failed.attempt < self._rules.max_attempts:
-                self._retries.append(_Retry(mini_batch, failed.attempt + 1, needs_fresh=False))
-            else:
-                self._append([self._given_up(failed)], out)
+            self._append(self._after(failed), out)
+        for mini_batch, parts in sorted(self.tally.parts.items()):
+            for items, part in sorted(parts.open.items()):
+                self._waiting.remove(mini_batch, mini_batch + 1)
+                if part.failed is None:
+                    self._retries.add(Retry(mini_batch, part.attempt, items=items))
+                else:
+                    self._append(self._after(part.failed), out)
         return self._settle(out)
 
     def handle(self, event: Event) -> list[Instruction]:
@@ -162,41 +167,57 @@ class Scoring:
         for failure in event.failures:
             missing.remove(failure.mini_batch, failure.mini_batch + 1)
         self._give_back(lease, missing)
-        ran = sum(segment.count for segment in event.segments) + len(event.failures)
-        self._sizes.measured(ran, event.seconds)
-        records: list[Record] = [_committed(segment, lease.attempt) for segment in event.segments]
+        if lease.items is None:
+            ran = sum(segment.count for segment in event.segments) + len(event.failures)
+            self._sizes.measured(ran, event.seconds)
+        records: list[Record] = []
+        for segment in event.segments:
+            records += self._finished(segment, lease, event.worker)
         for failure in event.failures:
-            records += self._charge(failure, lease.attempt, event.worker, is_worker_gone=False)
+            records += self._charge(failure, lease, event.worker, is_worker_gone=False)
         self._append(records, out)
 
-    def _charge(self, failure: Failure, attempt: int, worker: Worker, *, is_worker_gone: bool) -> list[Record]:
-        """Charge one attempt to a mini-batch: it is tried again, or its items have failed for good."""
-        what = (failure.error_class.value, failure.error, failure.message, failure.stack)
-        failed = AttemptFailed(failure.mini_batch, attempt, *what, worker.name)
-        records: list[Record] = [failed]
-        if attempt < self._rules.max_attempts:
-            self._retries.append(
-                _Retry(
-                    failure.mini_batch,
-                    attempt + 1,
-                    needs_fresh=is_worker_gone or failure.error_class is ErrorClass.MEMORY,
-                )
-            )
-        else:
-            records.append(self._given_up(failed))
-        return records
+    def _finished(self, segment: Segment, lease: Lease, worker: Worker) -> list[Record]:
+        """Commit what was scored, save a short result whose missing items can be found."""
+        self._has_whole_result = self._has_whole_result or (lease.items is None and is_whole(segment))
+        if segment.short and segment.count == 1 and self._rules.isolates_short and self._has_whole_result:
+            failed = short_result(segment, lease, worker, items=self._rules.cut.items_in(segment.first, 1))
+            if self._isolation.may_divide(failed):
+                return [failed, *self._after(failed)]
+        self._part_ended(lease.items)
+        return [committed(segment, lease)]
 
-    def _given_up(self, failed: AttemptFailed) -> FailedItems:
-        return FailedItems(
-            mini_batch=failed.mini_batch,
-            count=self._rules.cut.items_in(failed.mini_batch, 1),
-            attempts=failed.attempt,
-            error_class=failed.error_class,
-            error=failed.error,
-            message=failed.message,
-            stack=failed.stack,
-            worker=failed.worker,
-        )
+    def _charge(self, failure: Failure, lease: Lease, worker: Worker, *, is_worker_gone: bool) -> list[Record]:
+        """Charge one attempt to a mini-batch or a part: it is tried again, divided, or has failed for good."""
+        failed = attempt_failed(failure, lease, worker, is_raised=not is_worker_gone)
+        needs_fresh = is_worker_gone or failure.error_class is ErrorClass.MEMORY
+        return [failed, *self._after(failed, needs_fresh=needs_fresh)]
+
+    def _after(self, failed: AttemptFailed, *, needs_fresh: bool = False) -> list[Record]:
+        """Decide what follows a charged attempt; the records that say it."""
+        self._isolation.note_attempt(failed)
+        self._part_ended(failed.items)
+        is_last = failed.items is not None or failed.attempt >= self._rules.max_attempts
+        if not is_last and not is_short(failed):
+            self._retries.add(Retry(failed.mini_batch, failed.attempt + 1, needs_fresh=needs_fresh))
+            return []
+        if self._isolation.may_divide(failed) and not self.tally.counts.succeeded:
+            self._isolation.park(failed)
+            return []
+        return self._divided_or_given_up(failed)
+
+    def _part_ended(self, items: Slice | None) -> None:
+        if items is not None:
+            self._isolation.part_ended()
+
+    def _divided_or_given_up(self, failed: AttemptFailed) -> list[Record]:
+        items = self._isolation.items_of(failed)
+        if self._isolation.may_divide(failed):
+            self._isolation.divided(failed)
+            for half in halves(items):
+                self._retries.add(Retry(failed.mini_batch, failed.attempt + 1, items=half))
+            return [Split(failed.mini_batch, items, failed.attempt)]
+        return [given_up(failed, items=items)]
 
     def _taken_back(self, event: TakenBack) -> None:
         seat = self._seats.get(event.worker)
@@ -234,7 +255,7 @@ class Scoring:
             if event.running is not None and running is not None and running in left:
                 left.remove(running, running + 1)
                 running = None
-                self._append(self._charge(event.running, lease.attempt, event.worker, is_worker_gone=True), out)
+                self._append(self._charge(event.running, lease, event.worker, is_worker_gone=True), out)
             self._give_back(lease, left)
 
     def _durable(self, event: Durable) -> None:
@@ -261,9 +282,31 @@ class Scoring:
         """After every event: judge, hand out, and take back for idle workers."""
         if self.verdict is None:
             self._judge_counts(out)
+        self._is_held = False
+        if self.verdict is None and self._isolation.has_parked:
+            self._append(self._unparked(), out)
         if self.verdict is None:
             self._hand_out(out)
         return out
+
+    def _unparked(self) -> list[Record]:
+        """Decide on what waits for the job's first success: there was one, or it is not worth waiting for."""
+        isolation, counts = self._isolation, self.tally.counts
+        if counts.succeeded:
+            return [record for failed in isolation.unpark() for record in self._divided_or_given_up(failed)]
+        is_tolerable = not isolation.is_full and self._limits.breach(isolation.with_parked(counts)) is None
+        self._is_held = not is_tolerable
+        if isolation.is_probing or (is_tolerable and not self._has_nothing_else_to_do):
+            return []
+        probed = isolation.probe()
+        if probed is not None:
+            return self._divided_or_given_up(probed)
+        return [given_up(failed, items=isolation.items_of(failed)) for failed in isolation.unpark()]
+
+    @property
+    def _has_nothing_else_to_do(self) -> bool:
+        is_running = any(seat.leases for seat in self._seats.values())
+        return not (is_running or self._waiting or self._retries or self._unsettled_appends)
 
     def _judge_counts(self, out: list[Instruction]) -> None:
         counts = self.tally.counts
@@ -296,31 +339,18 @@ class Scoring:
         self._ask_back_for_idle(out)
 
     def _next(self, seat: Seat, *, is_prefetch: bool) -> Lease | None:
-        retry = self._next_retry(seat)
+        retry = self._retries.take(is_fresh=seat.is_fresh and not seat.leases)
         if retry is not None:
-            return self._lease(retry.mini_batch, 1, retry.attempt)
-        if not self._waiting:
+            return self._lease(retry.mini_batch, 1, retry.attempt, retry.items)
+        if not self._waiting or self._is_held:
             return None
         if is_prefetch and not self._sizes.is_prefetch_worth_it:
             return None
         found = self._waiting.take(self._sizes.next_count(len(self._waiting), self._rules.slots))
         return None if found is None else self._lease(found[0], found[1] - found[0], 1)
 
-    def _next_retry(self, seat: Seat) -> _Retry | None:
-        """Take out the next retry for a worker; a fresh one takes first what only a fresh one may.
-
-        Each worker that ended leaves at most one such retry and is replaced once. Were the new worker to begin with
-        anything else, it would be fresh no more, and nobody might ever come for that retry.
-        """
-        for needs_fresh in (True, False) if seat.is_fresh and not seat.leases else (False,):
-            for at, retry in enumerate(self._retries):
-                if retry.needs_fresh is needs_fresh:
-                    del self._retries[at]
-                    return retry
-        return None
-
-    def _lease(self, first: int, count: int, attempt: int) -> Lease:
-        lease = Lease(self._next_lease, first, count, attempt)
+    def _lease(self, first: int, count: int, attempt: int, items: Slice | None = None) -> Lease:
+        lease = Lease(self._next_lease, first, count, attempt, items)
         self._next_lease += 1
         return lease
 
@@ -339,25 +369,10 @@ class Scoring:
             if lease.attempt == 1:
                 self._waiting.add(start, stop)
             else:
-                self._retries.appendleft(_Retry(start, lease.attempt, needs_fresh=False))
+                self._retries.give_back(Retry(start, lease.attempt, items=lease.items))
 
     def _append(self, records: list[Record], out: list[Instruction]) -> None:
         if records:
             self._unsettled_appends += len(records)
             self._guard.progressed()
             out.append(Append(tuple(records)))
-
-
-def _committed(segment: Segment, attempt: int) -> Committed:
-    return Committed(
-        first=segment.first,
-        attempt=attempt,
-        part=segment.part,
-        offset=segment.offset,
-        lengths=segment.lengths,
-        crc=segment.crc,
-        rows=segment.rows,
-        succeeded=segment.succeeded,
-        short=segment.short,
-        files=segment.files,
-    )

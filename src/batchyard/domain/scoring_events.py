@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from batchyard.domain.jobs import ErrorClass
-from batchyard.domain.ledger import Record
+from batchyard.domain.ledger import Record, Slice
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,16 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Mini-batches first..first+count-1, handed to one worker. attempt: 1 for the first; a retry has count 1."""
+    """Mini-batches first..first+count-1, handed to one worker. attempt: 1 for the first; a retry has count 1.
+
+    items: the part of its one mini-batch that is to be scored, None for all of it.
+    """
 
     id: int
     first: int
     count: int
     attempt: int = 1
+    items: Slice | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,16 +11,31 @@ from dataclasses import replace
 from batchyard.domain.failures import SHORT_RESULT, Cause, FailureGroups, FailureReport, log_of
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Counts, ErrorClass, JobError
-from batchyard.domain.ledger import AttemptFailed, Committed, FailedItems, Lost, Planned, Record, Resumed, Verdict
+from batchyard.domain.ledger import (
+    AttemptFailed,
+    Committed,
+    FailedItems,
+    Lost,
+    Planned,
+    Record,
+    Resumed,
+    Slice,
+    Split,
+    Verdict,
+)
 from batchyard.domain.minibatches import Cut, RangeSet
+from batchyard.domain.outcomes import is_whole, short_message
+from batchyard.domain.parts import Parts
 
 
 class Tally:
     """The running sum of a ledger.
 
     counts: so far. settled: mini-batches that need no more work. open_attempts: mini-batch -> its last failed attempt,
-    for those not settled. verdict: once scoring ended. failures: items that failed for good, in groups; recovered:
-    mini-batches whose attempts failed before one succeeded. run: the job's run that wrote last.
+    for those not settled. unraised: those of them with a failed attempt that was not an exception of `run()`.
+    parts: mini-batch -> its parts, for those that were ever divided. has_whole_result: whether a mini-batch of more
+    than one item ever gave a row for each. verdict: once scoring ended. failures: items that failed for good, in
+    groups; recovered: mini-batches whose attempts failed before one succeeded. run: the job's run that wrote last.
     """
 
     def __init__(self) -> None:
@@ -33,6 +48,9 @@ class Tally:
         self.open_attempts: dict[int, AttemptFailed] = {}
         self.failures = FailureGroups()
         self.recovered = FailureGroups()
+        self.unraised: set[int] = set()
+        self.parts: dict[int, Parts] = {}
+        self.has_whole_result = False
 
     def apply(self, record: Record) -> None:
         """Take one more record of the ledger, in order."""
@@ -42,6 +60,9 @@ class Tally:
             self._fail(record)
         elif isinstance(record, FailedItems):
             self._give_up(record)
+        elif isinstance(record, Split):
+            self._forget_attempts(record.mini_batch)
+            self.parts.setdefault(record.mini_batch, Parts()).split(record)
         elif isinstance(record, Lost):
             self._lose(record)
         elif isinstance(record, Planned):
@@ -55,10 +76,6 @@ class Tally:
 
     def _commit(self, record: Committed) -> None:
         count, c = len(record.lengths), self.counts
-        self.settled.add(record.first, record.stop)
-        if self.open_attempts:
-            for mini_batch in [m for m in self.open_attempts if record.first <= m < record.stop]:
-                self._count(self.recovered, self.open_attempts.pop(mini_batch))
         for mini_batch, missing in record.short:
             self._count_short(record, mini_batch, missing)
         self.counts = replace(
@@ -66,33 +83,52 @@ class Tally:
             succeeded=c.succeeded + record.succeeded,
             failed=c.failed + sum(missing for _, missing in record.short),
             rows=c.rows + record.rows,
-            mini_batches_succeeded=c.mini_batches_succeeded + count,
+            mini_batches_succeeded=c.mini_batches_succeeded + (count if record.items is None else 0),
             attempts=c.attempts + count,
         )
+        if record.items is not None:
+            self._settle_part(record, record.items)
+            return
+        self.settled.add(record.first, record.stop)
+        for mini_batch in [m for m in self.open_attempts if record.first <= m < record.stop]:
+            self._count(self.recovered, self.open_attempts[mini_batch])
+            self._forget_attempts(mini_batch)
+        self.has_whole_result = self.has_whole_result or is_whole(record)
 
     def _fail(self, record: AttemptFailed) -> None:
         self.first_failure = self.first_failure or record
-        if record.mini_batch >= 0:  # Below zero: an import or init() that failed, which charges nobody.
-            self.open_attempts[record.mini_batch] = record
-            self.counts = replace(self.counts, attempts=self.counts.attempts + 1)
+        if record.mini_batch < 0:  # An import or init() that failed, which charges nobody.
+            return
+        self.counts = replace(self.counts, attempts=self.counts.attempts + 1)
+        if record.items is not None:
+            self.parts[record.mini_batch].fail(record, record.items)
+            return
+        self.open_attempts[record.mini_batch] = record
+        if not record.is_raised:
+            self.unraised.add(record.mini_batch)
 
     def _give_up(self, record: FailedItems) -> None:
-        c = self.counts
-        self.settled.add(record.mini_batch, record.mini_batch + 1)
-        self.open_attempts.pop(record.mini_batch, None)
+        self.counts = replace(self.counts, failed=self.counts.failed + record.count)
         self._count(self.failures, record)
-        self.counts = replace(c, failed=c.failed + record.count, mini_batches_failed=c.mini_batches_failed + 1)
+        if record.items is not None:
+            self._settle_part(record, record.items)
+            return
+        self.settled.add(record.mini_batch, record.mini_batch + 1)
+        self._forget_attempts(record.mini_batch)
+        self._count_mini_batches(failed=1)
 
     def _resume(self, record: Resumed) -> None:
         """Somebody has looked at why the run ended: what it left open is tried as often as at first."""
         self.run, self.verdict = record.run, None
         self.open_attempts.clear()
+        self.unraised.clear()
+        for parts in self.parts.values():
+            parts.forget_failures()
         if self.first_failure is not None and self.first_failure.mini_batch < 0:
             self.first_failure = None  # A start that failed is no reason for how the next run ends.
 
     def _lose(self, record: Lost) -> None:
         c = self.counts
-        self.settled.remove(record.first, record.first + record.mini_batches)
         if record.short_items:
             self.failures.lose_short(record.short_items, record.short_mini_batches)
         self.counts = replace(
@@ -100,28 +136,57 @@ class Tally:
             succeeded=c.succeeded - record.succeeded,
             failed=c.failed - record.short_items,
             rows=c.rows - record.rows,
-            mini_batches_succeeded=c.mini_batches_succeeded - record.mini_batches,
         )
+        if record.items is None:
+            self.settled.remove(record.first, record.first + record.mini_batches)
+            self._count_mini_batches(succeeded=-record.mini_batches)
+            return
+        parts = self.parts[record.first]
+        if parts.lose(record, record.items):
+            self.settled.remove(record.first, record.first + 1)
+            self._count_in_parts(parts, -1)
+
+    def _settle_part(self, record: Committed | FailedItems, items: Slice) -> None:
+        mini_batch = record.first if isinstance(record, Committed) else record.mini_batch
+        parts = self.parts[mini_batch]
+        if parts.settle(record, items):
+            self.settled.add(mini_batch, mini_batch + 1)
+            self._count_in_parts(parts, 1)
+
+    def _count_in_parts(self, parts: Parts, count: int) -> None:
+        """A mini-batch in parts has failed when any of its items has: every try of the whole had failed too."""
+        if parts.has_failed:
+            self._count_mini_batches(failed=count)
+        else:
+            self._count_mini_batches(succeeded=count)
+
+    def _count_mini_batches(self, *, succeeded: int = 0, failed: int = 0) -> None:
+        c = self.counts
+        self.counts = replace(
+            c,
+            mini_batches_succeeded=c.mini_batches_succeeded + succeeded,
+            mini_batches_failed=c.mini_batches_failed + failed,
+        )
+
+    def _forget_attempts(self, mini_batch: int) -> None:
+        self.open_attempts.pop(mini_batch, None)
+        self.unraised.discard(mini_batch)
 
     def _count(self, groups: FailureGroups, record: AttemptFailed | FailedItems) -> None:
         attempts = record.attempts if isinstance(record, FailedItems) else record.attempt
         cause = Cause(record.error_class, record.error, record.message, record.stack, record.worker, attempts)
-        first, stop = self._bounds(record.mini_batch)
-        groups.add(cause, mini_batch=record.mini_batch, first=first, stop=stop)
+        first, stop = self._bounds(record.mini_batch, record.items)
+        groups.add(cause, mini_batch=record.mini_batch, first=first, stop=stop, is_part=record.items is not None)
 
     def _count_short(self, record: Committed, mini_batch: int, missing: int) -> None:
-        first, stop = self._bounds(mini_batch)
+        first, stop = self._bounds(mini_batch, record.items)
         message = short_message(stop - first, missing)
         cause = Cause(ErrorClass.DATA.value, SHORT_RESULT, message, worker=record.worker, attempts=record.attempt)
-        self.failures.add(cause, mini_batch=mini_batch, first=first, stop=stop, items=missing)
+        is_part = record.items is not None
+        self.failures.add(cause, mini_batch=mini_batch, first=first, stop=stop, items=missing, is_part=is_part)
 
-    def _bounds(self, mini_batch: int) -> tuple[int, int]:
-        return (mini_batch, mini_batch + 1) if self.cut is None else self.cut.bounds(mini_batch)
-
-
-def short_message(given: int, missing: int) -> str:
-    """Say that `run()` returned too few elements."""
-    return f"run() returned {given - missing} elements for {given} items."
+    def _bounds(self, mini_batch: int, items: Slice | None) -> tuple[int, int]:
+        return (mini_batch, mini_batch + 1) if self.cut is None else self.cut.bounds(mini_batch, items)
 
 
 def failure_report(tally: Tally, name_of: Callable[[int], str] | None = None) -> FailureReport:
@@ -171,4 +236,4 @@ def first_failing_position(tally: Tally) -> int | None:
         return tally.cut.bounds(tally.verdict.mini_batch)[0]
     if tally.first_failure is None or tally.first_failure.mini_batch < 0 or tally.cut is None:
         return None
-    return tally.cut.bounds(tally.first_failure.mini_batch)[0]
+    return tally.cut.bounds(tally.first_failure.mini_batch, tally.first_failure.items)[0]

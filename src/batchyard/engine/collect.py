@@ -24,7 +24,8 @@ from batchyard.domain.item_names import item_fields
 from batchyard.domain.jobs import Job
 from batchyard.domain.ledger import Committed, FailedItems, Planned, live
 from batchyard.domain.minibatches import Cut
-from batchyard.domain.tally import Tally, short_message
+from batchyard.domain.outcomes import short_message
+from batchyard.domain.tally import Tally
 from batchyard.engine.ledger_file import Extent, records
 from batchyard.engine.plain_json import to_json
 from batchyard.engine.plan import Listing
@@ -34,8 +35,10 @@ from batchyard.engine.sorting import SortedRuns
 from batchyard.ports.datastore import Piece, Publication, Written
 from batchyard.ports.job_home import JobHome
 
-_ROWS = struct.Struct(">QQQI")  # First mini-batch, offset, bytes, part: big-endian sorts as numbers do.
-_MINI_BATCH = struct.Struct(">Q")
+# Big-endian sorts as numbers do.
+_ROWS = struct.Struct(">QQQQI")  # First mini-batch, its first item (for a part of one), offset, bytes, part file.
+_PLACE = struct.Struct(">QQ")  # Mini-batch, first item in it.
+_FOLDER = struct.Struct(">QQI")  # Mini-batch, first item in it, number of the folder among those of one attempt.
 MANIFEST_FORMAT = "batchyard manifest 1"
 
 
@@ -103,20 +106,22 @@ def _gather(home: JobHome, sealed: Sealed, work: Path) -> _Gathered:
     numbers: dict[str, int] = {}
     for record in live(lambda: records(home, sealed.extents)):
         if isinstance(record, FailedItems):
-            found.failures.add(_MINI_BATCH.pack(record.mini_batch) + json.dumps(asdict(record)).encode())
+            found.failures.add(_PLACE.pack(record.mini_batch, _start(record)) + json.dumps(asdict(record)).encode())
         elif isinstance(record, Committed):
             number = numbers.setdefault(record.part, len(numbers))
-            found.rows.add(_ROWS.pack(record.first, record.offset, record.size_bytes, number))
+            start = _start(record)
+            found.rows.add(_ROWS.pack(record.first, start, record.offset, record.size_bytes, number))
             for mini_batch, missing in record.short:
                 short = {
                     "mini_batch": mini_batch,
                     "count": missing,
                     "attempts": record.attempt,
                     "worker": record.worker,
+                    "items": record.items,
                 }
-                found.failures.add(_MINI_BATCH.pack(mini_batch) + json.dumps(short).encode())
-            for mini_batch, folder in record.files:
-                found.files.extend(_files_of(home.path("files"), folder, mini_batch))
+                found.failures.add(_PLACE.pack(mini_batch, start) + json.dumps(short).encode())
+            for number, (mini_batch, folder) in enumerate(record.files):
+                found.files.extend(_files_of(home.path("files"), folder, _FOLDER.pack(mini_batch, start, number)))
     found.parts = list(numbers)
     return found
 
@@ -126,7 +131,7 @@ def _pieces(home: JobHome, gathered: _Gathered) -> Iterator[Piece]:
     paths = [home.path(f"parts/{name}") for name in gathered.parts]
     start, size, part = 0, 0, -1
     for raw in gathered.rows:
-        _, offset, length, number = _ROWS.unpack(raw)
+        _, _, offset, length, number = _ROWS.unpack(raw)
         if number == part and offset == start + size:
             size += length
             continue
@@ -140,24 +145,38 @@ def _pieces(home: JobHome, gathered: _Gathered) -> Iterator[Piece]:
 def _failed_lines(failures: SortedRuns, listing: Listing, cut: Cut) -> Iterator[bytes]:
     """One JSON line for each failed item, in input order; a short result is one line for its mini-batch."""
     for raw in failures:
-        failure = json.loads(raw[_MINI_BATCH.size :])
+        failure = json.loads(raw[_PLACE.size :])
+        first, stop = cut.bounds(failure["mini_batch"], failure["items"])
         if "error" not in failure:
-            yield _line(_short_line(failure, cut))
+            yield _line(_short_line(failure, first, stop, listing))
             continue
-        first, stop = cut.bounds(failure["mini_batch"])
+        keys = ("mini_batch", "attempts", "error_class", "error", "message", "stack", "worker")
+        shared = {key: failure[key] for key in keys}
+        shared["log"] = log_of(failure["worker"], stack=failure["stack"])
+        shared["attribution"] = _attribution(failure, stop - first)
         for position in range(first, stop):
-            keys = ("mini_batch", "attempts", "error_class", "error", "message", "stack", "worker")
-            item = {**item_fields(listing.path(position)), "position": position}
-            log = log_of(failure["worker"], stack=failure["stack"])
-            yield _line({**item, **{key: failure[key] for key in keys}, "log": log})
+            yield _line({**item_fields(listing.path(position)), "position": position, **shared})
 
 
-def _short_line(short: dict[str, Any], cut: Cut) -> dict[str, object]:  # Any: JSON values
-    """Which of the items is missing cannot be known: the script returned fewer elements than it was given."""
-    first, stop = cut.bounds(short["mini_batch"])
+def _start(record: Committed | FailedItems) -> int:
+    return record.items[0] if record.items else 0
+
+
+def _attribution(failure: dict[str, Any], items: int) -> str:  # Any: JSON values
+    """To what the failure is charged: this item alone, or a part of its mini-batch, or all of it."""
+    if items == 1:
+        return "item"
+    return "not_isolated" if failure["items"] else "mini_batch"
+
+
+def _short_line(short: dict[str, Any], first: int, stop: int, listing: Listing) -> dict[str, object]:
+    """Of several items it cannot be known which one is missing: the script returned fewer elements than it was given.
+
+    Any: JSON values.
+    """
     given = stop - first
     return {
-        "item": None,
+        **(item_fields(listing.path(first)) if given == 1 else {"item": None}),
         "position": first,
         "mini_batch": short["mini_batch"],
         "attempts": short["attempts"],
@@ -167,13 +186,13 @@ def _short_line(short: dict[str, Any], cut: Cut) -> dict[str, object]:  # Any: J
         "stack": "",
         "worker": short["worker"],
         "log": log_of(short["worker"], stack=""),
-        "attribution": "mini_batch",
+        "attribution": _attribution(short, given),
         "count": short["count"],
     }
 
 
-def _files_of(root: Path, folder: str, mini_batch: int) -> Iterator[bytes]:
-    """Name every file an attempt left: its relative name, NUL, the mini-batch, the folder.
+def _files_of(root: Path, folder: str, place: bytes) -> Iterator[bytes]:
+    """Name every file an attempt left: its relative name, NUL, the attempt's place (`_FOLDER`), the folder.
 
     Raises: OSError when the folder is not there; Conflict for what is no file: it cannot be published, ever.
     """
@@ -184,10 +203,10 @@ def _files_of(root: Path, folder: str, mini_batch: int) -> Iterator[bytes]:
             relative = os.path.relpath(path, top)
             if not os.path.isfile(path) or not os.access(path, os.R_OK):
                 raise Conflict(
-                    f"Mini-batch {mini_batch} left {os.fsdecode(relative)!r} in its output folder, which is no file "
-                    "that can be read, or a link to none. Let the script write plain files there."
+                    f"Mini-batch {_FOLDER.unpack(place)[0]} left {os.fsdecode(relative)!r} in its output folder, "
+                    "which is no file that can be read, or a link to none. Let the script write plain files there."
                 )
-            yield relative + b"\0" + _MINI_BATCH.pack(mini_batch) + os.fsencode(folder)
+            yield relative + b"\0" + place + os.fsencode(folder)
 
 
 def _refuse(error: OSError) -> None:
@@ -203,10 +222,15 @@ def _write_files(
     for name, group in itertools.groupby(files, key=lambda raw: raw.split(b"\0", 1)[0]):
         owners = [_owner(raw) for raw in group]
         paths = [Path(os.fsdecode(os.path.join(os.fsencode(root / folder), name))) for _, folder in owners]
+        others: list[tuple[bytes, Path]] = []
         if len(paths) > 1 and same_name is SameName.REFUSE:
-            paths = _one_of_equals(paths, name, [mini_batch for mini_batch, _ in owners])
+            firsts, others = _apart(paths, name, [mini_batch for mini_batch, _ in owners])
+            paths = _one_of_equals(list(firsts.values()), name, list(firsts))
         pieces = (Piece(path, 0, path.stat().st_size) for path in paths)
         written.append(_entry(publication.write_file(os.fsdecode(name), pieces)))
+        for other, path in others:
+            entry = publication.write_file(os.fsdecode(other), [Piece(path, 0, path.stat().st_size)])
+            written.append(_entry(entry))
     for path in sorted((root / "_workers").rglob("*")):
         if path.is_file():
             entry = publication.write_file(str(path.relative_to(root)), [Piece(path, 0, path.stat().st_size)])
@@ -216,7 +240,26 @@ def _write_files(
 
 def _owner(raw: bytes) -> tuple[int, str]:
     rest = raw.split(b"\0", 1)[1]
-    return _MINI_BATCH.unpack_from(rest)[0], os.fsdecode(rest[_MINI_BATCH.size :])
+    return _FOLDER.unpack_from(rest)[0], os.fsdecode(rest[_FOLDER.size :])
+
+
+def _apart(paths: list[Path], name: bytes, mini_batches: list[int]) -> tuple[dict[int, Path], list[tuple[bytes, Path]]]:
+    """Give the first file of each mini-batch, and what later parts of one wrote differently, under names of their own.
+
+    A script that names a file after its mini-batch writes it in each part of one that was divided: that keeps both,
+    and fails nothing that would not have failed undivided.
+    """
+    firsts: dict[int, Path] = {}
+    others: list[tuple[bytes, Path]] = []
+    number = 1
+    stem, suffix = os.path.splitext(name)
+    for path, mini_batch in zip(paths, mini_batches, strict=True):
+        if mini_batch not in firsts:
+            firsts[mini_batch] = path
+        elif _sha256(path) != _sha256(firsts[mini_batch]):
+            number += 1
+            others.append((b"%s.part-%d%s" % (stem, number, suffix), path))
+    return firsts, others
 
 
 def _one_of_equals(paths: list[Path], name: bytes, mini_batches: list[int]) -> list[Path]:

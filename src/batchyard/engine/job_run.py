@@ -150,6 +150,8 @@ def _rules(job: Job, planned: Planned) -> Rules:
         allowed_failed_percent=settings.allowed_failed_percent,
         no_progress_timeout_s=no_progress_limit_s(settings),
         one_by_one=settings.output_action is OutputAction.SUMMARY_ONLY,
+        isolates=settings.isolate_failing_items,
+        isolates_short=settings.isolate_failing_items and settings.output_action is OutputAction.APPEND_ROW,
         slots=settings.instance_count * settings.max_concurrency_per_instance,
     )
 

@@ -165,6 +165,8 @@ def _lost(home: JobHome, older: Sequence[Extent]) -> Iterator[Lost]:
                 succeeded=record.succeeded,
                 short_items=sum(missing for _, missing in record.short),
                 short_mini_batches=len(record.short),
+                attempt=record.attempt,
+                items=record.items,
             )
 
 

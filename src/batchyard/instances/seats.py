@@ -101,6 +101,7 @@ class Seat:
                 "first": lease.first,
                 "count": lease.count,
                 "attempt": lease.attempt,
+                "items": lease.items,
                 "ticket": self._next_ticket,
             }
         )

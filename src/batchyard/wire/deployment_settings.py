@@ -16,6 +16,7 @@ from batchyard.wire.shapes import (
     Seconds,
     Text,
     TextMap,
+    Truth,
     WholeNumber,
     YamlShape,
     given,
@@ -38,6 +39,7 @@ _PLAIN = (
     "output_file_name",
     "logging_level",
     "same_name",
+    "isolate_failing_items",
     "environment_variables",
 )
 
@@ -64,6 +66,7 @@ class SettingsYaml(YamlShape):
     output_file_name: Text | None = None
     logging_level: _Level | None = None
     same_name: _SameName | None = None
+    isolate_failing_items: Truth | None = None
     environment_variables: TextMap | None = None
     no_progress_timeout: Seconds | None = None
 
@@ -108,6 +111,7 @@ class SettingsArm(ArmShape):
     output_file_name: Text | None = None
     logging_level: _Level | None = None
     same_name: _SameName | None = None
+    isolate_failing_items: Truth | None = None
     environment_variables: TextMap | None = None
     no_progress_timeout: Duration | None = None
 

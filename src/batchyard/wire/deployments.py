@@ -119,7 +119,8 @@ def deployment_to_arm(
     serving_revision: the revision that invocations reach, None before one was provisioned.
     failed_operation: id of the operation that made it Failed, None where it is not or nobody knows.
     Ours among the properties: revision, servingRevision, isDefault, environmentHash, environmentWarnings,
-    provisioningError, provisioningLog (see `operation_log`), sameName.
+    provisioningError, provisioningLog (see `operation_log`), sameName,
+    isolateFailingItems.
     """
     body = deployment_to_arm_body(scope, _draft_again(deployment))
     properties = {

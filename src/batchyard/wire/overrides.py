@@ -37,7 +37,17 @@ _PLAIN = (
     "allowed_failed_percent",
     "output_file_name",
 )
-_FIXED = frozenset({"logging_level", "output_action", "same_name", "environment_variables", "model", "environment"})
+_FIXED = frozenset(
+    {
+        "logging_level",
+        "output_action",
+        "same_name",
+        "isolate_failing_items",
+        "environment_variables",
+        "model",
+        "environment",
+    }
+)
 _ARM_NAMES = {
     "mini_batch_size": "properties.miniBatchSize",
     "max_concurrency_per_instance": "properties.maxConcurrencyPerInstance",

@@ -34,6 +34,7 @@ def settings_to_arm(settings: ExecutionSettings) -> dict[str, object]:
         "loggingLevel": settings.logging_level.value,
         "environmentVariables": dict(settings.environment_variables),
         "sameName": settings.same_name.value,
+        "isolateFailingItems": settings.isolate_failing_items,
         "noProgressTimeout": None if stall_s is None else iso_from_seconds(stall_s),
     }
 
@@ -56,6 +57,7 @@ def settings_cli_from_arm(properties: Mapping[str, object]) -> dict[str, object]
         "output_file_name": at(properties, "outputFileName"),
         "logging_level": text_at(properties, "loggingLevel").lower(),
         "same_name": at(properties, "sameName"),
+        "isolate_failing_items": at(properties, "isolateFailingItems"),
         "no_progress_timeout": timeout_cli(text_at(properties, "noProgressTimeout")),
         "environment_variables": mapping_at(properties, "environmentVariables"),
     }

@@ -100,6 +100,13 @@ def _text(value: object) -> str:
     raise refusal("text")
 
 
+def _truth(value: object) -> bool:
+    text = value.strip().lower() if isinstance(value, str) else value
+    if text not in (True, False, "true", "false") or (isinstance(text, int | float) and not isinstance(text, bool)):
+        raise refusal("true or false")
+    return text in (True, "true")
+
+
 def _whole_number(value: object) -> int:
     number = value
     if (isinstance(value, str) and _WHOLE.fullmatch(value.strip())) or (
@@ -152,6 +159,7 @@ def _text_map(value: object) -> dict[str, str]:
 
 Text = Annotated[str, BeforeValidator(_text)]
 WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
+Truth = Annotated[bool, BeforeValidator(_truth)]
 Number = Annotated[float, BeforeValidator(_number)]
 Seconds = Annotated[float, BeforeValidator(_seconds)]
 Duration = Annotated[float, BeforeValidator(_duration)]

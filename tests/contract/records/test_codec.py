@@ -37,6 +37,7 @@ SETTINGS = ExecutionSettings(
     output_action=OutputAction.SUMMARY_ONLY,
     output_file_name="out.csv",
     same_name=SameName.CONCATENATE,
+    isolate_failing_items=False,
     environment_variables={"A": "\0", "B": ""},
 )
 DOCUMENTS: dict[Kind, list[Any]] = {  # Any: documents of each kind

@@ -133,3 +133,14 @@ def test_folder_that_the_script_removed_is_replaced(tmp_path: Path) -> None:
     assert outputs.take() is None
     (tmp_path / "link" / "again").touch()
     outputs.close()
+
+
+def test_a_segment_is_ended_as_two_with_a_checksum_of_each(tmp_path: Path) -> None:
+    part = PartFile(str(tmp_path / "a.part"))
+    part.append(b"before")
+    start = part.end
+    part.append(b"own")
+    assert part.end_segment_apart(start) == (zlib.crc32(b"before"), zlib.crc32(b"own"))
+    start = part.end
+    part.append(b"alone")
+    assert part.end_segment_apart(start) == (0, zlib.crc32(b"alone"))

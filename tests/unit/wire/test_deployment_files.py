@@ -52,6 +52,7 @@ settings:
   error_threshold: 7
   logging_level: DEBUG
   same_name: concatenate
+  isolate_failing_items: false
   environment_variables:
     API_VERSION: 2023-03-15-preview
     LEVEL: 1.10
@@ -67,6 +68,7 @@ SETTINGS = ExecutionSettings(
     output_file_name="scores.csv",
     logging_level=LoggingLevel.DEBUG,
     same_name=SameName.CONCATENATE,
+    isolate_failing_items=False,
     environment_variables={"API_VERSION": "2023-03-15-preview", "LEVEL": "1.10"},
 )
 LEGACY = """

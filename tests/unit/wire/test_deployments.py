@@ -97,6 +97,7 @@ UNUSUAL = ExecutionSettings(
     output_file_name="scores.txt",
     logging_level=LoggingLevel.DEBUG,
     same_name=SameName.CONCATENATE,
+    isolate_failing_items=False,
     environment_variables={"X": "", "Y": "a=b"},
     no_progress_timeout_s=90.5,
 )
@@ -155,8 +156,16 @@ def test_an_answer_shows_ours_and_reads_back_as_what_was_asked() -> None:
     assert arm["id"] == f"{WS}/batchEndpoints/digits/deployments/dpl"
     assert arm["type"] == "Microsoft.MachineLearningServices/workspaces/batchEndpoints/deployments"
     assert properties["model"] == {"referenceType": "Id", "assetId": f"{WS}/models/digits/versions/2"}
-    ours = ("revision", "servingRevision", "isDefault", "environmentHash", "provisioningError", "sameName")
-    assert [properties[key] for key in ours] == [4, 3, True, "ab" * 32, None, "concatenate"]
+    ours = (
+        "revision",
+        "servingRevision",
+        "isDefault",
+        "environmentHash",
+        "provisioningError",
+        "sameName",
+        "isolateFailingItems",
+    )
+    assert [properties[key] for key in ours] == [4, 3, True, "ab" * 32, None, "concatenate", False]
     assert properties["properties"] == {"p": "q"}
     again = deployment_from_arm("digits", "dpl", arm)
     assert again == replace(DRAFT, settings=UNUSUAL, description="The candidate", properties={"p": "q"})
