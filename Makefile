@@ -1,4 +1,4 @@
-# batchyard: `make setup`, `make demo`, `make test`; longer suites: `make chaos`, `make bench`, `make bench-long`.
+# batchyard: `make setup`, `make demo`, `make test`; longer suites: `make chaos`, `make scale`, `make bench`.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Without bytecode every process start would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test lint types chaos bench bench-long build clean constraints
+.PHONY: setup demo test lint types chaos bench bench-long scale build clean constraints
 
 setup: $(VENV)/.ready
 
@@ -48,6 +48,10 @@ BENCH := .bench/venv
 	@$(BIN)/uv pip install --quiet --python $(BENCH)/bin/python --compile-bytecode \
 	  --constraint benchmarks/constraints.txt --editable . --group bench --group bench-long
 	@touch $@
+
+# 530,000 files in one job, ten million mini-batches through the state machine: memory stays flat.
+scale: setup
+	$(BIN)/python -m pytest -s tests/scale
 
 # Under ten minutes on two cores, once the inputs are made.
 bench: $(BENCH)/.ready

@@ -58,26 +58,31 @@ def _sample(pid: int) -> tuple[int, int, int]:
         found, status = os.waitpid(pid, os.WNOHANG)
         if found:
             return peak, most, status
-        living = list(_descendants(os.getpid()))
-        peak = max(peak, sum(map(_pss, living)))
+        living = list(descendants(os.getpid()))
+        peak = max(peak, sum(map(pss, living)))
         most = max(most, len(living))
         time.sleep(_SAMPLE_EVERY_S)
 
 
-def _descendants(pid: int) -> Iterator[int]:
+def descendants(pid: int) -> Iterator[int]:
+    """Give every living process below one, in no order."""
     with contextlib.suppress(OSError):
         for thread in os.listdir(f"/proc/{pid}/task"):
             with open(f"/proc/{pid}/task/{thread}/children") as stream:
                 children = [int(child) for child in stream.read().split()]
             for child in children:
                 yield child
-                yield from _descendants(child)
+                yield from descendants(child)
 
 
-def _pss(pid: int) -> int:
+def pss(pid: int, *, kind: str = "Pss") -> int:
+    """Give the bytes of memory of a process, what it shares divided among those who share it; 0 when it is gone.
+
+    kind: `Pss` for everything, `Pss_Anon` without the pages of files, which the kernel may drop at any time.
+    """
     with contextlib.suppress(OSError), open(f"/proc/{pid}/smaps_rollup") as stream:
         for line in stream:
-            if line.startswith("Pss:"):
+            if line.startswith(f"{kind}:"):
                 return int(line.split()[1]) * 1024
     return 0
 
@@ -92,7 +97,7 @@ def _reap_orphans() -> None:
             return
         if not pid:
             if time.monotonic() > deadline:
-                for left in list(_descendants(os.getpid())):
+                for left in list(descendants(os.getpid())):
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(left, signal.SIGKILL)
             time.sleep(0.01)
