@@ -6,6 +6,7 @@ Metrics, of the engine unless said otherwise:
     each_us             best wall time over the number of mini-batches
     after_us            the same from the first result on
     after               `after_us` times the peer's (of a workload with fewer mini-batches)
+    first_s             first result
     first_ms            first result above the script's own imports and init()
     first               the same, times the peer's
     first_listed_ms     the same, above listing and sorting the input
@@ -78,6 +79,9 @@ GOALS = [
     Goal("w1", "pss", "ray-data", 1 / 35),
     Goal("w3", "pss", "ray-actors", 0.42),
     Goal("w3", "pss", "ray-data", 0.30),
+    Goal("images", "wall", "limit", 1.05),
+    Goal("images", "first_s", "", 2.0),
+    Goal("images", "pss_mb", "limit", 40),
     Goal("w1", "above_s", "run", 0.3),
     Goal("w4", "above_s", "run", 0.3),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 import shutil
 import sys
@@ -72,6 +73,24 @@ def digits(count: int) -> tuple[np.ndarray, np.ndarray]:
     return np.where(images > 223, images, images + noise), known.target[chosen]
 
 
+def _images(folder: Path, files: int) -> None:
+    """Many names in nested folders, hard-linked to some thousand images; one in a hundred is no image."""
+    pictures = folder.parent / f"{folder.name}.pictures"
+    shutil.rmtree(pictures, ignore_errors=True)
+    pictures.mkdir()
+    _png(pictures, 5_000)
+    for k in range(50):
+        (pictures / f"bad{k}").write_bytes(b"no image %d" % k)
+    chance = random.Random(SEED)
+    for k in range(files):
+        place = folder / f"camera-{k % 53:02d}" / f"{k // 53 % 100:02d}"
+        if k < 5_300:
+            place.mkdir(parents=True, exist_ok=True)
+        source = f"bad{k % 50}" if chance.random() < 0.01 else f"{k % 5_000:05d}.png"
+        os.link(pictures / source, place / f"{k:06d}.png")
+    shutil.rmtree(pictures)
+
+
 def _jpeg(folder: Path, files: int) -> None:
     from PIL import Image
 
@@ -117,6 +136,7 @@ _FILL: dict[str, Callable[[Path, int], None]] = {
     "json": _json,
     "empty": _empty,
     "png": _png,
+    "images": _images,
     "jpeg": _jpeg,
     "csv": _csv,
 }

@@ -66,6 +66,7 @@ def _subject(goal: Goal) -> str:
         "each_us": "µs a mini-batch, whole",
         "after_us": "µs a mini-batch after the first result",
         "after": f"time a mini-batch after the first result ÷ {against}",
+        "first_s": "first result, s",
         "first_ms": "first result above the script's own start, ms",
         "first": f"first result above the script's own start ÷ {against}",
         "first_listed_ms": "first result above the script's own start, listing and sorting, ms",
@@ -115,6 +116,9 @@ def _value(goal: Goal, measured: Measured, results: Sequence[Measured]) -> tuple
     if goal.metric in ("after_us", "after"):
         mine, theirs = measured.after_first_us("engine"), _after_first(other, results) if other else 1.0
         return _twice(mine / theirs) if mine is not None and theirs else None
+    if goal.metric == "first_s":
+        firsts = [run.first_s for run in measured.runs("engine") if run.first_s is not None]
+        return _twice(statistics.median(firsts)) if firsts else None
     if goal.metric in ("first_ms", "first", "first_listed_ms"):
         return _first(goal, measured)
     return _memory(goal, measured)

@@ -13,7 +13,7 @@ class Workload:
     """One table of the report. inputs: kind and number of files; model: made by `models`, "" for none.
 
     rounds: pairs of limit and engine in the short set, which has to be over within ten minutes.
-    has_memory_round: whether each peer runs once more with its memory sampled.
+    has_memory_round: whether each peer runs once more with its memory sampled. is_long: only in the long set.
     """
 
     name: str
@@ -25,6 +25,7 @@ class Workload:
     model: str = ""
     rounds: int = 9
     has_memory_round: bool = False
+    is_long: bool = False
 
     @property
     def script_path(self) -> Path:
@@ -43,6 +44,7 @@ def _w1(name: str, files: int, size: int, *, rounds: int = 9, has_memory_round: 
     return Workload(name, short, title, "score_w1.py", ("json", files), size, "", rounds, has_memory_round)
 
 
+_IMAGES = "530,000 nested images, one in a hundred damaged"
 _ALL = (
     _w1("w1", 20_000, 10, has_memory_round=True),
     _w1("w1-mb100", 20_000, 100),
@@ -54,5 +56,8 @@ _ALL = (
     Workload("w3m", "W3M", "W3M: as W3, model loaded by MLflow", "score_w3m.py", ("csv", 20), 1, "boosting", 3),
     Workload("w4", "W4", "W4: 100,000 no-op mini-batches", "score_w4.py", ("empty", 100_000), 1, "", 9, True),
     Workload("w4-10k", "W4 10k", "W4: 10,000 no-op mini-batches", "score_w4.py", ("empty", 10_000), 1, "", 5),
+    Workload(
+        "images", "530k images", _IMAGES, "score_images.py", ("images", 530_000), 10, "mlp", 2, True, is_long=True
+    ),
 )
 WORKLOADS = {workload.name: workload for workload in _ALL}

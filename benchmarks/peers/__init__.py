@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.workloads import WORKLOADS
+
 _W1, _MODELS = ("w1", "w1-mb100"), ("w2", "w2l", "w3")
 
 
@@ -33,7 +35,7 @@ class Peer:
         return Path(__file__).parent / self.program
 
 
-_ALL = (*_W1, "w1-100k", "w1-500k", *_MODELS, "w3m", "w4", "w4-10k")
+_ALL = tuple(WORKLOADS)
 LIMIT = Peer("limit", "the limit", "limit.py", _ALL)
 ENGINE = Peer("engine", "batchyard, engine", "batchyard_engine.py", _ALL, measures_itself=True)
 RUN = Peer("run", "`batchyard run`", "batchyard_run.py", ("w1", "w4"))
@@ -62,5 +64,5 @@ PEERS = {
 def peers_of(workload: str, *, is_long: bool) -> list[Peer]:
     """Give the sides of one workload in one set: the limit and the engine always, then the quick ones or the slow."""
     chosen = [p for p in PEERS.values() if workload in p.workloads and p not in (LIMIT, ENGINE)]
-    rivals = [peer for peer in chosen if peer.is_slow == is_long]
-    return [LIMIT, ENGINE, *rivals] if rivals or not is_long else []
+    rivals = [peer for peer in chosen if (peer.is_slow or WORKLOADS[workload].is_long) == is_long]
+    return [LIMIT, ENGINE, *rivals] if rivals or is_long == WORKLOADS[workload].is_long else []

@@ -21,9 +21,13 @@ def load(script: str) -> ModuleType:
 
 
 def list_input(folder: str) -> list[str]:
-    """Give the paths of all files of a flat folder, sorted."""
-    with os.scandir(folder) as entries:
-        return sorted(entry.path for entry in entries)
+    """Give the paths of all files below a folder, sorted."""
+    paths, folders = [], [folder]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                (folders if entry.is_dir() else paths).append(entry.path)
+    return sorted(paths)
 
 
 def cut(paths: list[str], size: int) -> list[list[str]]:
@@ -34,7 +38,7 @@ def cut(paths: list[str], size: int) -> list[list[str]]:
 def text_of(result: Any) -> str:
     """Give the lines of a result: a list of texts, or a DataFrame."""
     if isinstance(result, list):
-        return "\n".join(result) + "\n"
+        return "\n".join(result) + "\n" if result else ""
     text: str = result.to_csv(sep=" ", header=False, index=False)
     return text
 
