@@ -115,3 +115,32 @@ def test_a_script_that_fails_on_import_while_the_input_is_listed_ends_the_job_wi
     assert job.error.code == "ScriptStartFailed"
     assert "No module named 'no_such_module'" in job.error.message
     assert processes_of(direct.home) == {}
+
+
+# Item 2 kills the zygote in its first try, items 1 and 4 their own worker: who replaces them comes from somewhere else.
+KILLS = """
+import json, os, signal
+def run(mini_batch, context):
+    name = os.path.basename(mini_batch[0])
+    if context.attempt == 1 and name in ("1.txt", "4.txt"):
+        os._exit(1)
+    if context.attempt == 1 and name == "2.txt":
+        with open("../workers.jsonl") as lines:
+            for line in lines:
+                if "zygote" in line: os.kill(json.loads(line)["pid"], signal.SIGKILL)
+    return [name]
+"""
+
+
+def test_a_zygote_killed_in_the_middle_of_a_job_changes_nothing_of_its_output(
+    direct: DirectHome, tmp_path: Path
+) -> None:
+    (tmp_path / "input").mkdir()
+    for k in range(9):
+        (tmp_path / "input" / f"{k}.txt").touch()
+    settings = replace(SETTINGS, mini_batch_size=1, error_threshold=0)
+    direct.submit("job", tmp_path / "input", KILLS, settings)
+    job = direct.run_next()
+    assert job.status is JobStatus.COMPLETED
+    assert (direct.output("job") / "predictions.csv").read_text() == "".join(f"{k}.txt\n" for k in range(9))
+    assert processes_of(direct.home) == {}

@@ -32,6 +32,7 @@ from batchyard.engine.result_files import write_result
 from batchyard.engine.rooms import Rooms
 from batchyard.engine.score import score
 from batchyard.engine.tidy import tidy
+from batchyard.ports.instance import Instances
 from batchyard.ports.job_home import JobHome
 from batchyard.ports.records import JobChange, Progress
 
@@ -69,47 +70,47 @@ def _score(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> Tally:
     if lease.is_cancel_requested and not home.list("ledger"):
         clear_run_folders(home, job.fence)
         return _canceled_before_start()
-    ledger = LedgerFile(home, job.fence, faults=rooms.faults, check=lease.check, resumed=_resumed(job))
+    instances = rooms.make_instances(worker_plan(rooms, job, staged))
     try:
-        if ledger.tally.verdict is None:
-            _plan_and_score(rooms, job, staged, ledger, lease)
+        # Workers import the script and run init() beside all that follows, until there is something to score.
+        instances.start()
+        rooms.faults.reach("workers.started")
+        ledger = LedgerFile(home, job.fence, faults=rooms.faults, check=lease.check, resumed=_resumed(job))
+        try:
+            if ledger.tally.verdict is None:
+                _plan_and_score(rooms, job, staged, ledger, lease, instances)
+        finally:
+            ledger.close()
     finally:
-        ledger.close()
+        instances.close(is_early=True)
     rooms.faults.reach("score.verdict")
     clear_run_folders(home, job.fence)
     return ledger.tally
 
 
-def _plan_and_score(rooms: Rooms, job: Job, staged: Staged, ledger: LedgerFile, lease: JobLease) -> None:
-    """Score until the ledger holds a verdict; workers import the script and run `init()` while the input is listed.
-
-    All workers are gone on return, also by an exception.
-    """
-    instances = rooms.make_instances(worker_plan(rooms, job, staged))
-    try:
-        instances.start()
-        rooms.faults.reach("workers.started")
-        planned = _planned(staged.home)
-        if planned is None or planned.items == 0:
-            planned = plan(rooms, job, staged, meanwhile=instances.tend)
-            lease.check()
-            ledger.write(planned)
-        if planned.items == 0:
-            ledger.write(Verdict(JobStatus.FAILED.value, "EmptyInput", _empty(planned)))
-            return
-        instances.open_listing(frozen_listing(staged, planned))
-        _advance_to_running(rooms, lease, ledger.tally, planned)
-        watch = ProgressWatch(
-            lease,
-            ledger.tally,
-            listing=staged.home.path(planned.listing),
-            logs=rooms.logs_of(job.name) / "logs",
-            monotonic=rooms.monotonic,
-        )
-        rules = _rules(job, planned)
-        score(rules, ledger, instances, lease, faults=rooms.faults, watch=watch, monotonic=rooms.monotonic)
-    finally:
-        instances.close(is_early=True)
+def _plan_and_score(
+    rooms: Rooms, job: Job, staged: Staged, ledger: LedgerFile, lease: JobLease, instances: Instances
+) -> None:
+    """List the input, unless an earlier owner has, and score until the ledger holds a verdict."""
+    planned = _planned(staged.home)
+    if planned is None or planned.items == 0:
+        planned = plan(rooms, job, staged, meanwhile=instances.tend)
+        lease.check()
+        ledger.write(planned)
+    if planned.items == 0:
+        ledger.write(Verdict(JobStatus.FAILED.value, "EmptyInput", _empty(planned)))
+        return
+    instances.open_listing(frozen_listing(staged, planned))
+    _advance_to_running(rooms, lease, ledger.tally, planned)
+    watch = ProgressWatch(
+        lease,
+        ledger.tally,
+        listing=staged.home.path(planned.listing),
+        logs=rooms.logs_of(job.name) / "logs",
+        monotonic=rooms.monotonic,
+    )
+    rules = _rules(job, planned)
+    score(rules, ledger, instances, lease, faults=rooms.faults, watch=watch, monotonic=rooms.monotonic)
 
 
 def _empty(planned: Planned) -> str:

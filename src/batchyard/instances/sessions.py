@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,8 +32,9 @@ class _Process:
 
 
 def record_session(path: Path, *, name: str, pid: int) -> None:
-    """Add a worker to the file of sessions, durably: whoever takes over kills what is left of it.
+    """Add a worker to the file of sessions: whoever takes over kills what is left of it.
 
+    Not synced to the disk: a line is of use as long as its process may live, and none outlives the machine.
     The line is JSON: worker, session, pid, started (clock ticks since boot), boot (the boot's id).
     Raises: OSError; PlatformError when the process is gone already.
     """
@@ -47,7 +48,6 @@ def record_session(path: Path, *, name: str, pid: int) -> None:
     try:
         if os.write(fd, text) < len(text):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(path))
-        os.fsync(fd)
     finally:
         os.close(fd)
 
@@ -64,8 +64,8 @@ def kill_recorded_sessions(path: Path) -> int:
         return 0
     recorded = dict(_recorded(lines))
     live: set[int] = set()
-    for process in _all():
-        if process.session in recorded and process.session not in live and process.state not in _GONE_STATES:
+    for process in _of_sessions(recorded):
+        if process.session not in live and process.state not in _GONE_STATES:
             leader = _read(process.session)
             if leader is None or leader.started == recorded[process.session]:
                 live.add(process.session)
@@ -82,7 +82,7 @@ def kill_sessions(sessions: Collection[int]) -> None:
     deadline = time.monotonic() + _LONGEST_KILL_S
     pause_s = 0.0005
     while wanted:
-        left = [p for p in _all() if p.session in wanted and p.state not in _GONE_STATES]
+        left = [p for p in _of_sessions(wanted) if p.state not in _GONE_STATES]
         if not left:
             return
         if time.monotonic() > deadline:
@@ -120,12 +120,20 @@ def _recorded(lines: list[bytes]) -> Iterator[tuple[int, int]]:
             continue
 
 
-def _all() -> Iterator[_Process]:
+def _of_sessions(wanted: Container[int]) -> Iterator[_Process]:
+    """Give the processes of these sessions. The session of each is asked first: reading all of /proc takes ms."""
     for name in os.listdir("/proc"):
-        if name.isdigit():
+        if name.isdigit() and _session(int(name)) in wanted:
             process = _read(int(name))
-            if process is not None:
+            if process is not None and process.session in wanted:
                 yield process
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return -1
 
 
 def _read(pid: int) -> _Process | None:
