@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from fastapi import FastAPI
 
 from batchyard.api import operations
-from batchyard.api.arm import assets, codes, computes, deployments, endpoints, jobs, workspaces
+from batchyard.api.arm import assets, codes, computes, deployments, endpoints, jobs, schedules, workspaces
 from batchyard.api.arm import datastores as datastore_routes
 from batchyard.api.arm_paths import DATA, HISTORY, INVOKE, MANAGEMENT_FRONTEND, ArmPaths
 from batchyard.api.blob import gateway
@@ -27,7 +27,7 @@ from batchyard.ports.identity import Identity
 from batchyard.ports.job_home import JobHomes
 from batchyard.ports.records import Records
 
-_ARM = (workspaces, datastore_routes, computes, assets, codes, endpoints, deployments, jobs, operations)
+_ARM = (workspaces, datastore_routes, computes, assets, codes, endpoints, deployments, jobs, schedules, operations)
 
 
 def make_app(

@@ -23,6 +23,7 @@ _SPELLINGS = {
         "cancel",
         "children",
         "codes",
+        "components",
         "computes",
         "datastores",
         "data",
@@ -36,6 +37,7 @@ _SPELLINGS = {
         "models",
         "rundata",
         "runs",
+        "schedules",
         "startPendingUpload",
         "versions",
     )

@@ -9,10 +9,12 @@ from typing import Any, TypeVar  # Any: what a document is, its key's kind says
 from batchyard.control import audit, references, registry
 from batchyard.domain.access import Action, Caller, authorise
 from batchyard.domain.assets import (
+    ANONYMOUS_COMPONENT,
     Asset,
     AssetKind,
     CodeDraft,
     CodeVersion,
+    Component,
     DataAsset,
     Environment,
     Model,
@@ -26,7 +28,7 @@ from batchyard.domain.resource_ids import parse_datastore_uri
 from batchyard.ports.datastore import SealedStore
 from batchyard.ports.records import Kind, Page, Stored, Transaction
 
-_A = TypeVar("_A", Model, Environment, CodeVersion, DataAsset)
+_A = TypeVar("_A", Model, Environment, CodeVersion, DataAsset, Component)
 
 # Azure: the words in which its service refuses another path for a version; scripts match them.
 PATHS_ARE_FIXED = "(UserError) Asset paths cannot be updated."
@@ -171,6 +173,35 @@ def register_data(
     return _store(tx, act, AssetKind.DATA, replace(data, version=version), stored, refusal=PATHS_ARE_FIXED)
 
 
+def register_component(
+    tx: Transaction, caller: Caller, component: Component, *, now: float, reason: str = "", ticket: str = ""
+) -> Stored[Component]:
+    """Store a component as a version; version "" takes the next number.
+
+    An anonymous one that finds its version taken by another definition gets a version made of its content: clients
+    number them all alike (sdk-wire 7.12), and go by the id in the answer.
+    Raises: Forbidden; InvalidInput with every mistake; Conflict when a named version has another definition.
+    """
+    authorise(caller, Action.ASSET_WRITE)
+    is_anonymous = component.name == ANONYMOUS_COMPONENT
+    mistakes = [] if is_anonymous else _name_mistakes(AssetKind.COMPONENT, component.name, component.version or None)
+    if not component.spec:
+        mistakes.append(Mistake("componentSpec", "nothing", "the definition of the component"))
+    if mistakes:
+        raise InvalidInput(f"Component {component.name!r}", mistakes)
+    version = component.version or _next(tx, AssetKind.COMPONENT, component.name)
+    stored = tx.documents.get(registry.asset_key(AssetKind.COMPONENT, component.name, version))
+    if is_anonymous and stored is not None and stored.document.spec != component.spec:
+        version = audit.fingerprint(component.spec)[:30]
+        stored = tx.documents.get(registry.asset_key(AssetKind.COMPONENT, component.name, version))
+    refusal = (
+        f"Version {version!r} of component {component.name!r} is registered with another definition, and versions "
+        f"never change. Register it as a new version."
+    )
+    act = audit.Act(caller.name, Action.ASSET_WRITE, now, reason, ticket)
+    return _store(tx, act, AssetKind.COMPONENT, replace(component, version=version), stored, refusal=refusal)
+
+
 def get_version(
     tx: Transaction,
     caller: Caller,
@@ -181,7 +212,8 @@ def get_version(
 ) -> Stored[Any]:
     """Give one version, archived ones too; without version and label the one labelled `latest`.
 
-    Returns: Stored[Model], Stored[Environment], Stored[CodeVersion] or Stored[DataAsset], as the kind says.
+    Returns: Stored[Model], Stored[Environment], Stored[CodeVersion], Stored[DataAsset] or Stored[Component],
+    as the kind says.
     Raises: Forbidden; NotFound naming near names, or the versions there are.
     """
     authorise(caller, Action.ASSET_READ)
@@ -354,3 +386,5 @@ def _content(asset: Asset) -> tuple[object, ...]:
             return (asset.sealed.sha256,)
         case DataAsset():
             return (asset.type, parse_datastore_uri(asset.uri))
+        case Component():
+            return (dict(asset.spec),)

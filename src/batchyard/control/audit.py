@@ -20,6 +20,8 @@ _COLLECTIONS = {
     Kind.ENVIRONMENT: "environments",
     Kind.CODE: "codes",
     Kind.DATA: "data",
+    Kind.COMPONENT: "components",
+    Kind.SCHEDULE: "schedules",
 }
 
 

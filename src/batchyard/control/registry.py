@@ -20,6 +20,7 @@ _KINDS = {
     AssetKind.ENVIRONMENT: Kind.ENVIRONMENT,
     AssetKind.CODE: Kind.CODE,
     AssetKind.DATA: Kind.DATA,
+    AssetKind.COMPONENT: Kind.COMPONENT,
 }
 
 
@@ -36,6 +37,11 @@ def deployment_key(endpoint: str, name: str) -> Key:
 def compute_key(name: str) -> Key:
     """Give the key of a compute."""
     return Key(Kind.COMPUTE, name)
+
+
+def schedule_key(name: str) -> Key:
+    """Give the key of a schedule."""
+    return Key(Kind.SCHEDULE, name)
 
 
 def document_kind(kind: AssetKind) -> Kind:

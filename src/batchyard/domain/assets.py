@@ -14,12 +14,12 @@ class AssetKind(Enum):
     ENVIRONMENT = "environments"
     CODE = "codes"
     DATA = "data"
+    COMPONENT = "components"
 
     @property
     def noun(self) -> str:
         """The word for one of them in messages."""
-        nouns = {"models": "model", "environments": "environment", "codes": "code", "data": "data asset"}
-        return nouns[self.value]
+        return {"data": "data asset"}.get(self.value, self.value.removesuffix("s"))
 
 
 class ModelType(Enum):
@@ -140,7 +140,28 @@ class DataAsset:
     is_archived: bool = False
 
 
-Asset = Model | Environment | CodeVersion | DataAsset
+# Azure: the name under which its clients register components that nobody named.
+ANONYMOUS_COMPONENT = "azureml_anonymous"
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A registered component: a step, or a pipeline of steps.
+
+    spec: its definition as it was given, kept to the letter.
+    """
+
+    name: str
+    version: str
+    spec: Mapping[str, object] = field(default_factory=dict)
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
+    is_anonymous: bool = False
+    is_archived: bool = False
+
+
+Asset = Model | Environment | CodeVersion | DataAsset | Component
 
 
 def next_version(versions: list[str]) -> str:

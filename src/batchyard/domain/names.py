@@ -45,6 +45,8 @@ RULES: dict[str, NameRule] = {
     "environment": _ASSET,
     "code": _ASSET,
     "data asset": _ASSET,
+    "component": _ASSET,
+    "schedule": _ASSET,
     # Azure: 255 as well; folders and the child's name are made of it with something before or behind.
     "job": NameRule(_ASSET.pattern, 1, 200, _ASSET.sentence.replace("255", "200")),
     "version": NameRule(re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_.]*"), 1, 30, "1 to 30 letters, digits, '-', '_' and '.'"),

@@ -30,6 +30,8 @@ class Kind(Enum):
     ENVIRONMENT = "environment"
     CODE = "code"
     DATA = "data"
+    COMPONENT = "component"
+    SCHEDULE = "schedule"
 
 
 @dataclass(frozen=True, slots=True)

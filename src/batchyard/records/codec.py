@@ -13,11 +13,12 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from batchyard.domain.assets import CodeVersion, DataAsset, Environment, Model
+from batchyard.domain.assets import CodeVersion, Component, DataAsset, Environment, Model
 from batchyard.domain.computes import Compute
 from batchyard.domain.deployments import Deployment
 from batchyard.domain.endpoints import Endpoint
 from batchyard.domain.errors import PlatformError
+from batchyard.domain.schedules import Schedule
 from batchyard.ports.records import Kind
 
 T = TypeVar("T")
@@ -30,6 +31,8 @@ DOCUMENT_TYPES: Mapping[Kind, type] = {
     Kind.ENVIRONMENT: Environment,
     Kind.CODE: CodeVersion,
     Kind.DATA: DataAsset,
+    Kind.COMPONENT: Component,
+    Kind.SCHEDULE: Schedule,
 }
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}  # Any: each is for its own type
 

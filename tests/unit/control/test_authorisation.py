@@ -10,13 +10,33 @@ from importlib import import_module
 import pytest
 
 import batchyard.control
-from batchyard.control import assets, computes, datastores, deployments, endpoints, jobs, operations, workspaces
+from batchyard.control import (
+    assets,
+    computes,
+    datastores,
+    deployments,
+    endpoints,
+    jobs,
+    operations,
+    schedules,
+    workspaces,
+)
 from batchyard.domain.access import Caller
-from batchyard.domain.assets import AssetKind, CodeDraft, DataAsset, DataType, Environment, ModelDraft, ModelType
+from batchyard.domain.assets import (
+    AssetKind,
+    CodeDraft,
+    Component,
+    DataAsset,
+    DataType,
+    Environment,
+    ModelDraft,
+    ModelType,
+)
 from batchyard.domain.computes import Compute
 from batchyard.domain.endpoints import Endpoint
 from batchyard.domain.errors import Forbidden
 from batchyard.domain.resource_ids import DEFAULT_SCOPE
+from batchyard.domain.schedules import Schedule
 from batchyard.ports.records import JobFilter
 
 from .bench import DRAFT, INVOCATION, NOBODY, NOW, OWNER, READER, Bench
@@ -24,9 +44,12 @@ from .fakes import refused
 
 MODEL = ModelDraft("net", "9", ModelType.CUSTOM, "azureml://datastores/workspaceblobstore/paths/up")
 CODE = CodeDraft("src", "9", "azureml://datastores/workspaceblobstore/paths/up")
+SCHEDULE = Schedule("nightly", {"a": 1}, {"b": 2})
 DATA = DataAsset("in", "9", DataType.FOLDER, "azureml://datastores/workspaceblobstore/paths/in")
 
 READS: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
+    "schedules.get": ("schedules/read", lambda b, c: schedules.get(b.tx, c, "nightly")),
+    "schedules.list_schedules": ("schedules/read", lambda b, c: schedules.list_schedules(b.tx, c)),
     "workspaces.get": ("workspaces/read", lambda b, c: workspaces.get(c, DEFAULT_SCOPE)),
     "datastores.get": ("datastores/read", lambda b, c: datastores.get(c, "workspaceblobstore")),
     "datastores.list_datastores": ("datastores/read", lambda b, c: datastores.list_datastores(c)),
@@ -83,6 +106,15 @@ MORE_THAN_READER: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
         "assets/write",
         lambda b, c: assets.register_data(b.tx, c, DATA, now=NOW),
     ),
+    "assets.register_component": (
+        "assets/write",
+        lambda b, c: assets.register_component(b.tx, c, Component("step", "1", {"type": "command"}), now=NOW),
+    ),
+    "schedules.create_or_update": (
+        "schedules/write",
+        lambda b, c: schedules.create_or_update(b.tx, c, SCHEDULE, now=NOW),
+    ),
+    "schedules.delete": ("schedules/delete", lambda b, c: schedules.delete(b.tx, c, "nightly", now=NOW)),
     "endpoints.create_or_update": (
         "batchEndpoints/write",
         lambda b, c: endpoints.create_or_update(b.tx, c, Endpoint("digits"), now=NOW),
@@ -131,6 +163,7 @@ NOUNS = (
     "operations",
     "provisioning",
     "workspaces",
+    "schedules",
 )
 # What the verbs are made of; the doors call none of it.
 PARTS = ("audit", "drafts", "invocations", "references", "registry", "reruns", "scripts")
@@ -144,6 +177,7 @@ def ready(bench: Bench) -> Bench:
     bench.invoke()
     bench.put(DRAFT)
     bench.compute("spare")
+    schedules.create_or_update(bench.tx, OWNER, SCHEDULE, now=NOW)
     bench.sealed.upload("up", {"file": "x"})
     return bench
 

@@ -1,4 +1,4 @@
-"""Models, environments and data: containers and versions. Code versions have a file of their own."""
+"""Models, environments, data and components: containers and versions. Code versions have a file of their own."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.domain.resource_ids import Scope
 from batchyard.ports.records import Stored
 from batchyard.wire.assets import container_to_arm
+from batchyard.wire.components import component_from_arm, component_to_arm
 from batchyard.wire.data import data_from_arm, data_to_arm
 from batchyard.wire.environments import environment_from_arm, environment_to_arm
 from batchyard.wire.models import model_from_arm, model_to_arm
@@ -34,6 +35,7 @@ _TO_ARM: dict[AssetKind, Callable[..., dict[str, object]]] = {
     AssetKind.MODEL: model_to_arm,
     AssetKind.ENVIRONMENT: environment_to_arm,
     AssetKind.DATA: data_to_arm,
+    AssetKind.COMPONENT: component_to_arm,
 }
 
 
@@ -48,6 +50,7 @@ KindIn = Annotated[AssetKind, Depends(_kind)]
 @router.get("/models")
 @router.get("/environments")
 @router.get("/data")
+@router.get("/components")
 def list_containers(kind: KindIn, request: Request, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     """List the names of a kind."""
     view = _view(request)
@@ -63,6 +66,7 @@ def list_containers(kind: KindIn, request: Request, rooms: RoomsIn, caller: Call
 @router.get("/models/{name}")
 @router.get("/environments/{name}")
 @router.get("/data/{name}")
+@router.get("/components/{name}")
 def show_container(kind: KindIn, name: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     """Show the newest and the next version of a name."""
     with rooms.records.reading() as tx:
@@ -73,6 +77,7 @@ def show_container(kind: KindIn, name: str, rooms: RoomsIn, caller: CallerIn) ->
 @router.put("/models/{name}")
 @router.put("/environments/{name}")
 @router.put("/data/{name}")
+@router.put("/components/{name}")
 def put_container(
     kind: KindIn, name: str, body: Body, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn
 ) -> JSONResponse:
@@ -98,6 +103,7 @@ def put_container(
 @router.get("/models/{name}/versions")
 @router.get("/environments/{name}/versions")
 @router.get("/data/{name}/versions")
+@router.get("/components/{name}/versions")
 def list_versions(
     kind: KindIn, name: str, request: Request, rooms: RoomsIn, caller: CallerIn, wanted: WantedPage
 ) -> JSONResponse:
@@ -120,6 +126,7 @@ def list_versions(
 @router.get("/models/{name}/versions/{version}")
 @router.get("/environments/{name}/versions/{version}")
 @router.get("/data/{name}/versions/{version}")
+@router.get("/components/{name}/versions/{version}")
 def show_version(kind: KindIn, name: str, version: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     """Show one version, or the newest by its label."""
     label = "latest" if version in _NEWEST_LABELS else None
@@ -164,6 +171,19 @@ def put_data(name: str, version: str, body: Body, rooms: RoomsIn, caller: Caller
 def post_data(name: str, body: Body, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
     """Register a data asset under the next number (ours)."""
     return _register_data(rooms, caller, why, name, None, body)
+
+
+@router.put("/components/{name}/versions/{version}")
+def put_component(
+    name: str, version: str, body: Body, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn
+) -> JSONResponse:
+    """Register a component's version, or change what may change of one."""
+    component = component_from_arm(name, version, body)
+    with rooms.records.writing() as tx:
+        stored = assets.register_component(
+            tx, caller, component, now=rooms.clock(), reason=why.reason, ticket=why.ticket
+        )
+    return resource(_arm(rooms.scope, AssetKind.COMPONENT, stored), stored, is_put=True)
 
 
 def _register_data(

@@ -1,0 +1,56 @@
+"""Schedules: made, changed, shown, listed, deleted."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from batchyard.api.answers import deleted, meta_of, resource
+from batchyard.api.bodies import Body
+from batchyard.api.paging import WantedPage, page_answer
+from batchyard.api.reasons import ReasonsIn
+from batchyard.api.rooms import CallerIn, IfMatch, RoomsIn
+from batchyard.control import schedules
+from batchyard.wire.schedules import schedule_from_arm, schedule_to_arm
+
+router = APIRouter()
+
+
+@router.get("/schedules")
+def list_schedules(request: Request, rooms: RoomsIn, caller: CallerIn, wanted: WantedPage) -> JSONResponse:
+    """List them by name."""
+    with rooms.records.reading() as tx:
+        page = schedules.list_schedules(tx, caller, limit=wanted.limit, token=wanted.token)
+    values = [schedule_to_arm(rooms.scope, stored.document, meta_of(stored)) for stored in page.items]
+    return page_answer(request, values, page.next_token)
+
+
+@router.get("/schedules/{name}")
+def show_schedule(name: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
+    """Show one."""
+    with rooms.records.reading() as tx:
+        stored = schedules.get(tx, caller, name)
+    return resource(schedule_to_arm(rooms.scope, stored.document, meta_of(stored)), stored)
+
+
+@router.put("/schedules/{name}")
+def put_schedule(
+    name: str, body: Body, rooms: RoomsIn, caller: CallerIn, if_match: IfMatch, why: ReasonsIn
+) -> JSONResponse:
+    """Make or change one."""
+    schedule = schedule_from_arm(name, body)
+    with rooms.records.writing() as tx:
+        stored = schedules.create_or_update(
+            tx, caller, schedule, now=rooms.clock(), if_match=if_match, reason=why.reason, ticket=why.ticket
+        )
+    return resource(schedule_to_arm(rooms.scope, stored.document, meta_of(stored)), stored, is_put=True)
+
+
+@router.delete("/schedules/{name}")
+def delete_schedule(name: str, rooms: RoomsIn, caller: CallerIn, if_match: IfMatch, why: ReasonsIn) -> Response:
+    """Delete one."""
+    with rooms.records.writing() as tx:
+        was_there = schedules.delete(
+            tx, caller, name, now=rooms.clock(), if_match=if_match, reason=why.reason, ticket=why.ticket
+        )
+    return deleted(was_there=was_there)
