@@ -17,13 +17,18 @@ if TYPE_CHECKING:
 COMMANDS = (Command("configure", "configure"),)
 
 FILE_NAME = "cli.ini"
-KEYS = ("group", "workspace", "subscription", "output", "only_show_errors")
+KEYS = ("group", "workspace", "subscription", "location", "output", "only_show_errors")
 _CORE = ("output", "only_show_errors")
 OUTPUTS = ("json", "jsonc", "yaml", "yamlc", "table", "tsv", "none")
 _ABSENT = object()
 
 
-def configure(server: Server, *, defaults: list[list[str]] | None = None) -> dict[str, str]:
+def configure(
+    server: Server,
+    *,
+    defaults: list[list[str]] | None = None,
+    list_defaults: bool = False,  # noqa: ARG001  # Azure's flag; they are shown anyway
+) -> dict[str, str]:
     """Keep defaults such as group=local workspace=default output=table; an empty value forgets one. Shows them all."""
     from batchyard.cli.failures import UsageMistake
 

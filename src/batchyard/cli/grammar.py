@@ -51,6 +51,10 @@ GROUPS: Mapping[str, Group] = {
     "job": Group(_ROOM + "job", "Scoring jobs: follow, read, download, cancel, resume."),
     "server": Group(_ROOM + "server", "The embedded server of this home."),
     "run": Group(_ROOM + "run", "Score a folder here and now, without a server.", "run"),
+    "workspace": Group(_ROOM + "workspace", "Where everything of this server lives."),
+    "az": Group(_ROOM + "az", "The command `az` for scripts that were written for Azure."),
+    "account": Group(_ROOM + "az", "The local account, as `az account` shows it."),
+    "group": Group(_ROOM + "az", "The local resource group, as `az group` shows it."),
     "env": Group(_ROOM + "env", "Variables that lead Azure's own clients to this server.", "env"),
     "configure": Group(_ROOM + "configure", "Keep defaults for group, workspace and output.", "configure"),
     "doctor": Group(_ROOM + "doctor", "Check this machine, the home and the server.", "doctor"),
@@ -128,13 +132,24 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # argparse's own keywords
 # Where one command means something else by a flag: command -> its flags.
 OWN_FLAGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {  # as above
     "configure": {
+        "list_defaults": {"options_list": ["--list-defaults", "-l"], "help": "Show them.", "action": "store_true"},
         "defaults": {
-            "options_list": ["--defaults"],
+            "options_list": ["--defaults", "-d"],
             "metavar": "KEY=VALUE",
             "help": "Defaults to keep: group=x workspace=y subscription=z output=table. KEY= forgets one.",
             **_MANY,
-        }
+        },
     },
+    "az install": {"folder": {"options_list": [], "metavar": "DIR", "help": "The folder; made if missing."}},
+    "account set": {"subscription_id": {"options_list": ["--name", "-n", "-s"], "help": "Id of the subscription."}},
+    "account get-access-token": {
+        "resource": {"help": "Whom the token is for; else https://management.azure.com."},
+        "resource_type": {"help": "The same by a short name: arm, aml or storage."},
+    },
+    "group show": {
+        "group_name": {"options_list": ["--name", "-n"], "help": "Its name."},
+    },
+    "workspace show": {"workspace": {"options_list": ["--name", "-n"], "help": "Its name."}},
     "env": {
         "config": {"help": "Write `config.json` for `MLClient.from_config` here.", "action": "store_true"},
         "words": {"options_list": [], "nargs": "*", "metavar": "-- COMMAND", "help": "Run it with the variables."},

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from batchyard.domain.resource_ids import Scope
 from batchyard.wire.envelopes import arm_envelope
+from batchyard.wire.trees import at, mapping_at, sorted_keys, text_at
 
 
 def workspace_to_arm(scope: Scope, *, base_url: str) -> dict[str, object]:
@@ -35,3 +38,21 @@ def cloud_to_arm(*, base_url: str) -> dict[str, object]:
         # The SDK finds blobs by `<accountName>.blob.<this suffix>`; account names carry our host (`wire.datastores`).
         "suffixes": {"storage": "core.windows.net"},
     }
+
+
+def workspace_cli_from_arm(arm: Mapping[str, object]) -> dict[str, object]:
+    """Give what `workspace show` prints: snake_case, sorted, the same keys always."""
+    parts = text_at(arm, "id").split("/")
+    return sorted_keys(
+        {
+            "id": at(arm, "id"),
+            "name": at(arm, "name"),
+            "resource_group": parts[4] if len(parts) > 4 else None,
+            "location": at(arm, "location"),
+            "display_name": at(arm, "properties", "friendlyName"),
+            "description": at(arm, "properties", "description"),
+            "discovery_url": at(arm, "properties", "discoveryUrl"),
+            "mlflow_tracking_uri": at(arm, "properties", "mlFlowTrackingUri"),
+            "tags": mapping_at(arm, "tags"),
+        }
+    )

@@ -1,0 +1,154 @@
+"""The command `az` of scripts written for Azure, as far as they need it to reach this server; `az install` makes it.
+
+`az ml …` is our own command line. `az account`, `az group` and `az configure` answer for the local workspace.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any  # JSON of the server's answers
+
+from batchyard.cli.failures import CommandFailed, UsageMistake
+from batchyard.cli.grammar import Command
+
+if TYPE_CHECKING:
+    from batchyard.cli.rest import Server
+
+COMMANDS = (
+    Command("az install", "install"),
+    Command("account show", "show_account"),
+    Command("account list", "list_accounts"),
+    Command("account set", "set_account"),
+    Command("account get-access-token", "get_access_token"),
+    Command("group show", "show_group"),
+)
+
+# What of `az` is answered; the first is our own command line.
+SERVED = ("ml", "account", "group", "configure", "version")
+_TENANT = "local"
+_RESOURCES = {
+    "arm": "https://management.azure.com",
+    "aml": "https://ml.azure.com",
+    "ml": "https://ml.azure.com",
+    "storage": "https://storage.azure.com",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `az ARGUMENTS` and give its exit code."""
+    from batchyard.cli.main import main as run
+
+    args = list(sys.argv[1:] if argv is None else argv)
+    first = args[0].lower() if args else ""
+    if first in ("-v", "--version"):
+        return run(["version"])
+    if first not in SERVED:
+        named = f"`az {first}`" if first else "`az` alone"
+        listed = ", ".join(f"`az {word}`" for word in SERVED)
+        print(f"ERROR: {named} is not served by batchyard; served: {listed}.", file=sys.stderr)
+        return 2
+    return run(args[1:] if first == "ml" else args)
+
+
+def install(server: Server, *, folder: str) -> dict[str, str]:
+    """Write an executable `az` into a folder; put it first in PATH, and scripts for Azure reach this server."""
+    target = Path(folder).expanduser().absolute() / "az"
+    text = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m batchyard.cli.az "$@"\n'
+    if target.exists() and "batchyard.cli.az" not in target.read_text(errors="replace"):
+        raise CommandFailed(f"{str(target)!r} is another program; name another folder.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text)
+    target.chmod(0o755)
+    server.say(f"Run `export PATH={shlex.quote(str(target.parent))}:$PATH` to have scripts find it.")
+    return {"path": str(target)}
+
+
+def show_account(server: Server) -> dict[str, object]:
+    """Show the subscription, as `az account show` does."""
+    return {
+        "environmentName": "batchyard",
+        "homeTenantId": _TENANT,
+        "id": server.scope.subscription,
+        "isDefault": True,
+        "managedByTenants": [],
+        "name": _TENANT,
+        "state": "Enabled",
+        "tenantId": _TENANT,
+        "user": {"name": _user(), "type": "user"},
+    }
+
+
+def list_accounts(server: Server) -> list[dict[str, object]]:
+    """List the one subscription."""
+    return [show_account(server)]
+
+
+def set_account(server: Server, *, subscription_id: str | None = None) -> None:
+    """Keep a subscription as the default of later commands; the server tells when it is not its own."""
+    from batchyard.cli.configure import Defaults
+    from batchyard.domain.resource_ids import DEFAULT_SCOPE
+
+    wanted = subscription_id or server.scope.subscription
+    by_name = DEFAULT_SCOPE.subscription if wanted == _TENANT else wanted
+    Defaults(config_dir=str(server.settings.home)).keep({"subscription": by_name})
+
+
+def get_access_token(server: Server, *, resource: str | None = None, resource_type: str = "arm") -> dict[str, object]:
+    """Give a token for an hour, as `az account get-access-token` does; curl sends it as a bearer token."""
+    known = _RESOURCES.get(resource_type)
+    if resource is None and known is None:
+        raise UsageMistake(f"--resource-type is {resource_type!r}, must be one of {', '.join(_RESOURCES)}.")
+    asked = (resource or str(known)).rstrip("/")
+    if server.settings.url:
+        raise CommandFailed("BATCHYARD_URL points at a remote server; use the token that you have for it.")
+    connection = server.connection
+    header = (server.settings.home / "identity-header").read_text(encoding="utf-8").strip()
+    path = f"{connection.url}/msi/token"
+    answer = server.request(
+        "GET", path, params={"resource": asked}, headers={"X-IDENTITY-HEADER": header}, is_signed=True
+    ).body
+    expires_at = int(answer["expires_on"])
+    local = datetime.fromtimestamp(expires_at, tz=UTC).astimezone().replace(tzinfo=None)
+    return {
+        "accessToken": answer["access_token"],
+        # Azure: local time without a zone, and beside it the number that newer scripts use.
+        "expiresOn": local.isoformat(sep=" ", timespec="microseconds"),
+        "expires_on": expires_at,
+        "subscription": server.scope.subscription,
+        "tenant": _TENANT,
+        "tokenType": "Bearer",
+    }
+
+
+def show_group(server: Server, *, group_name: str | None = None) -> dict[str, object]:
+    """Show the resource group of the workspace."""
+    name = group_name or server.scope.resource_group
+    arm: Any = server.get(server.scope.arm_id).body
+    if name.lower() != server.scope.resource_group.lower():
+        raise CommandFailed(f"The resource group {name!r} is not here; there is {server.scope.resource_group!r}.")
+    return {
+        "id": f"/subscriptions/{server.scope.subscription}/resourceGroups/{name}",
+        "location": arm.get("location"),
+        "managedBy": None,
+        "name": name,
+        "properties": {"provisioningState": "Succeeded"},
+        "tags": {},
+        "type": "Microsoft.Resources/resourceGroups",
+    }
+
+
+def _user() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "owner"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
