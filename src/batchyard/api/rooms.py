@@ -16,6 +16,7 @@ from batchyard.ports.datastore import Datastores, SealedStore
 from batchyard.ports.environment import Environments
 from batchyard.ports.identity import Identity
 from batchyard.ports.job_home import JobHomes
+from batchyard.ports.partial import PartialOutputs
 from batchyard.ports.records import Records
 
 _LONGEST_REASON = 2000
@@ -32,6 +33,7 @@ class Rooms:
     blob_metadata: BlobMetadata
     environments: Environments
     homes: JobHomes
+    partial: PartialOutputs
     scope: Scope
     clock: Callable[[], float]
     new_id: Callable[[], str]

@@ -138,9 +138,11 @@ def _build(home: Home, settings: Settings, port: int) -> FastAPI:
     from batchyard.datastores.local import LocalDatastores
     from batchyard.datastores.sealed import LocalSealedStore
     from batchyard.domain.resource_ids import DEFAULT_SCOPE
+    from batchyard.engine.partial import LedgerPartials
     from batchyard.records.database import open_records
 
     datastores = LocalDatastores(home.path)
+    homes = LocalJobHomes(home.path / "jobs")
     return make_app(
         open_records(home.database_url, DEFAULT_SCOPE),
         home.identity,
@@ -148,7 +150,8 @@ def _build(home: Home, settings: Settings, port: int) -> FastAPI:
         LocalSealedStore(home.path / "sealed", datastores),
         make_environments(settings),
         DEFAULT_SCOPE,
-        homes=LocalJobHomes(home.path / "jobs"),
+        homes=homes,
+        partial_outputs=LedgerPartials(homes),
         blob_metadata=LocalBlobMetadata(home.path / "blob-metadata"),
         allowed_hosts=allowed_hosts(port),
         clock=time.time,

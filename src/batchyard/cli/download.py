@@ -84,7 +84,7 @@ def fetch_output(server: Server, job: Mapping[str, Any], target: Path) -> list[s
             f"The output of job {job.get('name')!r} at azureml://datastores/{datastore}/paths/{folder} has no "
             "manifest, so it is not whole. Somebody may have changed the folder; run the job again."
         )
-    with _new_folder(target) as staging:
+    with new_folder(target) as staging:
         _fetch(server, container, [blobs[manifest_name]], staging, below=folder)
         manifest = json.loads((staging / manifest_name).read_bytes())
         _check_owner(manifest, job)
@@ -106,7 +106,7 @@ def fetch_tree(server: Server, place: DatastorePath, target: Path) -> list[str]:
         raise CommandFailed(f"There is nothing at {place}.")
     # The last part of the path stays the top, as it does for a job that uses the model.
     parent = path.rpartition("/")[0]
-    with _new_folder(target) as staging:
+    with new_folder(target) as staging:
         _fetch(server, container, blobs, staging, below=parent)
     return sorted(blob.path[len(parent) + 1 if parent else 0 :] for blob in blobs)
 
@@ -117,7 +117,7 @@ def fetch_logs(server: Server, job: str, target: Path) -> list[str]:
     for name, url in urls.items():
         path = _inside(target, name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        _stream_to(server, url, path, is_signed=True)
+        stream_to(server, url, path, is_signed=True)
     return sorted(urls)
 
 
@@ -125,7 +125,7 @@ def _fetch(server: Server, container: str, blobs: Sequence[Blob], folder: Path, 
     def one(blob: Blob) -> None:
         path = _inside(folder, blob.path[len(below) + 1 if below else 0 :])
         path.parent.mkdir(parents=True, exist_ok=True)
-        _stream_to(server, f"{container}/{quote(os.fsencode(blob.path))}", path)
+        stream_to(server, f"{container}/{quote(os.fsencode(blob.path))}", path)
         if path.stat().st_size != blob.size_bytes:
             raise CommandFailed(f"{blob.path!r} came with {path.stat().st_size} of {blob.size_bytes} bytes.")
 
@@ -134,7 +134,7 @@ def _fetch(server: Server, container: str, blobs: Sequence[Blob], folder: Path, 
             pass
 
 
-def _stream_to(server: Server, url: str, path: Path, *, is_signed: bool = False) -> None:
+def stream_to(server: Server, url: str, path: Path, *, is_signed: bool = False) -> None:
     """Write a body to a file; when the connection breaks, go on from the byte it broke at."""
     with open(path, "wb") as file:
         for left in range(_TRIES - 1, -1, -1):
@@ -172,7 +172,7 @@ def _inside(folder: Path, name: str) -> Path:
 
 
 @contextlib.contextmanager
-def _new_folder(target: Path) -> Iterator[Path]:
+def new_folder(target: Path) -> Iterator[Path]:
     """Give a folder that appears whole under its name when the block ends well, and not at all otherwise."""
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise CommandFailed(f"{str(target)!r} exists and is not empty. Name another --download-path.")

@@ -124,6 +124,10 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # argparse's own keywords
     "download_path": {"options_list": ["--download-path", "-p"], "help": "Folder to download into; else here."},
     "output_name": {"help": "The output; a batch job's is called score."},
     "all_": {"options_list": ["--all"], "help": "The output and the logs.", "action": "store_true"},
+    "partial": {
+        "help": "What was scored so far, of a job without an output, into partial-outputs/score.",
+        "action": "store_true",
+    },
     "follow": {"options_list": ["--follow", "-f"], "help": "Go on printing.", "action": "store_true"},
     "process": {"options_list": ["--name"], "help": "doors or engine; else both.", "choices": ["doors", "engine"]},
     "lines": {"type": int, "help": "Lines from the end."},

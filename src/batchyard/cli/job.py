@@ -17,7 +17,11 @@ COMMANDS = (
     Command("job show", "show", output.jobs),
     Command("job list", "list_", output.jobs),
     Command("job stream", "stream"),
-    Command("job download", "download"),
+    Command(
+        "job download",
+        "download",
+        example=("Get what a job that failed has scored.", "batchyard job download -n JOB --partial -p FOLDER"),
+    ),
     Command("job cancel", "cancel", output.jobs),
     Command(
         "job resume",
@@ -87,10 +91,17 @@ def resume(
 
 
 def download(
-    server: Server, *, name: str, download_path: str = ".", output_name: str | None = None, all_: bool = False
+    server: Server,
+    *,
+    name: str,
+    download_path: str = ".",
+    output_name: str | None = None,
+    all_: bool = False,
+    partial: bool = False,
 ) -> Any:
     """Download a job's output into named-outputs/score, whole and checked against its manifest."""
     from batchyard.cli.download import fetch_logs, fetch_output
+    from batchyard.cli.partial import fetch_partial
     from batchyard.wire.jobs import job_cli_from_arm
 
     if output_name not in (None, "score"):
@@ -100,13 +111,16 @@ def download(
     done: dict[str, Any] = {"job": name}
     if all_:
         done["logs"] = fetch_logs(server, name, folder / "artifacts")
-    if job.get("status") == "Completed":
+    if partial:
+        target = folder / "partial-outputs" / "score"
+        done |= {"partial": fetch_partial(server, name, target), "path": str(target)}
+    elif job.get("status") == "Completed":
         target = folder / "named-outputs" / "score"
         done |= {"files": fetch_output(server, job, target), "path": str(target)}
     elif not all_:
         raise CommandFailed(
             f"Job {name!r} is {job.get('status')}; only a completed job has an output. "
-            f"Its logs come with `batchyard job download -n {name} --all`."
+            f"What it has scored comes with `batchyard job download -n {name} --partial`, its logs with `--all`."
         )
     return done
 

@@ -88,6 +88,17 @@ def read_output(tx: Transaction, caller: Caller, name: str) -> Job:
     return _load(tx, name)
 
 
+def read_partial(tx: Transaction, caller: Caller, name: str) -> Job:
+    """Give a job whose committed rows the caller may read before there is an output, or instead of one.
+
+    Raises: Forbidden; NotFound; Conflict for one that is completed: its output is whole.
+    """
+    job = read_output(tx, caller, name)
+    if job.status is JobStatus.COMPLETED:
+        raise Conflict(f"Job {name!r} is Completed: its output is whole. Download it without `--partial`.")
+    return job
+
+
 def cancel(tx: Transaction, caller: Caller, name: str, *, now: float, reason: str = "", ticket: str = "") -> Job:
     """Ask a running job to end, or end a queued one at once; asking again changes nothing.
 

@@ -11,7 +11,7 @@ import itertools
 import json
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -62,24 +62,24 @@ def collect(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed) -> None:
     clear(home, [f"collect/{older}" for older in range(1, job.fence)])
     work = f"collect/{job.fence}"
     try:
-        _publish(rooms, job, home, sealed, _gather(home, sealed, home.path(work)))
+        _publish(rooms, job, home, sealed, gather(home, sealed.extents, home.path(work)))
     except OSError as exc:
         raise PlatformError(f"Could not collect the output of job {job.name!r}: {exc}.") from exc
     finally:
         clear(home, [work])
 
 
-def _publish(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed, gathered: _Gathered) -> None:
+def _publish(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed, gathered: Gathered) -> None:
     publication = rooms.datastores.publication(job.spec.output, job=job.name)
     try:
         written: list[dict[str, Any]] = []  # Any: JSON values
         if job.spec.settings.output_action is OutputAction.APPEND_ROW:
-            entry = publication.write_rows(_pieces(home, gathered))
+            entry = publication.write_rows(pieces(home, gathered))
             written.append({**_entry(entry), "rows": sealed.tally.counts.rows})
         rooms.faults.reach("collect.rows_written")
         cut = Cut(sealed.planned.items, sealed.planned.mini_batch_size)
         with closing(Listing(home.path(sealed.planned.listing))) as listing:
-            written.append(_entry(publication.write_failed_items(_failed_lines(gathered.failures, listing, cut))))
+            written.append(_entry(publication.write_failed_items(failed_lines(gathered.failures, listing, cut))))
         written += _write_files(publication, home, gathered.files, job.spec.settings.same_name)
         manifest = _manifest(job, sealed, written)
         rooms.faults.reach("collect.manifest_written")
@@ -91,7 +91,7 @@ def _publish(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed, gathered: _G
 
 
 @dataclass(slots=True)
-class _Gathered:
+class Gathered:
     """What the ledger says, each sorted: rows and failures by mini-batch, files by name. parts: by their number."""
 
     rows: SortedRuns
@@ -100,14 +100,21 @@ class _Gathered:
     parts: list[str]
 
 
-def _gather(home: JobHome, sealed: Sealed, work: Path) -> _Gathered:
-    """Read the ledger and sort what it says."""
-    found = _Gathered(SortedRuns(work / "rows"), SortedRuns(work / "failures"), SortedRuns(work / "files"), [])
+def gather(
+    home: JobHome,
+    extents: Sequence[Extent],
+    work: Path,
+    *,
+    counts: Callable[[Committed], bool] = lambda _: True,
+    with_files: bool = True,
+) -> Gathered:
+    """Read the ledger and sort what it says, in runs below `work`. counts: whether the rows of a range do."""
+    found = Gathered(SortedRuns(work / "rows"), SortedRuns(work / "failures"), SortedRuns(work / "files"), [])
     numbers: dict[str, int] = {}
-    for record in live(lambda: records(home, sealed.extents)):
+    for record in live(lambda: records(home, extents)):
         if isinstance(record, FailedItems):
             found.failures.add(_PLACE.pack(record.mini_batch, _start(record)) + json.dumps(asdict(record)).encode())
-        elif isinstance(record, Committed):
+        elif isinstance(record, Committed) and counts(record):
             number = numbers.setdefault(record.part, len(numbers))
             start = _start(record)
             found.rows.add(_ROWS.pack(record.first, start, record.offset, record.size_bytes, number))
@@ -120,13 +127,13 @@ def _gather(home: JobHome, sealed: Sealed, work: Path) -> _Gathered:
                     "items": record.items,
                 }
                 found.failures.add(_PLACE.pack(mini_batch, start) + json.dumps(short).encode())
-            for number, (mini_batch, folder) in enumerate(record.files):
+            for number, (mini_batch, folder) in enumerate(record.files if with_files else ()):
                 found.files.extend(_files_of(home.path("files"), folder, _FOLDER.pack(mini_batch, start, number)))
     found.parts = list(numbers)
     return found
 
 
-def _pieces(home: JobHome, gathered: _Gathered) -> Iterator[Piece]:
+def pieces(home: JobHome, gathered: Gathered) -> Iterator[Piece]:
     """Give the rows' bytes in input order; neighbours in one part file become one piece."""
     paths = [home.path(f"parts/{name}") for name in gathered.parts]
     start, size, part = 0, 0, -1
@@ -142,7 +149,7 @@ def _pieces(home: JobHome, gathered: _Gathered) -> Iterator[Piece]:
         yield Piece(paths[part], start, size)
 
 
-def _failed_lines(failures: SortedRuns, listing: Listing, cut: Cut) -> Iterator[bytes]:
+def failed_lines(failures: SortedRuns, listing: Listing, cut: Cut) -> Iterator[bytes]:
     """One JSON line for each failed item, in input order; a short result is one line for its mini-batch."""
     for raw in failures:
         failure = json.loads(raw[_PLACE.size :])

@@ -155,22 +155,28 @@ class LedgerFile:
 def _lost(home: JobHome, older: Sequence[Extent]) -> Iterator[Lost]:
     """Give what takes back the ranges whose bytes are not as the ledger says; reads everything, keeps nothing."""
     for record in live(lambda: records(home, older)):
-        if isinstance(record, Committed) and record.size_bytes and not _is_whole(home, record):
-            yield Lost(
-                first=record.first,
-                mini_batches=len(record.lengths),
-                part=record.part,
-                offset=record.offset,
-                rows=record.rows,
-                succeeded=record.succeeded,
-                short_items=sum(missing for _, missing in record.short),
-                short_mini_batches=len(record.short),
-                attempt=record.attempt,
-                items=record.items,
-            )
+        if isinstance(record, Committed) and record.size_bytes and not is_whole(home, record):
+            yield lost_of(record)
 
 
-def _is_whole(home: JobHome, record: Committed) -> bool:
+def lost_of(record: Committed) -> Lost:
+    """Give what takes a range back."""
+    return Lost(
+        first=record.first,
+        mini_batches=len(record.lengths),
+        part=record.part,
+        offset=record.offset,
+        rows=record.rows,
+        succeeded=record.succeeded,
+        short_items=sum(missing for _, missing in record.short),
+        short_mini_batches=len(record.short),
+        attempt=record.attempt,
+        items=record.items,
+    )
+
+
+def is_whole(home: JobHome, record: Committed) -> bool:
+    """Whether the bytes of a range are those that its record tells."""
     try:
         stream = home.read(f"parts/{record.part}")
     except NotFound:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from itertools import pairwise
 
 from batchyard.domain.deployments import given
@@ -136,6 +137,20 @@ def job_cli_from_arm(arm: Mapping[str, object]) -> dict[str, object]:
             "reruns": [_rerun_cli(rerun) for rerun in rows_at(ours, "reruns")],
         }
     )
+
+
+def partial_answer(job: Job, *, snapshot: str, counts: Counts, rows_bytes: int | None) -> dict[str, object]:
+    """Give what a job has scored so far, and that it is not all; names as in manifests."""
+    return {
+        "partial": True,
+        "job": job.name,
+        "status": job.status.value,
+        "run": job.run,
+        "snapshot": snapshot,
+        "counts": {**asdict(counts), "incomplete": counts.incomplete},
+        "file_name": job.spec.output.file_name,
+        "rows_bytes": rows_bytes,
+    }
 
 
 def invoke_answer(scope: Scope, job: Job) -> dict[str, object]:

@@ -21,6 +21,7 @@ from batchyard.domain.errors import Mistake, PlatformError
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Owner
 from batchyard.domain.resource_ids import DEFAULT_SCOPE
+from batchyard.engine.partial import LedgerPartials
 from batchyard.identity.tokens import HomeIdentity
 from batchyard.ports.records import JobChange
 from batchyard.records.database import open_records
@@ -63,6 +64,7 @@ class Bench:
         self.records = open_records(f"sqlite:///{home / 'batchyard.db'}", DEFAULT_SCOPE)
         self.identity = HomeIdentity(home)
         self.datastores = LocalDatastores(home)
+        homes = LocalJobHomes(home / "jobs")
         self.app = make_app(
             self.records,
             self.identity,
@@ -70,7 +72,8 @@ class Bench:
             LocalSealedStore(home / "sealed", self.datastores),
             FakeEnvironments(),
             DEFAULT_SCOPE,
-            homes=LocalJobHomes(home / "jobs"),
+            homes=homes,
+            partial_outputs=LedgerPartials(homes),
             blob_metadata=LocalBlobMetadata(home / "blob-metadata"),
             allowed_hosts=[HOST],
             clock=self.clock,

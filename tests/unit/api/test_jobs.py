@@ -232,3 +232,16 @@ def test_a_resume_that_is_refused_says_every_mistake(bench: Bench) -> None:
     message = answer.json()["error"]["message"]
     assert all(name in message for name in ("mini_batch_size", "output_file_name", "instance_count")), message
     assert bench.client.get(job).json()["properties"]["status"] == "Canceled"
+
+
+def test_there_is_no_part_of_a_job_that_was_not_begun_and_no_unknown_snapshot_of_it(bench: Bench) -> None:
+    bench.ready()
+    job = bench.invoke().json()["name"]
+    run = f"/history/v1.0{WS}/runs/{job}/partial"
+
+    assert bench.client.get(run).status_code == 409
+    (bench.home / "jobs" / job / "ledger").mkdir(parents=True)
+    assert bench.client.get(run).status_code == 409
+    for snapshot in ("x", "1-99", "1-19.", "9" * 30):
+        for what in ("rows", "failedItems"):
+            assert bench.client.get(f"{run}/{snapshot}/{what}").status_code == 404, snapshot
