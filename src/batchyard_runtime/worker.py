@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from batchyard_runtime import faults, frames, logs, script, stamp
+from batchyard_runtime import faults, frames, logs, script, stacks, stamp
 from batchyard_runtime.listing import Listing
 from batchyard_runtime.outputs import Outputs
 from batchyard_runtime.parts import PartFile, WritesFailed
@@ -36,7 +36,8 @@ def work(
     imported: the script, where this process was forked from one that has imported it; prints are captured then too.
     on_start: called when the start command has come. The start command's keys: protocol, worker, origin (how this
     process came to be, for its log), code_dir, script; part (the file to create), writes_rows; files_dir, files_link,
-    files_prefix (see `outputs`); error_log, own_log, log_cap_bytes, logging_level; fault, fault_log.
+    files_prefix (see `outputs`); stack_file (see `stacks`); error_log, own_log, log_cap_bytes,
+    logging_level; fault, fault_log.
     Returns only after an `end` command, so that the script's own exit handlers run; leaves the process otherwise.
     """
     channel = frames.Channel(command_fd, report_fd)
@@ -49,6 +50,7 @@ def work(
         _refuse_other_protocol(start, channel)
         if imported is None:
             logs.capture(start["log_cap_bytes"])
+        stacks.register(start["stack_file"])
         _serve(start, channel, stamp_fd, imported)
     except WritesFailed as exc:
         _leave(channel, {"kind": "writes_failed", "message": str(exc)})

@@ -90,6 +90,48 @@ def test_mini_batch_over_its_limit_is_charged_as_timeout_and_its_children_are_ki
     assert bench.of(LeaseReported) == []
 
 
+@pytest.mark.parametrize(
+    ("hang", "word"),
+    [
+        ("time.sleep(60)", "in run"),
+        ("re.match('(a+)+$', 'a' * 60 + 'b')", "in match"),
+        ("threading.Event().wait(60)", "in wait"),
+    ],
+    ids=["sleep", "native code that holds the lock", "lock"],
+)
+def test_a_worker_over_its_limit_tells_its_stacks_before_it_is_killed(tmp_path: Path, hang: str, word: str) -> None:
+    script = f"""
+import re, threading, time
+def helper():
+    time.sleep(60)
+def run(mini_batch):
+    threading.Thread(target=helper, daemon=True).start()
+    {hang}
+"""
+    with Bench(tmp_path, script, items=1, timeout_s=0.5) as bench:
+        (worker,) = bench.start()
+        bench.assign(worker, 0)
+        ended = bench.wait(WorkerEnded)
+    assert ended.running is not None
+    assert word in ended.running.stack
+    assert 'score.py", line 7 in run' in ended.running.stack
+    assert "batchyard_runtime" not in ended.running.stack
+    assert "in helper" not in ended.running.stack
+    assert ended.running.message.endswith("The stacks of its threads are in logs/user/error/n0/n0-s0-0.txt.")
+    log = bench.log("user/error/n0/n0-s0-0.txt")
+    assert "mini-batch 0: run() on one mini-batch exceeded" in log
+    assert "in helper" in log
+
+
+def test_a_start_that_takes_too_long_tells_its_stacks(tmp_path: Path) -> None:
+    script = "import time\ndef init(): time.sleep(60)\ndef run(mini_batch): return mini_batch\n"
+    with Bench(tmp_path, script, start_timeout_s=2.0) as bench:
+        bench.instances.start()
+        ended = bench.wait(WorkerEnded)
+    assert ended.start_failure is not None
+    assert 'score.py", line 2 in init' in ended.start_failure.stack
+
+
 def test_time_limit_covers_draining_a_generator(tmp_path: Path) -> None:
     script = "import itertools\ndef run(mini_batch): return (str(k) for k in itertools.count())\n"
     with Bench(tmp_path, script, items=1, timeout_s=0.3) as bench:

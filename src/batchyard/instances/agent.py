@@ -10,6 +10,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from batchyard.domain.jobs import ErrorClass
@@ -25,7 +26,8 @@ from batchyard.domain.scoring_events import (
 from batchyard.instances.nursery import Nursery, Watch
 from batchyard.instances.reports import read_ready, read_start_failure
 from batchyard.instances.seats import Seat
-from batchyard.instances.workers import Frame, WorkerProcess, part_name
+from batchyard.instances.stacks import LastWords, main_thread
+from batchyard.instances.workers import Frame, WorkerProcess, error_log, part_name
 from batchyard.ports.instance import FrozenListing, WorkerPlan
 from batchyard_runtime.frames import PROTOCOL, BadFrame
 
@@ -77,7 +79,9 @@ class Agent:
         self._enforce_import(now_ns)
         for seat in self._seats.values():
             seat.settle(now_ns)
-            if not seat.is_killed:
+            if seat.last_words is not None:
+                self._await_last_words(seat, seat.last_words, now_ns)
+            elif not seat.is_killed:
                 self._enforce(seat, now_ns)
         if now_ns >= self._logs_due_ns:
             self._logs_due_ns = now_ns + _LOGS_EVERY_NS
@@ -96,6 +100,8 @@ class Agent:
                 self._take_all(seat)
         except BadFrame as exc:
             seat.reason = seat.reason or f"its report was malformed: {exc}"
+        if seat.last_words is not None:
+            self._keep_last_words(seat, seat.last_words)
         del self._seats[worker]
         failure = self._failure(seat, _how(code, seat.reason))
         seat.process.close()
@@ -198,7 +204,7 @@ class Agent:
             took_s = (now_ns - seat.began_ns) / 1e9
             if took_s > self._plan.start_timeout_s:
                 seat.start_failure = _timeout(-1, "Import and init()", self._plan.start_timeout_s, took_s)
-                self._kill(seat, "its start took too long")
+                self._ask_last_words(seat, now_ns, "its start took too long")
             return
         stamp = seat.process.stamp
         if stamp is None or not stamp[2]:
@@ -212,7 +218,37 @@ class Agent:
         if took_s > self._plan.timeout_s and seat.process.stamp == stamp:
             seat.over_ticket = stamp[0]
             seat.over = _timeout(stamp[1], "run() on one mini-batch", self._plan.timeout_s, took_s)
-            self._kill(seat, "run() took too long")
+            self._ask_last_words(seat, now_ns, "run() took too long")
+
+    def _ask_last_words(self, seat: Seat, now_ns: int, reason: str) -> None:
+        """Let a worker that is to be killed for hanging tell where it hangs; others are not kept waiting for it."""
+        seat.reason = reason
+        seat.last_words = LastWords(seat.process, now_ns=now_ns)
+
+    def _await_last_words(self, seat: Seat, last_words: LastWords, now_ns: int) -> None:
+        if seat.over is not None and not seat.holds(seat.over_ticket):
+            # It was about to finish, and has reported: what is reported counts, and it may go on.
+            seat.over, seat.last_words, seat.reason = None, None, ""
+        elif seat.is_killed or last_words.has_come(now_ns):
+            self._keep_last_words(seat, last_words)
+            self._kill(seat, seat.reason)
+
+    def _keep_last_words(self, seat: Seat, last_words: LastWords) -> None:
+        seat.last_words = None
+        if seat.over is not None:
+            seat.over = self._with_stack(seat, seat.over, last_words)
+        elif seat.start_failure is not None:
+            seat.start_failure = self._with_stack(seat, seat.start_failure, last_words)
+
+    def _with_stack(self, seat: Seat, failure: Failure, last_words: LastWords) -> Failure:
+        """Keep the stacks of all threads in the log, and the main one's in what is told."""
+        if not last_words.stacks:
+            return failure
+        what = f"mini-batch {failure.mini_batch}: " if failure.mini_batch >= 0 else ""
+        last_words.keep(error_log(self._plan, seat.worker), what + failure.message, cap_bytes=self._plan.log_cap_bytes)
+        log = f"logs/user/error/{seat.worker.node}/{seat.worker.name}.txt"
+        message = f"{failure.message} The stacks of its threads are in {log}."
+        return replace(failure, message=message, stack=main_thread(last_words.stacks))
 
     def _kill(self, seat: Seat, reason: str) -> None:
         if not seat.is_killed:

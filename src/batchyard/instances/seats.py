@@ -13,6 +13,7 @@ from typing import Any
 
 from batchyard.domain.scoring_events import Failure, InstanceEvent, Lease, LeaseReported, TakenBack, Worker
 from batchyard.instances.reports import read_done, reported
+from batchyard.instances.stacks import LastWords
 from batchyard.instances.workers import WorkerProcess
 from batchyard_runtime.frames import BadFrame
 
@@ -47,6 +48,7 @@ class Seat:
     is_ready: `init()` returned. is_killed: we ended it; reason: why. over, over_ticket: the attempt it was killed for,
     or None. start_failure: how its start failed, as far as told. is_out_of_space: it could not write rows.
     is_trusted: no report of it was malformed; after one nothing it says counts.
+    last_words: its stacks are being waited for, then it is killed.
     began_ns, sign_ns: its start and its last sign of life, CLOCK_MONOTONIC.
     """
 
@@ -61,6 +63,7 @@ class Seat:
         self.reason = ""
         self.over: Failure | None = None
         self.over_ticket = 0
+        self.last_words: LastWords | None = None
         self.start_failure: Failure | None = None
         self.is_out_of_space = False
         self.is_trusted = True

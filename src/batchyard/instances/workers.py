@@ -19,7 +19,7 @@ from batchyard.instances.nursery import Nursery, files_link, sessions_file
 from batchyard.instances.sessions import kill_recorded_sessions as kill_recorded_sessions
 from batchyard.instances.sessions import kill_sessions, record_session
 from batchyard.ports.instance import FrozenListing, WorkerPlan
-from batchyard_runtime import stamp
+from batchyard_runtime import stacks, stamp
 from batchyard_runtime.frames import PROTOCOL, Decoder, encode
 
 _READ_BYTES = 1 << 18
@@ -117,6 +117,20 @@ class WorkerProcess:
         except ProcessLookupError:
             return
 
+    def ask_for_stacks(self) -> None:
+        """Have the worker dump its Python stacks; `stacks` gives them a moment later."""
+        try:
+            signal.pidfd_send_signal(self.pidfd, stacks.SIGNAL)
+        except ProcessLookupError:
+            return
+
+    def stacks(self) -> str:
+        """Give what it has dumped so far."""
+        try:
+            return _stack_file(self._scratch).read_text("utf-8", "backslashreplace")
+        except OSError:
+            return ""
+
     def has_ended(self, *, within_s: float) -> bool:
         """Wait so long for the process to end by itself."""
         poll = select.poll()
@@ -172,6 +186,10 @@ def error_log(plan: WorkerPlan, worker: Worker) -> Path:
     return plan.logs_dir / "user" / "error" / worker.node / f"{worker.name}.txt"
 
 
+def _stack_file(scratch: Path) -> Path:
+    return scratch / "stacks"
+
+
 def _stream_logs(plan: WorkerPlan, worker: Worker) -> list[Path]:
     user = plan.logs_dir / "user"
     return [user / stream / worker.node / f"{worker.name}.{stream}.txt" for stream in ("stdout", "stderr")]
@@ -197,6 +215,7 @@ def _start_command(plan: WorkerPlan, worker: Worker, *, scratch: Path, origin: s
         "files_dir": os.fspath(plan.files_dir),
         "files_link": os.fspath(files_link(scratch)),
         "files_prefix": f"{plan.fence}-{worker.name}",
+        "stack_file": os.fspath(_stack_file(scratch)),
         "error_log": os.fspath(error_log(plan, worker)),
         "own_log": os.fspath(plan.logs_dir / "sys" / "node" / worker.node / f"{worker.name}.txt"),
         "log_cap_bytes": plan.log_cap_bytes,
