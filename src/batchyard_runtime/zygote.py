@@ -21,7 +21,7 @@ import gc
 import json
 import os
 
-from batchyard_runtime import faults, fork_safety, logs, script, worker
+from batchyard_runtime import faults, fork_safety, logs, openblas, script, worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def serve(arguments: list[str], die_with_parent: Callable[[int], None]) -> None:
     control = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, int(socket_fd))
     reach = faults.from_plan(fault, fault_log) or _ignore
     logs.capture(int(cap_bytes))
+    threads = openblas.import_with_one_thread()
     scored = _import(control, code_dir, name)
     gc.freeze()  # What was imported is shared with the workers until somebody writes to it: collecting would.
     reach("zygote.imported")
@@ -63,6 +64,7 @@ def serve(arguments: list[str], die_with_parent: Callable[[int], None]) -> None:
     command_fd, report_fd, stamp_fd, *streams = fds
     _take_over_streams(streams)
     fork_safety.become_another(request["environment"])
+    openblas.give_threads(threads)
     worker.work(command_fd, report_fd, stamp_fd, scored, lambda: die_with_parent(int(parent_pid)))
 
 

@@ -140,6 +140,29 @@ def run(mini_batch): return ["%r %r %r" % (random.random(), numpy.random.state, 
     assert [a == b for a, b in zip(first, second, strict=True)] == [False] * 3
 
 
+NUMPY = """
+import ctypes, numpy
+def openblas():
+    with open("/proc/self/maps") as lines:
+        paths = {line.split()[5] for line in lines if "openblas" in line}
+    return next(path for path in paths if "libscipy_openblas" in path)
+def run(mini_batch):
+    import os
+    get = ctypes.CDLL(openblas()).scipy_openblas_get_num_threads64_
+    large = numpy.ones((500, 500))
+    return ["%d %s %g" % (get(), os.environ["OPENBLAS_NUM_THREADS"], (large @ large)[0, 0])]
+"""
+
+
+def test_a_forked_worker_has_its_threads_of_openblas(tmp_path: Path) -> None:
+    """NumPy would start them on import, and be refused then."""
+    chosen = {"OPENBLAS_NUM_THREADS": "2"}
+    with Bench(tmp_path, NUMPY, items=1, forks_from_slots=1, environment_variables=chosen) as bench:
+        bench.score()
+    assert "was forked" in own_log(bench, "n0-s0-0")
+    assert bench.text() == "2 2 500\n"
+
+
 def test_temporary_files_are_made_in_the_workers_own_folder(tmp_path: Path, python: Path) -> None:
     script = "import tempfile\nat_import = tempfile.gettempdir()\ndef run(m): return [tempfile.gettempdir()]\n"
     with Bench(tmp_path, script, items=1, forks_from_slots=1, python=python) as bench:
@@ -166,10 +189,10 @@ def test_a_zygote_that_is_killed_takes_no_worker_with_it_and_is_replaced(tmp_pat
     assert "was forked" in own_log(bench, "n0-s0-2")
 
 
-@pytest.mark.parametrize("point", ["zygote.imported", "zygote.asked", "zygote.forked"])
-@pytest.mark.parametrize("action", ["kill", "eio"])
-def test_a_zygote_that_ends_at_a_bad_moment_costs_nothing_but_its_use(tmp_path: Path, point: str, action: str) -> None:
-    with Bench(tmp_path, ECHO, items=2, slots=2, fault=f"{point}:1:{action}") as bench:
+@pytest.mark.parametrize("moment", ["zygote.imported", "zygote.asked", "zygote.forked"])
+@pytest.mark.parametrize("fate", ["kill", "eio"])
+def test_a_zygote_that_ends_at_a_bad_moment_costs_nothing_but_its_use(tmp_path: Path, moment: str, fate: str) -> None:
+    with Bench(tmp_path, ECHO, items=2, slots=2, fault=f"{moment}:1:{fate}") as bench:
         for mini_batch, worker in enumerate(bench.start()):
             bench.assign(worker, mini_batch)
         bench.wait(LeaseReported, number=2)
