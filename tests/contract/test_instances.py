@@ -430,6 +430,47 @@ def test_synced_parts_are_those_reported(tmp_path: Path) -> None:
             bench.instances.sync_parts(["9-nobody.part"])
 
 
+STRAYS = """
+import os, subprocess, sys, time
+child = None
+def stray():
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        with open("forked.new", "w") as file: file.write(str(os.getpid()))
+        os.rename("forked.new", "forked")
+        time.sleep(60)
+        os._exit(0)
+    os.waitpid(pid, 0)
+def run(mini_batch):
+    stray()
+    while not os.path.exists("forked"): time.sleep(0.01)
+    child = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    with open("forked") as forked, open("pids", "w") as file: file.write("%d %s" % (child.pid, forked.read()))
+    os.rename("pids", "pids.whole")
+    return mini_batch
+"""
+
+
+def test_what_a_script_started_in_a_session_of_its_own_is_gone_when_the_workers_are(tmp_path: Path) -> None:
+    with Bench(tmp_path, STRAYS, items=1) as bench:
+        bench.score()
+        strays = pids_of_hanging(bench)
+        assert [pid for pid in strays if is_alive(pid)] == list(strays)
+        bench.instances.close(is_early=False)
+        assert [pid for pid in strays if is_alive(pid)] == []
+
+
+def test_next_owner_kills_what_left_its_session_too(tmp_path: Path) -> None:
+    with Bench(tmp_path, STRAYS, items=1) as bench:
+        bench.score()
+        strays = pids_of_hanging(bench)
+        assert kill_recorded_sessions(bench.plan.parts_dir.parent / "workers.jsonl") >= 2
+        assert [pid for pid in strays if is_alive(pid)] == []
+
+
 def test_next_owner_kills_what_an_owner_left(tmp_path: Path) -> None:
     with Bench(tmp_path, HANGS, items=2) as bench:
         (worker,) = bench.start()

@@ -160,7 +160,7 @@ def _plan(folder: Path) -> WorkerPlan:
         parts_dir=folder / "job" / "parts",
         files_dir=folder / "job" / "files",
         logs_dir=folder / "job" / "logs",
-        scratch_dir=folder / "scratch",
+        scratch_dir=folder / "job" / "scratch-1",
         timeout_s=20.0,
         start_timeout_s=30.0,
         writes_rows=True,

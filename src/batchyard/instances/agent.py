@@ -50,6 +50,7 @@ class Agent:
         self._unborn: deque[tuple[Worker, int]] = deque()
         self._seats: dict[Worker, Seat] = {}
         self._listing: FrozenListing | None = None
+        self._is_ending = False
         self._logs_due_ns = 0
 
     def start(self, worker: Worker) -> None:
@@ -94,6 +95,8 @@ class Agent:
         self._watch.remove(seat.process.report_fd)
         self._watch.remove(seat.process.pidfd)
         code = seat.process.finish()
+        if not self._is_ending:  # In the end this is done for all at once: it takes a look at every process there is.
+            seat.process.kill_strays()
         try:
             if seat.is_trusted:
                 seat.process.drain()
@@ -112,6 +115,7 @@ class Agent:
 
     def stop_starting(self) -> None:
         """Start no worker any more; nothing is told of those that were to come. Raises: PlatformError."""
+        self._is_ending = True
         self._unborn.clear()
         self._nursery.close()
 

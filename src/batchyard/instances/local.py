@@ -12,6 +12,7 @@ from batchyard.domain.errors import PlatformError
 from batchyard.domain.scoring_events import InstanceEvent, Lease, LeaseReported, Worker
 from batchyard.instances.agent import Agent
 from batchyard.instances.durable import Durability
+from batchyard.instances.sessions import kill_strays_below
 from batchyard.ports.instance import FrozenListing, WorkerPlan
 
 _TICK_S = 0.05
@@ -113,8 +114,9 @@ class LocalInstances:
         for agent, worker in left:
             agent.process(worker).kill()
         failed: PlatformError | None = None
-        steps: list[Callable[[], None]] = [agent.stop_starting for agent in self._agents.values()]
+        steps: list[Callable[[], object]] = [agent.stop_starting for agent in self._agents.values()]
         steps += [partial(agent.bury, worker) for agent, worker in left]
+        steps.append(partial(kill_strays_below, self._plan.scratch_dir))
         for step in steps:
             try:
                 step()

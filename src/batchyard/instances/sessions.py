@@ -2,6 +2,10 @@
 
 A worker is a session leader; its children stay in its session unless they leave it on purpose. The number of a session
 is not given away again while a process is in it, so killing looks at the leader before it is reaped.
+
+What left its session on purpose, as servers and daemons do, is a stray. It is known by the environment it was started
+with: no other worker's has the same `AZUREML_BI_OUTPUT_PATH`. (A worker that was forked shows its zygote's, and so does
+what it forks itself without executing anything; those are known by the folder, when all workers of an owner are gone.)
 """
 
 from __future__ import annotations
@@ -11,22 +15,23 @@ import json
 import os
 import signal
 import time
-from collections.abc import Collection, Container, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Container, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from batchyard.domain.errors import PlatformError
 
 _LONGEST_KILL_S = 30.0
 _GONE_STATES = "ZX"
+_VARIABLE = b"AZUREML_BI_OUTPUT_PATH="
 
 
 @dataclass(frozen=True, slots=True)
 class _Process:
-    """One line of /proc: state letter, session, start in clock ticks since boot."""
+    """One line of /proc: state letter, session, start in clock ticks since boot. The same one may be in another state."""
 
     pid: int
-    state: str
+    state: str = field(compare=False)
     session: int
     started: int
 
@@ -56,12 +61,13 @@ def kill_recorded_sessions(path: Path) -> int:
     """Kill what is left of the sessions that an earlier owner recorded; give how many there were. Safe to repeat.
 
     A session counts when it is of this boot and its leader is the recorded process, or is gone while others of the
-    session live. Lines torn by a crash are passed over. Raises: PlatformError when a process does not die.
+    session live. Strays of workers whose folders are beside the file are killed too. Lines torn by a crash are passed
+    over. Raises: PlatformError when a process does not die.
     """
     try:
         lines = path.read_bytes().splitlines()
     except FileNotFoundError:
-        return 0
+        lines = []
     recorded = dict(_recorded(lines))
     live: set[int] = set()
     for process in _of_sessions(recorded):
@@ -70,7 +76,7 @@ def kill_recorded_sessions(path: Path) -> int:
             if leader is None or leader.started == recorded[process.session]:
                 live.add(process.session)
     kill_sessions(live)
-    return len(live)
+    return len(live) + kill_strays_below(path.parent)
 
 
 def kill_sessions(sessions: Collection[int]) -> None:
@@ -79,18 +85,46 @@ def kill_sessions(sessions: Collection[int]) -> None:
     Raises: PlatformError when one does not die within 30 s (stuck in the kernel, on a dead network drive).
     """
     wanted = set(sessions) - {os.getsid(0)}
-    deadline = time.monotonic() + _LONGEST_KILL_S
-    pause_s = 0.0005
-    while wanted:
-        left = [p for p in _of_sessions(wanted) if p.state not in _GONE_STATES]
+    if wanted:
+        _kill_all(lambda: _of_sessions(wanted))
+
+
+def kill_strays(output_path: Path) -> int:
+    """Kill what was started with this `AZUREML_BI_OUTPUT_PATH`, and look again until nothing is left; give how many.
+
+    Raises: PlatformError when one does not die within 30 s.
+    """
+    wanted = _VARIABLE + os.fsencode(output_path)
+    return _kill_all(lambda: _started_with(lambda entry: entry == wanted))
+
+
+def kill_strays_below(folder: Path) -> int:
+    """Kill what was started with an `AZUREML_BI_OUTPUT_PATH` below this folder, as `kill_strays`."""
+    wanted = _VARIABLE + os.fsencode(folder) + b"/"
+    return _kill_all(lambda: _started_with(lambda entry: entry.startswith(wanted)))
+
+
+def _kill_all(find: Callable[[], Iterator[_Process]]) -> int:
+    """Kill every process that is found but this one, until none is left; give how many there were."""
+    deadline, pause_s = time.monotonic() + _LONGEST_KILL_S, 0.0005
+    seen: set[_Process] = set()
+    while True:
+        seen |= {p for p in find() if p.state not in _GONE_STATES and p.pid != os.getpid()}
+        # One that is dying has no environment any more, and is not found again: it is waited for all the same.
+        left = [process for process in seen if _is_there(process)]
         if not left:
-            return
+            return len(seen)
         if time.monotonic() > deadline:
             raise PlatformError(f"Processes {sorted(p.pid for p in left)} of a worker do not die when killed.")
         for process in left:
             _kill(process)
         time.sleep(pause_s)
         pause_s = min(pause_s * 2, 0.05)
+
+
+def _is_there(process: _Process) -> bool:
+    now = _read(process.pid)
+    return now is not None and now.started == process.started and now.state not in _GONE_STATES
 
 
 def _kill(process: _Process) -> None:
@@ -127,6 +161,23 @@ def _of_sessions(wanted: Container[int]) -> Iterator[_Process]:
             process = _read(int(name))
             if process is not None and process.session in wanted:
                 yield process
+
+
+def _started_with(is_wanted: Callable[[bytes], bool]) -> Iterator[_Process]:
+    """Give the processes that were started with such an entry in their environment; never somebody else's."""
+    for name in os.listdir("/proc"):
+        if name.isdigit() and any(map(is_wanted, _environment(int(name)))):
+            process = _read(int(name))
+            if process is not None:
+                yield process
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return file.read().split(b"\0")
+    except OSError:
+        return []
 
 
 def _session(pid: int) -> int:

@@ -17,7 +17,7 @@ from batchyard.domain.scoring_events import Worker
 from batchyard.instances.launch import Child
 from batchyard.instances.nursery import Nursery, files_link, sessions_file
 from batchyard.instances.sessions import kill_recorded_sessions as kill_recorded_sessions
-from batchyard.instances.sessions import kill_sessions, record_session
+from batchyard.instances.sessions import kill_sessions, kill_strays, record_session
 from batchyard.ports.instance import FrozenListing, WorkerPlan
 from batchyard_runtime import stacks, stamp
 from batchyard_runtime.frames import PROTOCOL, Decoder, encode
@@ -148,6 +148,10 @@ class WorkerProcess:
             raise PlatformError(f"The process {self._child.pid} of a worker does not die when killed.")
         kill_sessions({self._child.pid})
         return self._child.wait()
+
+    def kill_strays(self) -> None:
+        """Kill what the script started in a session of its own. Raises: PlatformError when something does not die."""
+        kill_strays(files_link(self._scratch))
 
     def close(self) -> None:
         """Let go of descriptors and of the worker's own folder; after `finish`."""
