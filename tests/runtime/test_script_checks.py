@@ -15,7 +15,13 @@ from batchyard.ports.instance import ScriptReport
 def check(folder: Path, source: str, python: Path, *, timeout_s: float = 20.0) -> ScriptReport:
     """Check a script of this source."""
     (folder / "score.py").write_text(source)
-    return LocalScripts().check(python, folder, "score.py", timeout_s=timeout_s)
+    return LocalScripts().check(python, folder, "score.py", scratch=scratch_for(folder), timeout_s=timeout_s)
+
+
+def scratch_for(folder: Path) -> Path:
+    scratch = folder.with_name(f"{folder.name}-scratch")
+    scratch.mkdir()
+    return scratch
 
 
 def test_good_script_is_imported_and_not_called(tmp_path: Path, python: Path) -> None:
@@ -62,7 +68,12 @@ def test_output_is_bounded(tmp_path: Path, python: Path) -> None:
 def test_environment_is_made_up_with_the_deployments_variables(tmp_path: Path, python: Path) -> None:
     (tmp_path / "score.py").write_text("import os\nprint(sorted(os.environ))\ndef run(mini_batch): pass\n")
     report = LocalScripts().check(
-        python, tmp_path, "score.py", timeout_s=20, environment_variables={"MINE": "1", "LC_CTYPE": "C.UTF-8"}
+        python,
+        tmp_path,
+        "score.py",
+        scratch=scratch_for(tmp_path),
+        timeout_s=20,
+        environment_variables={"MINE": "1", "LC_CTYPE": "C.UTF-8"},
     )
     expected = ["AZUREML_BI_OUTPUT_PATH", "AZUREML_MODEL_DIR", "HOME", "LANG", "LC_CTYPE", "MINE", "PATH", "TMPDIR"]
     assert report.output == f"{expected}\n"

@@ -66,6 +66,7 @@ class DirectHome:
             make_instances=LocalInstances,
             kill_left_overs=kill_recorded_sessions,
             logs_of=self.logs_of,
+            operation_dir=lambda operation: home / "operations" / operation,
             faults=make_faults(fault, fault_log),
             owner=this_process(),
             now=time.time,

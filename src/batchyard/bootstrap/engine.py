@@ -71,7 +71,7 @@ class Engine:
         while (job := claim_job(self._rooms)) is not None:
             self._jobs[self._fork(job_child(job))] = job.name
         while (operation := claim_operation(self._rooms)) is not None:
-            self._operations[self._fork(operation_child(operation))] = operation
+            self._operations[self._fork(operation_child(operation), ends_with_parent=True)] = operation
         while self._untidy:
             self._tidying.add(self._fork(self._untidy[0]))
             del self._untidy[0]
@@ -112,8 +112,8 @@ class Engine:
         for owner in left:
             send_signal(owner, number)
 
-    def _fork(self, run: Callable[[Rooms], None]) -> int:
-        return fork(self._rooms, run, leave=self._lock.close_in_child)
+    def _fork(self, run: Callable[[Rooms], None], *, ends_with_parent: bool = False) -> int:
+        return fork(self._rooms, run, leave=self._lock.close_in_child, ends_with_parent=ends_with_parent)
 
     def _adopt_orphans(self) -> None:
         for orphan in orphans(self._rooms, is_alive=self._is_alive):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import signal
@@ -25,14 +26,19 @@ from batchyard.ports.records import Operation
 log = logging.getLogger(__name__)
 
 DONE, LOST, BROKEN = 0, 3, 75
+_PR_SET_PDEATHSIG = 1
 
 
-def fork(rooms: Rooms, run: Callable[[Rooms], None], *, leave: Callable[[], None]) -> int:
+def fork(
+    rooms: Rooms, run: Callable[[Rooms], None], *, leave: Callable[[], None], ends_with_parent: bool = False
+) -> int:
     """Fork a child that runs `run` with its own identity and connections, and give its pid.
 
-    leave: lets go of what only the parent may hold (its lock). The child exits DONE, LOST (somebody else owns the
+    leave: lets go of what only the parent may hold (its lock). ends_with_parent: whether it is told to end when this
+    process dies; without it the child goes on, for others to find. The child exits DONE, LOST (somebody else owns the
     work) or BROKEN (the platform failed; the engine has it taken over).
     """
+    parent = os.getpid()
     pid = os.fork()
     if pid:
         return pid
@@ -41,6 +47,8 @@ def fork(rooms: Rooms, run: Callable[[Rooms], None], *, leave: Callable[[], None
         leave()
         os.setsid()
         signal.signal(signal.SIGTERM, _exit)
+        if ends_with_parent:
+            _end_with(parent)
         rooms.records.after_fork()
         run(replace(rooms, owner=this_process()))
         code = DONE
@@ -55,6 +63,13 @@ def fork(rooms: Rooms, run: Callable[[Rooms], None], *, leave: Callable[[], None
         log.exception("work crashed")
     finally:
         _leave(code)
+
+
+def _end_with(parent: int) -> None:
+    """Have the kernel send SIGTERM when the parent dies, and end now if it already has."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != parent:
+        raise SystemExit(BROKEN)
 
 
 def _leave(code: int) -> NoReturn:

@@ -36,6 +36,7 @@ def build_rooms(settings: Settings) -> Rooms:
         make_instances=LocalInstances,
         kill_left_overs=kill_recorded_sessions,
         logs_of=lambda job: _made(home / "datastores" / ARTIFACT_STORE.name / log_folder(job)),
+        operation_dir=lambda operation: home / "operations" / operation,
         faults=make_faults(settings.fault, settings.fault_log),
         owner=this_process(),
         now=time.time,

@@ -19,8 +19,9 @@ from batchyard.ports.records import Records
 class Rooms:
     """The ports of one engine or job process.
 
-    logs_of: job name -> the folder that its logs are read from. kill_left_overs: ends every process that an earlier
-    owner's workers left behind, told by the job home's `workers.jsonl`. now: epoch seconds; monotonic: seconds.
+    logs_of: job name -> the folder that its logs are read from. operation_dir: operation id -> the folder that its
+    provisioning may use. kill_left_overs: ends every process that an earlier owner's workers left behind, told by the
+    `workers.jsonl` of a job home, or of an operation's folder. now: epoch seconds; monotonic: seconds.
     worker_fault, worker_fault_log: handed to workers in tests, "" otherwise.
     """
 
@@ -33,6 +34,7 @@ class Rooms:
     make_instances: Callable[[WorkerPlan], Instances]
     kill_left_overs: Callable[[Path], object]
     logs_of: Callable[[str], Path]
+    operation_dir: Callable[[str], Path]
     faults: Faults
     owner: Owner
     now: Callable[[], float]

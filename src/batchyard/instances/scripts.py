@@ -6,7 +6,6 @@ import os
 import selectors
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from batchyard.domain.errors import PlatformError
 from batchyard.instances.launch import launch, make_environment
-from batchyard.instances.sessions import kill_sessions
+from batchyard.instances.sessions import kill_sessions, kill_strays
 from batchyard.ports.instance import ScriptReport
 from batchyard_runtime.frames import BadFrame, Decoder
 
@@ -40,6 +39,7 @@ class LocalScripts:
         code_dir: Path,
         script: str,
         *,
+        scratch: Path,
         timeout_s: float,
         environment_variables: Mapping[str, str] | None = None,
         model_dir: Path | None = None,
@@ -49,20 +49,21 @@ class LocalScripts:
         environment_variables: the deployment's own, for scripts that read them on import. model_dir: an empty folder
         stands in for it when it is not given. Raises: PlatformError when the child cannot be started.
         """
-        with tempfile.TemporaryDirectory(prefix="batchyard-check-") as folder:
-            scratch = Path(folder)
+        try:
             for name in ("model", "output"):
                 (scratch / name).mkdir()
-            environment = make_environment(
-                python,
-                scratch=scratch,
-                chosen=environment_variables or {},
-                fixed={
-                    "AZUREML_MODEL_DIR": str(model_dir or scratch / "model"),
-                    "AZUREML_BI_OUTPUT_PATH": str(scratch / "output"),
-                },
-            )
-            return _check(python, code_dir, script, environment=environment, scratch=scratch, timeout_s=timeout_s)
+        except OSError as exc:
+            raise PlatformError(f"The script cannot be looked at: {exc}") from exc
+        environment = make_environment(
+            python,
+            scratch=scratch,
+            chosen=environment_variables or {},
+            fixed={
+                "AZUREML_MODEL_DIR": str(model_dir or scratch / "model"),
+                "AZUREML_BI_OUTPUT_PATH": str(scratch / "output"),
+            },
+        )
+        return _check(python, code_dir, script, environment=environment, scratch=scratch, timeout_s=timeout_s)
 
 
 def _check(
@@ -93,6 +94,7 @@ def _check(
     finally:
         os.kill(process.pid, signal.SIGKILL)
         kill_sessions({process.pid})
+        kill_strays(scratch / "output")
         code = process.wait()
         os.close(report_read)
         os.close(output_read)

@@ -128,11 +128,13 @@ class Scripts(Protocol):
         code_dir: Path,
         script: str,
         *,
+        scratch: Path,
         timeout_s: float,
         environment_variables: Mapping[str, str] | None = None,
         model_dir: Path | None = None,
     ) -> ScriptReport:
         """Import the script in a child with a made-up environment and look for a callable `run`; nothing is called.
 
+        scratch: an empty folder for what the import leaves; the caller deletes it.
         environment_variables, model_dir: as its workers will see them; scripts may read them on import.
         """
