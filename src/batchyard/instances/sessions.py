@@ -28,7 +28,7 @@ _VARIABLE = b"AZUREML_BI_OUTPUT_PATH="
 
 @dataclass(frozen=True, slots=True)
 class _Process:
-    """One line of /proc: state letter, session, start in clock ticks since boot. The same one may be in another state."""
+    """One line of /proc: state letter, session, start in clock ticks since boot. Equal in any state."""
 
     pid: int
     state: str = field(compare=False)
