@@ -1,4 +1,4 @@
-"""What a job tolerates, with real workers: error budgets end it at once, and what was committed stays."""
+"""What a job tolerates, with real workers: error budgets, hanging runs, and stragglers that are scored twice."""
 
 from __future__ import annotations
 
@@ -115,3 +115,48 @@ def test_a_run_that_hangs_within_a_huge_time_limit_is_ended_by_the_guard(own_hom
     assert "has been on mini-batch 3 (item 3 of the listing) for " in told
     assert "First failing mini-batch starts at item: item-000" in told
     assert {0, 1, 2} <= committed(own_home)
+
+
+STRAGGLER = """
+    import os, time
+    def run(mini_batch):
+        item = os.path.basename(mini_batch[0])
+        if item == "item-0005.txt":
+            try:
+                os.close(os.open({marker!r}, os.O_CREAT | os.O_EXCL))
+                time.sleep(100000)
+            except FileExistsError:
+                pass
+        {more}
+        time.sleep(0.05)
+        return [item]
+    """
+
+
+def test_a_straggler_is_scored_by_an_idle_worker_and_its_rows_come_once(own_home: ServerHome) -> None:
+    script = STRAGGLER.format(marker=str(own_home.folder / "tried"), more="")
+    patient = {"max_retries": 0, "timeout": 200000}
+    two = {"retry_settings": patient, "max_concurrency_per_instance": 2, "speculative": True}
+    run(own_home, script, own_home.files("input", 12), error_threshold=0, **two)
+    rows = (own_home.folder / "out" / "predictions.csv").read_text().splitlines()
+    assert rows == [f"item-{k:04d}.txt" for k in range(12)]
+    counts = json.loads((own_home.folder / "out" / "_manifest.json").read_text())["counts"]
+    assert (counts["succeeded"], counts["failed"], counts["attempts"]) == (12, 0, 12)
+    assert own_home.processes() == {}
+
+
+def test_a_script_that_writes_files_is_not_run_twice_whatever_the_setting_says(own_home: ServerHome) -> None:
+    writes = 'open(os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], item), "w").close()'
+    script = STRAGGLER.format(marker=str(own_home.folder / "tried"), more=writes)
+    impatient = {"max_retries": 1, "timeout": 5}
+    two = {"retry_settings": impatient, "max_concurrency_per_instance": 2, "speculative": True}
+    run(own_home, script, own_home.files("input", 12), **two)
+    counts = json.loads((own_home.folder / "out" / "_manifest.json").read_text())["counts"]
+    assert (counts["succeeded"], counts["attempts"]) == (12, 13)
+    assert len(list((own_home.folder / "out").glob("item-*.txt"))) == 12
+
+
+def test_speculation_is_refused_beside_summary_only(own_home: ServerHome) -> None:
+    source = own_home.files("input", 1)
+    told = run(own_home, BAD_ONES, source, exit_code=1, speculative=True, output_action="summary_only")
+    assert "settings.speculative: found 'true with output_action summary_only', expected false" in told

@@ -28,6 +28,12 @@ def run(mini_batch):
     if "bad" in words:
         raise ValueError("a bad item")
     time.sleep(max(float(word) if word.replace(".", "").isdigit() else 0.0 for word in words))
+    if "slow-once" in words:
+        try:
+            os.close(os.open(os.path.dirname(mini_batch[0]) + ".tried", os.O_CREAT | os.O_EXCL))
+            time.sleep(300)
+        except FileExistsError:
+            pass
     if "write" in words:
         with open(os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], "same.txt"), "w") as out:
             out.write(os.path.basename(mini_batch[0]))
@@ -50,6 +56,7 @@ PROOFS = {
     "error_threshold_percent": "test_error_threshold_percent_is_of_all_items",
     "allowed_failed_percent": "test_allowed_failed_percent_is_of_all_mini_batches",
     "no_progress_timeout": "test_no_progress_timeout_ends_a_job_that_hangs",
+    "speculative": "test_speculative_scores_a_straggler_a_second_time",
     "output_action": "test_output_action_decides_whether_rows_are_published",
     "output_file_name": "test_output_file_name_names_the_published_rows",
     "logging_level": "test_logging_level_lets_debug_lines_of_the_runtime_appear_only_at_debug",
@@ -212,6 +219,15 @@ def test_no_progress_timeout_ends_a_job_that_hangs(bench: Bench) -> None:
     assert (job["error"]["item"], job["counts"]["incomplete"]) == ("item-1.txt", 1)
 
 
+def test_speculative_scores_a_straggler_a_second_time(bench: Bench) -> None:
+    once = {"maxRetries": 0, "timeout": "PT8S"}
+    name = bench.make("stragglers", miniBatchSize=1, maxConcurrencyPerInstance=2, retrySettings=once)
+    assert bench.score(name, [*["0.1"] * 5, "slow-once"])["counts"]["failed"] == 1
+    bench.change(name, "settings.speculative=true")
+    job = bench.score(name, [*["0.1"] * 6, "slow-once"])
+    assert (job["counts"]["failed"], job["counts"]["succeeded"], job["counts"]["attempts"]) == (0, 7, 7)
+
+
 def test_output_action_decides_whether_rows_are_published(bench: Bench) -> None:
     name = bench.make("action")
     appended = bench.score(name, ["a", "b"])
@@ -352,6 +368,7 @@ def test_the_legacy_form_without_type_means_the_same_as_the_new_one(bench: Bench
         "error_threshold_percent": 50,
         "allowed_failed_percent": 12.5,
         "no_progress_timeout": 7200,
+        "speculative": True,
         "retry_settings": {"max_retries": 1, "timeout": 11},
         "output_action": "append_row",
         "output_file_name": "legacy.csv",
@@ -389,6 +406,7 @@ def test_a_deployment_without_settings_shows_the_documented_defaults(bench: Benc
         "error_threshold_percent": 100,
         "allowed_failed_percent": 100,
         "no_progress_timeout": None,
+        "speculative": False,
         "retry_settings": {"max_retries": 3, "timeout": 30},
         "output_action": "append_row",
         "output_file_name": "predictions.csv",

@@ -324,6 +324,19 @@ def test_taking_back_from_an_idle_worker_tells_nothing(tmp_path: Path) -> None:
     assert bench.of(TakenBack) == []
 
 
+def test_a_worker_that_is_cut_off_ends_at_once_with_all_it_started(tmp_path: Path) -> None:
+    with Bench(tmp_path, HANGS, items=2, timeout_s=50) as bench:
+        (worker,) = bench.start()
+        bench.assign(worker, 1)
+        pids = pids_of_hanging(bench)
+        bench.instances.cut_off(worker)
+        ended = bench.wait(WorkerEnded)
+        assert [pid for pid in pids if is_alive(pid)] == []
+        bench.instances.cut_off(worker)
+    assert ended.worker == worker
+    assert bench.of(LeaseReported) == []
+
+
 def test_early_close_kills_every_session_at_once(tmp_path: Path) -> None:
     with Bench(tmp_path, HANGS, items=2) as bench:
         (worker,) = bench.start()

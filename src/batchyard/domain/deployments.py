@@ -63,6 +63,7 @@ class ExecutionSettings:
     """Every execution setting of A.3, with Azure's defaults.
 
     mini_batch_size: items for one `run()`. The four error budgets are explained in `domain.budgets`.
+    speculative: stragglers are scored twice and the first report wins (`domain.speculation`).
     no_progress_timeout_s: see `domain.progress_guard`; None for what follows from the time limit.
     isolate_failing_items: a mini-batch that fails for good is divided until the failing items stand alone
     (`domain.isolation`). instance_count × max_concurrency_per_instance worker processes score at a time.
@@ -83,6 +84,7 @@ class ExecutionSettings:
     isolate_failing_items: bool = True
     environment_variables: Mapping[str, str] = field(default_factory=dict)
     no_progress_timeout_s: float | None = None
+    speculative: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,12 @@ def settings_mistakes(settings: ExecutionSettings, *, prefix: str = "settings.")
             f"more than 0 and at most {LONGEST_TIMEOUT_S} seconds",
         ),
         *_budget_rules(settings),
+        (
+            "speculative",
+            not (settings.speculative and settings.output_action is OutputAction.SUMMARY_ONLY),
+            "true with output_action summary_only" if settings.speculative else False,
+            "false, or output_action append_row: a script that writes its own files cannot have a second run beside it",
+        ),
         (
             "no_progress_timeout",
             settings.no_progress_timeout_s is None or 0 < settings.no_progress_timeout_s <= LONGEST_TIMEOUT_S,

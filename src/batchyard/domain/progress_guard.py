@@ -7,19 +7,22 @@ work meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from batchyard.domain.deployments import ExecutionSettings
+from batchyard.domain.job_states import JobStatus
+from batchyard.domain.ledger import Verdict
 from batchyard.domain.minibatches import Cut
 from batchyard.domain.scoring_events import Lease, Worker
+from batchyard.domain.seats import Seat
 
 LEAST_DEFAULT_S = 1800.0
 _MOST_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Stalled:
+class _Stalled:
     """A worker that has work: its oldest lease, and for how many seconds that has been running."""
 
     worker: Worker
@@ -30,18 +33,26 @@ class Stalled:
 class ProgressGuard:
     """Adds up the seconds without a commit, a failed attempt or an item given up."""
 
-    def __init__(self, limit_s: float) -> None:
-        self.limit_s = limit_s
+    def __init__(self, limit_s: float, cut: Cut) -> None:
+        self._limit_s, self._cut = limit_s, cut
         self._idle_s = 0.0
 
     def progressed(self) -> None:
         """Something was settled: begin anew."""
         self._idle_s = 0.0
 
-    def is_over(self, seconds: float) -> bool:
-        """Let so many seconds pass while workers have work, and say whether it is enough now."""
+    def passed(self, seconds: float, seats: Mapping[Worker, Seat], *, now_s: float) -> Verdict | None:
+        """Let so many seconds pass, if any worker has work; give what ends the job once that is enough."""
+        stalled = [_Stalled(w, seat.leases[0], now_s - seat.since_s) for w, seat in seats.items() if seat.leases]
+        if not stalled:
+            return None
         self._idle_s += seconds
-        return self._idle_s >= self.limit_s
+        if self._idle_s < self._limit_s:
+            return None
+        stalled.sort(key=lambda one: -one.seconds)
+        longest = stalled[0]
+        why = _reason(self._limit_s, stalled, self._cut)
+        return Verdict(JobStatus.FAILED.value, "NoProgress", why, longest.lease.first, longest.worker.name)
 
 
 def no_progress_limit_s(settings: ExecutionSettings) -> float:
@@ -54,19 +65,18 @@ def no_progress_limit_s(settings: ExecutionSettings) -> float:
     return max(LEAST_DEFAULT_S, (settings.retry.max_retries + 1) * settings.retry.timeout_s)
 
 
-def reason(limit_s: float, stalled: Sequence[Stalled], cut: Cut) -> str:
+def _reason(limit_s: float, stalled: Sequence[_Stalled], cut: Cut) -> str:
     """Say which workers settle nothing, on what, and for how long; the longest first, ten of them at most."""
     # Azure: the first words are those of its own run-time (C.1b), so that searching for them finds help.
-    longest = sorted(stalled, key=lambda one: -one.seconds)
-    named = "; ".join(_doing(one, cut) for one in longest[:_MOST_NAMED])
-    more = f"; and {len(longest) - _MOST_NAMED} more" if len(longest) > _MOST_NAMED else ""
+    named = "; ".join(_doing(one, cut) for one in stalled[:_MOST_NAMED])
+    more = f"; and {len(stalled) - _MOST_NAMED} more" if len(stalled) > _MOST_NAMED else ""
     return (
         f"No progress update in {limit_s:g} seconds: nothing was scored and nothing failed while workers had work. "
         f"{named}{more}. See their logs; `no_progress_timeout` is the limit."
     )
 
 
-def _doing(one: Stalled, cut: Cut) -> str:
+def _doing(one: _Stalled, cut: Cut) -> str:
     first, stop = one.lease.first, one.lease.first + one.lease.count
     at = f"mini-batch {first}" if stop == first + 1 else f"mini-batches {first} to {stop - 1}"
     low, high = cut.bounds(first)[0], cut.bounds(stop - 1)[1] - 1

@@ -12,25 +12,24 @@ are used up may go on in parts (`isolation`).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from batchyard.domain.budgets import Limits
-from batchyard.domain.deployments import TOLERATES_ALL, TOLERATES_ALL_PERCENT
 from batchyard.domain.isolation import Isolation
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import ErrorClass
 from batchyard.domain.lease_sizes import LeaseSizes
 from batchyard.domain.ledger import AttemptFailed, Record, Slice, Split, Verdict
-from batchyard.domain.minibatches import Cut, RangeSet
+from batchyard.domain.minibatches import RangeSet
 from batchyard.domain.outcomes import attempt_failed, committed, given_up, is_short, is_whole, short_result
 from batchyard.domain.parts import halves
-from batchyard.domain.progress_guard import LEAST_DEFAULT_S, ProgressGuard, Stalled
-from batchyard.domain.progress_guard import reason as no_progress
+from batchyard.domain.progress_guard import ProgressGuard
 from batchyard.domain.retries import Retries, Retry
+from batchyard.domain.rules import Rules as Rules
 from batchyard.domain.scoring_events import (
     Append,
     Assign,
     CancelRequested,
+    CutOff,
     Durable,
     Event,
     Failure,
@@ -50,35 +49,13 @@ from batchyard.domain.scoring_events import (
 )
 from batchyard.domain.seats import Seat
 from batchyard.domain.slots import Slots
+from batchyard.domain.speculation import Double, Speculation
 from batchyard.domain.tally import Tally
 
 LEASES_PER_WORKER = 2  # One running, one waiting in the pipe: that hides the round trip, more gains nothing.
 
 # Azure: the words of its own run-time (C.5), so that searching for them finds help.
 NO_SUCCESS = "There is no succeeded mini batch item returned from run()."
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What the verdict and the hand-out depend on, from the job's spec.
-
-    max_attempts: max_retries + 1. one_by_one: leases of a single mini-batch (jobs whose scripts write files).
-    slots: worker processes of the job. The error budgets are those of `domain.budgets`.
-    no_progress_timeout_s: how long nothing may be settled while workers have work (`domain.progress_guard`).
-    isolates: a mini-batch whose tries are used up is divided; isolates_short: so is one whose result is short.
-    """
-
-    cut: Cut
-    max_attempts: int
-    error_threshold: int
-    one_by_one: bool
-    slots: int
-    mini_batch_error_threshold: int = TOLERATES_ALL
-    error_threshold_percent: float = TOLERATES_ALL_PERCENT
-    allowed_failed_percent: float = TOLERATES_ALL_PERCENT
-    no_progress_timeout_s: float = LEAST_DEFAULT_S
-    isolates: bool = False
-    isolates_short: bool = False
 
 
 class Scoring:
@@ -96,7 +73,9 @@ class Scoring:
         self._slots = Slots()
         self._limits = Limits(rules, items=rules.cut.items, mini_batches=rules.cut.mini_batches)
         self._sizes = LeaseSizes(one_by_one=rules.one_by_one)
-        self._guard = ProgressGuard(rules.no_progress_timeout_s)
+        self._speculation = Speculation(is_on=rules.is_speculative)
+        self._unstarted: list[Restart] = []
+        self._guard = ProgressGuard(rules.no_progress_timeout_s, rules.cut)
         self._elapsed_s = 0.0
         self._isolation = Isolation(rules.cut, tally, is_on=rules.isolates)
         self._next_lease = 1
@@ -159,21 +138,28 @@ class Scoring:
 
     def _reported(self, event: LeaseReported, out: list[Instruction]) -> None:
         seat = self._seats.get(event.worker)
+        if seat is not None and seat.is_cut_off:
+            return
         if seat is None or not seat.leases or seat.leases[0].id != event.lease:
             raise ValueError(f"{event.worker.name} reported lease {event.lease}, which is not its oldest")
         lease, missing = seat.reported(now_s=self._elapsed_s)
         for segment in event.segments:
             missing.remove(segment.first, segment.first + segment.count)
+            double = self._speculation.won(event.worker, segment.first, segment.count)
+            if double is not None:
+                self._cut_off(double, out)
         for failure in event.failures:
             missing.remove(failure.mini_batch, failure.mini_batch + 1)
-        self._give_back(lease, missing)
+        failures = [f for f in event.failures if not self._speculation.goes_on(event.worker, f.mini_batch)]
+        self._give_back(lease, self._speculation.without_doubled(event.worker, missing))
         if lease.items is None:
             ran = sum(segment.count for segment in event.segments) + len(event.failures)
             self._sizes.measured(ran, event.seconds)
+            self._speculation.reported(ran, event)
         records: list[Record] = []
         for segment in event.segments:
             records += self._finished(segment, lease, event.worker)
-        for failure in event.failures:
+        for failure in failures:
             records += self._charge(failure, lease, event.worker, is_worker_gone=False)
         self._append(records, out)
 
@@ -226,19 +212,23 @@ class Scoring:
             return
         stop = event.first + event.count
         seat.taken.setdefault(lease.id, RangeSet()).add(event.first, stop)
-        self._give_back(lease, RangeSet([(event.first, stop)]))
+        self._give_back(lease, self._speculation.without_doubled(event.worker, RangeSet([(event.first, stop)])))
 
     def _ended(self, event: WorkerEnded, out: list[Instruction]) -> None:
         seat = self._seats.pop(event.worker, None)
+        restart = Restart(event.worker.node, event.worker.slot)
         if seat is None:
             self._start_failed(event, out)
+        elif seat.is_cut_off:
+            self._unstarted.append(restart)  # Where nothing is left to do, nobody should wait for its `init()`.
+            return
         else:
             self._take_leases_of(event, seat, out)
-            verdict = self._slots.ended(event, has_worked=event.running is not None or not seat.is_fresh)
-            if verdict is not None:
-                self._judge(verdict, out)
+            end = self._slots.ended(event, has_worked=event.running is not None or not seat.is_fresh)
+            if end is not None:
+                self._judge(end, out)
         if self.verdict is None:
-            out.append(Restart(event.worker.node, event.worker.slot))
+            out.append(restart)
 
     def _start_failed(self, event: WorkerEnded, out: list[Instruction]) -> None:
         """Death in import or init() charges no item; a slot that cannot start ends the job with the script's error."""
@@ -251,7 +241,7 @@ class Scoring:
     def _take_leases_of(self, event: WorkerEnded, seat: Seat, out: list[Instruction]) -> None:
         running = event.running.mini_batch if event.running else None
         for lease in seat.leases:
-            left = seat.left_of(lease)
+            left = self._speculation.without_doubled(event.worker, seat.left_of(lease))
             if event.running is not None and running is not None and running in left:
                 left.remove(running, running + 1)
                 running = None
@@ -265,16 +255,21 @@ class Scoring:
 
     def _ticked(self, event: Tick, out: list[Instruction]) -> None:
         self._elapsed_s += event.seconds
-        stalled = [
-            Stalled(worker, seat.leases[0], self._elapsed_s - seat.since_s)
-            for worker, seat in self._seats.items()
-            if seat.leases
-        ]
-        if stalled and self._guard.is_over(event.seconds):
-            why = no_progress(self._guard.limit_s, stalled, self._rules.cut)
-            longest = max(stalled, key=lambda one: one.seconds)
-            blamed = (longest.lease.first, longest.worker.name)
-            self._judge(Verdict(JobStatus.FAILED.value, "NoProgress", why, *blamed), out)
+        self._speculate(out)
+        end = self._guard.passed(event.seconds, self._seats, now_s=self._elapsed_s)
+        if end is not None:
+            self._judge(end, out)
+
+    def _cut_off(self, double: Double, out: list[Instruction]) -> None:
+        """Another worker was faster: end the slower one uncharged, and hand out again what else it held."""
+        seat = self._seats[double.other]
+        for lease in seat.leases:
+            left = seat.left_of(lease)
+            left.remove(double.mini_batch, double.mini_batch + 1)
+            self._give_back(lease, left)
+        seat.leases.clear()
+        seat.is_cut_off = True
+        out.append(CutOff(double.other))
 
     # What is to be done -------------------------------------------------------------------------------------------
 
@@ -287,6 +282,9 @@ class Scoring:
             self._append(self._unparked(), out)
         if self.verdict is None:
             self._hand_out(out)
+            if self._unstarted and (self._waiting or self._retries):
+                out += self._unstarted
+                self._unstarted.clear()
         return out
 
     def _unparked(self) -> list[Record]:
@@ -331,7 +329,7 @@ class Scoring:
         """Fill the workers' pipes, emptiest first, so that no worker waits while another holds two leases."""
         for depth in range(LEASES_PER_WORKER):
             for worker, seat in self._seats.items():
-                if len(seat.leases) == depth and not seat.is_asked_back:
+                if len(seat.leases) == depth and seat.may_get_more:
                     lease = self._next(seat, is_prefetch=depth > 0)
                     if lease is not None:
                         seat.give(lease, now_s=self._elapsed_s)
@@ -356,12 +354,24 @@ class Scoring:
 
     def _ask_back_for_idle(self, out: list[Instruction]) -> None:
         """An idle worker and nothing waiting: take back what others have not started (a slow mini-batch blocks it)."""
-        if self._waiting or not any(not s.leases and not s.is_asked_back for s in self._seats.values()):
+        if self._waiting or not any(seat.is_idle for seat in self._seats.values()):
             return
         for worker, seat in self._seats.items():
             if not seat.is_asked_back and sum(lease.count for lease in seat.leases) > 1:
                 seat.is_asked_back = True
                 out.append(TakeBack(worker))
+
+    def _speculate(self, out: list[Instruction]) -> None:
+        """Lease the longest-running mini-batches to workers for which nothing waits."""
+        if self._is_held:
+            return
+        for worker, seat in self._seats.items():
+            straggler = self._speculation.straggler(self._seats, now_s=self._elapsed_s) if seat.is_idle else None
+            if straggler is not None:
+                lease = self._lease(straggler.mini_batch, 1, straggler.lease.attempt)
+                seat.give(lease, now_s=self._elapsed_s)
+                self._speculation.doubled(straggler, by=worker, lease=lease)
+                out.append(Assign(worker, lease))
 
     def _give_back(self, lease: Lease, ranges: Iterable[tuple[int, int]]) -> None:
         """What was not started is handed out again, uncharged; a retry keeps its number."""

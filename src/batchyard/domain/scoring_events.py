@@ -183,6 +183,13 @@ class TakeBack:
 
 
 @dataclass(frozen=True, slots=True)
+class CutOff:
+    """End a worker at once: another one has finished what it runs. `WorkerEnded` tells when it is gone."""
+
+    worker: Worker
+
+
+@dataclass(frozen=True, slots=True)
 class Restart:
     """Start a new worker in the slot of one that ended."""
 
@@ -204,4 +211,4 @@ class Stop:
     is_early: bool
 
 
-Instruction = Assign | TakeBack | Restart | Append | Stop
+Instruction = Assign | TakeBack | CutOff | Restart | Append | Stop

@@ -14,6 +14,7 @@ class Seat:
     """One worker's leases, oldest first, and what was already taken back of them.
 
     is_fresh: it has reported nothing yet. is_asked_back: it is being kept from starting more, and gets nothing new.
+    is_cut_off: it is being ended, and nothing that it still tells counts.
     since_s: when its oldest lease became that, in seconds of ticks.
     """
 
@@ -21,7 +22,18 @@ class Seat:
     taken: dict[int, RangeSet] = field(default_factory=dict)
     is_fresh: bool = True
     is_asked_back: bool = False
+    is_cut_off: bool = False
     since_s: float = 0.0
+
+    @property
+    def may_get_more(self) -> bool:
+        """Whether leases may be handed to it."""
+        return not self.is_asked_back and not self.is_cut_off
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has nothing to do and could be given something."""
+        return not self.leases and self.may_get_more
 
     def give(self, lease: Lease, *, now_s: float) -> None:
         """Hand it one more lease."""

@@ -149,6 +149,7 @@ def _rules(job: Job, planned: Planned) -> Rules:
         mini_batch_error_threshold=settings.mini_batch_error_threshold,
         error_threshold_percent=settings.error_threshold_percent,
         allowed_failed_percent=settings.allowed_failed_percent,
+        is_speculative=settings.speculative,
         no_progress_timeout_s=no_progress_limit_s(settings),
         one_by_one=settings.output_action is OutputAction.SUMMARY_ONLY,
         isolates=settings.isolate_failing_items,

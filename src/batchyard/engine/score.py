@@ -14,6 +14,7 @@ from batchyard.domain.scoring_events import (
     Append,
     Assign,
     CancelRequested,
+    CutOff,
     Durable,
     Event,
     Instruction,
@@ -111,6 +112,8 @@ class _Driver:
                 self._ledger.append(instruction.records, now=self._monotonic())
             elif isinstance(instruction, TakeBack):
                 self._instances.take_back(instruction.worker)
+            elif isinstance(instruction, CutOff):
+                self._instances.cut_off(instruction.worker)
             elif isinstance(instruction, Restart):
                 self._instances.restart(instruction.node, instruction.slot)
             elif isinstance(instruction, Stop):

@@ -75,6 +75,11 @@ class Agent:
         if worker in self._seats:
             self._seats[worker].take_back()
 
+    def cut_off(self, worker: Worker) -> None:
+        """End a worker that runs what another one has finished; nothing if it is gone."""
+        if worker in self._seats:
+            self._kill(self._seats[worker], "another worker finished its mini-batch first")
+
     def tick(self, now_ns: int) -> None:
         """Settle what is being taken back, enforce limits, trim logs. Called at least every 50 ms."""
         self._enforce_import(now_ns)

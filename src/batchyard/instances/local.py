@@ -68,6 +68,10 @@ class LocalInstances:
         """Keep a worker from starting more of its leases; TakenBack tells."""
         self._agents[worker.node].take_back(worker)
 
+    def cut_off(self, worker: Worker) -> None:
+        """End a worker at once; WorkerEnded tells."""
+        self._agents[worker.node].cut_off(worker)
+
     def tend(self) -> None:
         """Take in what workers tell of their starts; events wait for `poll`. Raises: PlatformError."""
         if time.monotonic_ns() - self._tended_ns >= _TEND_NS:

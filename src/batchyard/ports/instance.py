@@ -92,6 +92,9 @@ class Instances(Protocol):
         """Keep the worker from starting more of its leases. TakenBack tells, for each lease, what will surely not be
         started; nothing is told where nothing could be taken."""
 
+    def cut_off(self, worker: Worker) -> None:
+        """End a worker at once, whatever it runs, and all it started; WorkerEnded tells. Nothing if it is gone."""
+
     def poll(self, timeout_s: float) -> Sequence[InstanceEvent]:
         """Wait up to timeout_s for events and give them in order; enforces the time limit of each mini-batch meanwhile.
 

@@ -41,6 +41,7 @@ _PLAIN = (
     "same_name",
     "isolate_failing_items",
     "environment_variables",
+    "speculative",
 )
 
 
@@ -69,6 +70,7 @@ class SettingsYaml(YamlShape):
     isolate_failing_items: Truth | None = None
     environment_variables: TextMap | None = None
     no_progress_timeout: Seconds | None = None
+    speculative: Truth | None = None
 
 
 class ResourcesYaml(YamlShape):
@@ -114,6 +116,7 @@ class SettingsArm(ArmShape):
     isolate_failing_items: Truth | None = None
     environment_variables: TextMap | None = None
     no_progress_timeout: Duration | None = None
+    speculative: Truth | None = None
 
 
 SETTING_KEYS = frozenset(keys_of(SettingsYaml))
@@ -129,6 +132,7 @@ ARM_NAMES: Mapping[str, str] = {
     "settings.error_threshold_percent": "properties.errorThresholdPercent",
     "settings.allowed_failed_percent": "properties.allowedFailedPercent",
     "settings.no_progress_timeout": "properties.noProgressTimeout",
+    "settings.speculative": "properties.speculative",
     "settings.output_file_name": "properties.outputFileName",
     "settings.environment_variables": "properties.environmentVariables",
 }

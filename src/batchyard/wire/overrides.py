@@ -42,6 +42,7 @@ _FIXED = frozenset(
         "logging_level",
         "output_action",
         "same_name",
+        "speculative",
         "isolate_failing_items",
         "environment_variables",
         "model",

@@ -35,6 +35,7 @@ def settings_to_arm(settings: ExecutionSettings) -> dict[str, object]:
         "environmentVariables": dict(settings.environment_variables),
         "sameName": settings.same_name.value,
         "isolateFailingItems": settings.isolate_failing_items,
+        "speculative": settings.speculative,
         "noProgressTimeout": None if stall_s is None else iso_from_seconds(stall_s),
     }
 
@@ -58,6 +59,7 @@ def settings_cli_from_arm(properties: Mapping[str, object]) -> dict[str, object]
         "logging_level": text_at(properties, "loggingLevel").lower(),
         "same_name": at(properties, "sameName"),
         "isolate_failing_items": at(properties, "isolateFailingItems"),
+        "speculative": at(properties, "speculative"),
         "no_progress_timeout": timeout_cli(text_at(properties, "noProgressTimeout")),
         "environment_variables": mapping_at(properties, "environmentVariables"),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,7 @@ from batchyard.domain.scoring import Rules, Scoring
 from batchyard.domain.scoring_events import (
     Append,
     Assign,
+    CutOff,
     Durable,
     Failure,
     Instruction,
@@ -25,6 +27,7 @@ from batchyard.domain.scoring_events import (
     Segment,
     TakeBack,
     TakenBack,
+    Tick,
     Worker,
     WorkerEnded,
     WorkerReady,
@@ -282,7 +285,8 @@ def test_the_first_failing_item_is_the_first_of_what_failed_first() -> None:
 
 
 class Cluster:
-    """Workers under a seed that score, fail, die, are taken back; owners die, and the disk loses what they wrote."""
+    """Workers under a seed that score, fail, die, are taken back or cut off, slot 0 slowly; owners die, and the disk
+    loses what they wrote."""
 
     def __init__(self, seed: int, rules: Rules, script: Script) -> None:
         self.random = random.Random(seed)
@@ -312,6 +316,7 @@ class Cluster:
         self.inflight: dict[Worker, list[Lease]] = {}
         self.pending: list[Record] = []
         self.starting: list[Worker] = []
+        self.dying: set[Worker] = set()
         self.blocked: dict[Worker, set[int]] = {}
         for slot in range(self.rules.slots):
             self.start("n0", slot)
@@ -336,6 +341,8 @@ class Cluster:
                 self.start(instruction.node, instruction.slot)
             elif isinstance(instruction, TakeBack):
                 self.take_back(instruction.worker)
+            elif isinstance(instruction, CutOff):
+                self.dying.add(instruction.worker)
 
     def take_back(self, worker: Worker) -> None:
         for at, lease in enumerate(list(self.inflight[worker])):
@@ -357,17 +364,27 @@ class Cluster:
             self.inflight[worker] = []
             self.carry_out(self.state.handle(WorkerReady(worker, 0.1)))
         else:
-            busy = [worker for worker, leases in self.inflight.items() if leases]
+            busy = [worker for worker, leases in self.inflight.items() if leases or worker in self.dying]
             assert busy or self.pending or self.starting, "nothing runs, starts or waits for the disk: it hangs"
-            if busy:
-                self.work(self.random.choice(busy))
+            worker = self.random.choice(busy) if busy else None
+            if worker is not None and worker.slot == 0 and self.random.random() < 0.7:
+                self.carry_out(self.state.handle(Tick(0.6)))
+            elif worker is not None:
+                self.work(worker)
 
     def work(self, worker: Worker) -> None:
+        if worker in self.dying and (not self.inflight[worker] or self.random.random() < 0.5):
+            left = self.inflight.pop(worker)
+            self.dying.discard(worker)
+            victim = Failure(left[0].first, ErrorClass.SCRIPT, "Killed", "signal 9") if left else None
+            self.carry_out(self.state.handle(WorkerEnded(worker, victim)))
+            return
         lease = self.inflight[worker][0]
         blocked = self.blocked.get(worker, set())
         mine = [m for m in range(lease.first, lease.first + lease.count) if (lease.id, m) not in blocked]
         if mine and self.random.random() < 0.03:
             del self.inflight[worker]
+            self.dying.discard(worker)
             victim = Failure(self.random.choice(mine), ErrorClass.SCRIPT, "Killed", "signal 9")
             self.carry_out(self.state.handle(WorkerEnded(worker, victim)))
             return
@@ -387,7 +404,8 @@ def test_any_interleaving_settles_every_item_exactly_once(
     at = st.sets(st.integers(0, items - 1), max_size=8)
     script = Script(bad=data.draw(at), short=data.draw(at))
     slots, retries = data.draw(st.integers(1, 4)), data.draw(st.integers(0, 2))
-    cluster = Cluster(seed, rules(items, size, slots=slots, retries=retries), script)
+    chosen = replace(rules(items, size, slots=slots, retries=retries), is_speculative=data.draw(st.booleans()))
+    cluster = Cluster(seed, chosen, script)
     tally = cluster.run()
     settled: Counter[int] = Counter()
     for record in cluster.ledger:

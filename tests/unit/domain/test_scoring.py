@@ -17,6 +17,7 @@ from batchyard.domain.scoring_events import (
     Append,
     Assign,
     CancelRequested,
+    CutOff,
     Durable,
     Failure,
     Instruction,
@@ -27,6 +28,7 @@ from batchyard.domain.scoring_events import (
     Stop,
     TakeBack,
     TakenBack,
+    Tick,
     Worker,
     WorkerEnded,
     WorkerReady,
@@ -253,14 +255,27 @@ def test_a_new_owner_gives_up_what_had_used_its_attempts_and_retries_the_rest() 
 
 
 class Cluster:
-    """Simulated workers under a seed: they score, fail, die, are taken back; owners die and fold the ledger again."""
+    """Simulated workers under a seed: they score, fail, die, are taken back or cut off; owners die and fold the ledger
+    again."""
 
-    def __init__(self, seed: int, *, items: int, size: int, slots: int, retries: int) -> None:
+    def __init__(
+        self, seed: int, *, items: int, size: int, slots: int, retries: int, is_speculative: bool = False
+    ) -> None:
         self.random = random.Random(seed)
         self.cut = Cut(items, size)
-        self.rules = Rules(self.cut, retries + 1, -1, one_by_one=False, slots=slots)
+        self.rules = Rules(
+            self.cut,
+            retries + 1,
+            -1,
+            one_by_one=False,
+            slots=slots,
+            is_speculative=is_speculative,
+            no_progress_timeout_s=10**9,
+        )
         self.ledger: list[Record] = [Planned(items, size, "0" * 64, 0.0)]
         self.starts = 0
+        self.cut_off: set[Worker] = set()
+        self.doubled = 0
 
     def run(self) -> Tally:
         for _ in range(200):
@@ -298,11 +313,34 @@ class Cluster:
                 self.pending += instruction.records
             elif isinstance(instruction, Assign):
                 assert len(self.inflight[instruction.worker]) < 2
+                assert instruction.worker not in self.cut_off, "a worker that is being ended gets a lease"
+                self.note_double(instruction.lease)
                 self.inflight[instruction.worker].append(instruction.lease)
+            elif isinstance(instruction, CutOff):
+                self.cut_off.add(instruction.worker)
             elif isinstance(instruction, Restart):
                 self.start(instruction.node, instruction.slot)
             elif isinstance(instruction, TakeBack):
                 self.take_back(instruction.worker)
+
+    def note_double(self, lease: Lease) -> None:
+        """Count the leases of what somebody else runs; never three at a time, and only of one attempt."""
+        others = [
+            other
+            for worker, leases in self.inflight.items()
+            for other in leases
+            if worker not in self.cut_off
+            and lease.first in self.mine(worker, other)
+            and lease.first + lease.count <= other.first + other.count
+        ]
+        assert len(others) <= 1
+        assert all(self.rules.is_speculative and other.attempt == lease.attempt for other in others)
+        self.doubled += len(others)
+
+    def mine(self, worker: Worker, lease: Lease) -> list[int]:
+        """The mini-batches of a lease that were not taken back."""
+        blocked = self.blocked.get(worker, set())
+        return [m for m in range(lease.first, lease.first + lease.count) if m not in blocked]
 
     def take_back(self, worker: Worker) -> None:
         """The first mini-batch of the first lease may run; some of the rest is surely not started."""
@@ -320,28 +358,50 @@ class Cluster:
             durable, self.pending = tuple(self.pending[:n]), self.pending[n:]
             self.ledger += durable
             self.carry_out(self.state.handle(Durable(durable)))
-        elif choice < 0.45 and self.starting:
+        elif choice < 0.35:
+            self.carry_out(self.state.handle(Tick(0.9)))
+        elif choice < 0.5 and self.starting:
             worker = self.starting.pop(self.random.randrange(len(self.starting)))
             self.inflight[worker] = []
             self.carry_out(self.state.handle(WorkerReady(worker, 0.1)))
         else:
-            busy = [w for w, leases in self.inflight.items() if leases]
+            busy = [w for w, leases in self.inflight.items() if leases or w in self.cut_off]
             assert busy or self.pending or self.starting, "nothing runs, starts or waits for the disk: it hangs"
-            if busy:
-                self.work(self.random.choice(busy))
+            worker = self.random.choice(busy) if busy else None
+            if worker is not None and worker.slot == 0 and self.random.random() < 0.8:
+                self.carry_out(self.state.handle(Tick(0.5)))  # This slot's workers are slow: others will be idle.
+            elif worker is not None:
+                self.work(worker)
+
+    def end_cut_off(self, worker: Worker) -> None:
+        """A worker that is being ended may still tell what it had done; then it is gone, in the middle of anything."""
+        leases = self.inflight[worker]
+        if leases and self.random.random() < 0.5:
+            self.report(worker)
+        else:
+            self.inflight.pop(worker)
+            self.blocked.pop(worker, None)
+            self.cut_off.discard(worker)
+            victim = Failure(leases[0].first, ErrorClass.SCRIPT, "Killed", "signal 9") if leases else None
+            self.carry_out(self.state.handle(WorkerEnded(worker, victim)))
 
     def work(self, worker: Worker) -> None:
+        if worker in self.cut_off:
+            self.end_cut_off(worker)
+            return
         lease = self.inflight[worker][0]
-        blocked = self.blocked.get(worker, set())
-        mine = [m for m in range(lease.first, lease.first + lease.count) if m not in blocked]
+        mine = self.mine(worker, lease)
         if mine and self.random.random() < 0.05:
             del self.inflight[worker]
             self.blocked.pop(worker, None)
             victim = Failure(self.random.choice(mine), ErrorClass.SCRIPT, "Killed", "signal 9")
             self.carry_out(self.state.handle(WorkerEnded(worker, victim)))
             return
-        self.inflight[worker].pop(0)
-        blocked -= set(mine)
+        self.report(worker)
+
+    def report(self, worker: Worker) -> None:
+        lease = self.inflight[worker].pop(0)
+        mine = self.mine(worker, lease)
         segments, failures = [], []
         for mini_batch in mine:
             if self.random.random() < 0.1:
@@ -361,11 +421,12 @@ class Cluster:
     size=st.integers(1, 7),
     slots=st.integers(1, 5),
     retries=st.integers(0, 3),
+    is_speculative=st.booleans(),
 )
 def test_any_interleaving_settles_every_mini_batch_exactly_once(
-    seed: int, items: int, size: int, slots: int, retries: int
+    seed: int, items: int, size: int, slots: int, retries: int, is_speculative: bool
 ) -> None:
-    cluster = Cluster(seed, items=items, size=size, slots=slots, retries=retries)
+    cluster = Cluster(seed, items=items, size=size, slots=slots, retries=retries, is_speculative=is_speculative)
     tally = cluster.run()
     settled: Counter[int] = Counter()
     attempts: Counter[int] = Counter()
@@ -382,6 +443,13 @@ def test_any_interleaving_settles_every_mini_batch_exactly_once(
     assert counts.succeeded + counts.failed == counts.items == items
     assert counts.incomplete == 0
     assert isinstance(cluster.ledger[-1], Verdict)
+
+
+def test_the_simulation_does_lease_stragglers_twice() -> None:
+    clusters = [Cluster(seed, items=20, size=1, slots=4, retries=1, is_speculative=True) for seed in range(20)]
+    for cluster in clusters:
+        cluster.run()
+    assert sum(cluster.doubled for cluster in clusters) > 10
 
 
 @pytest.mark.parametrize(

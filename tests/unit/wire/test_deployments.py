@@ -132,9 +132,22 @@ def test_the_body_of_the_sdk_is_read() -> None:
 
 def test_a_draft_survives_the_wire_with_every_setting() -> None:
     default = ExecutionSettings()
-    assert all(getattr(UNUSUAL, setting.name) != getattr(default, setting.name) for setting in fields(UNUSUAL))
+    same = {
+        setting.name for setting in fields(UNUSUAL) if getattr(UNUSUAL, setting.name) == getattr(default, setting.name)
+    }
+    assert same == {"speculative"}  # It is refused beside summary_only and has a test of its own.
     draft = replace(DRAFT, settings=UNUSUAL, description="d", properties={"p": "q"})
     assert deployment_from_arm("digits", "dpl", deployment_to_arm_body(DEFAULT_SCOPE, draft)) == draft
+
+
+def test_speculation_survives_the_wire_and_is_refused_beside_summary_only() -> None:
+    wanted = replace(DRAFT, settings=replace(UNUSUAL, output_action=OutputAction.APPEND_ROW, speculative=True))
+    body = deployment_to_arm_body(DEFAULT_SCOPE, wanted)
+    assert deployment_from_arm("digits", "dpl", body).settings == wanted.settings
+    both = replace(DRAFT, settings=replace(UNUSUAL, speculative=True))
+    with pytest.raises(InvalidInput) as caught:
+        deployment_from_arm("digits", "dpl", deployment_to_arm_body(DEFAULT_SCOPE, both))
+    assert [mistake.field for mistake in caught.value.mistakes] == ["properties.speculative"]
 
 
 def test_a_label_survives_the_wire() -> None:

@@ -1,0 +1,34 @@
+"""The rules of one job's scoring: what its spec and its input say, as the state machine needs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from batchyard.domain.deployments import TOLERATES_ALL, TOLERATES_ALL_PERCENT
+from batchyard.domain.minibatches import Cut
+from batchyard.domain.progress_guard import LEAST_DEFAULT_S
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the verdict and the hand-out depend on, from the job's spec.
+
+    max_attempts: max_retries + 1. one_by_one: leases of a single mini-batch (jobs whose scripts write files).
+    slots: worker processes of the job. The error budgets are those of `domain.budgets`.
+    is_speculative: stragglers are leased twice (`domain.speculation`).
+    no_progress_timeout_s: how long nothing may be settled while workers have work (`domain.progress_guard`).
+    isolates: a mini-batch whose tries are used up is divided; isolates_short: so is one whose result is short.
+    """
+
+    cut: Cut
+    max_attempts: int
+    error_threshold: int
+    one_by_one: bool
+    slots: int
+    mini_batch_error_threshold: int = TOLERATES_ALL
+    error_threshold_percent: float = TOLERATES_ALL_PERCENT
+    allowed_failed_percent: float = TOLERATES_ALL_PERCENT
+    no_progress_timeout_s: float = LEAST_DEFAULT_S
+    isolates: bool = False
+    isolates_short: bool = False
+    is_speculative: bool = False
