@@ -49,6 +49,7 @@ class Bench:
         with self._place() as work:
             source, output, stamp = input_folder(self.root, *workload.inputs), work / "output", work / "first"
             variables = {"BENCH_FIRST": str(stamp), **({"BENCH_MEMORY": "1"} if with_memory else {})}
+            variables |= {} if workload.isolates else {"BENCH_NO_ISOLATION": "1"}
             command = _command(peer, workload, source, output, variables)
             used = _watched(peer, command, self._environment(workload, variables), with_memory=with_memory)
             if used.exit_code:

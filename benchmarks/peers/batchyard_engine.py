@@ -26,7 +26,11 @@ def main(script: Path, folder: Path, output: Path, size: int) -> None:
     direct = DirectHome(work / "home")
     chosen = {k: v for k, v in os.environ.items() if k.startswith("BENCH_")}
     settings = ExecutionSettings(
-        mini_batch_size=size, max_concurrency_per_instance=2, environment_variables=chosen, error_threshold=100_000
+        mini_batch_size=size,
+        max_concurrency_per_instance=2,
+        error_threshold=100_000,
+        isolate_failing_items="BENCH_NO_ISOLATION" not in os.environ,
+        environment_variables=chosen,
     )
     direct.submit("bench", folder, script.read_text(), settings, model=_model())
     job = claim_job(direct.rooms)
