@@ -114,6 +114,9 @@ def test_a_run_that_hangs_within_a_huge_time_limit_is_ended_by_the_guard(own_hom
     assert "NoProgress (timeout): No progress update in 2 seconds" in told
     assert "has been on mini-batch 3 (item 3 of the listing) for " in told
     assert "First failing mini-batch starts at item: item-000" in told
+    (folder,) = (own_home.home / "runs").iterdir()
+    stacks = "".join(log.read_text() for log in (folder / "logs" / "user" / "error").rglob("*.txt"))
+    assert 'score.py", line 5 in run' in stacks
     assert {0, 1, 2} <= committed(own_home)
 
 

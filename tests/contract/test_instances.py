@@ -123,6 +123,26 @@ def run(mini_batch):
     assert "in helper" in log
 
 
+def test_workers_that_hang_tell_their_stacks_when_asked_and_go_on(tmp_path: Path) -> None:
+    script = """
+import os, time
+def run(mini_batch):
+    open("running", "w").close()
+    while not os.path.exists("go"): time.sleep(0.01)
+    return mini_batch
+"""
+    with Bench(tmp_path, script, items=1) as bench:
+        (worker,) = bench.start()
+        bench.assign(worker, 0)
+        bench.until((bench.plan.code_dir / "running").exists)
+        bench.instances.tell_stacks([worker, Worker("n0", 0, 99)])
+        log = bench.log("user/error/n0/n0-s0-0.txt")
+        (bench.plan.code_dir / "go").touch()
+        bench.wait(LeaseReported)
+    assert "The job makes no progress. Its stacks" in log
+    assert 'score.py", line 5 in run' in log
+
+
 def test_a_start_that_takes_too_long_tells_its_stacks(tmp_path: Path) -> None:
     script = "import time\ndef init(): time.sleep(60)\ndef run(mini_batch): return mini_batch\n"
     with Bench(tmp_path, script, start_timeout_s=2.0) as bench:

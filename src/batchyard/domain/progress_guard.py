@@ -72,7 +72,7 @@ def _reason(limit_s: float, stalled: Sequence[_Stalled], cut: Cut) -> str:
     more = f"; and {len(stalled) - _MOST_NAMED} more" if len(stalled) > _MOST_NAMED else ""
     return (
         f"No progress update in {limit_s:g} seconds: nothing was scored and nothing failed while workers had work. "
-        f"{named}{more}. See their logs; `no_progress_timeout` is the limit."
+        f"{named}{more}. Their stacks are in logs/user/error; `no_progress_timeout` is the limit."
     )
 
 

@@ -41,6 +41,7 @@ from batchyard.domain.scoring_events import (
     Stop,
     TakeBack,
     TakenBack,
+    TellStacks,
     Tick,
     Worker,
     WorkerEnded,
@@ -258,6 +259,7 @@ class Scoring:
         self._speculate(out)
         end = self._guard.passed(event.seconds, self._seats, now_s=self._elapsed_s)
         if end is not None:
+            out.append(TellStacks(tuple(worker for worker, seat in self._seats.items() if seat.leases)))
             self._judge(end, out)
 
     def _cut_off(self, double: Double, out: list[Instruction]) -> None:

@@ -190,6 +190,13 @@ class CutOff:
 
 
 @dataclass(frozen=True, slots=True)
+class TellStacks:
+    """Write what these workers are doing into their logs: they hang, and will be killed."""
+
+    workers: tuple[Worker, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Restart:
     """Start a new worker in the slot of one that ended."""
 
@@ -211,4 +218,4 @@ class Stop:
     is_early: bool
 
 
-Instruction = Assign | TakeBack | CutOff | Restart | Append | Stop
+Instruction = Assign | TakeBack | CutOff | TellStacks | Restart | Append | Stop

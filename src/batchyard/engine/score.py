@@ -22,6 +22,7 @@ from batchyard.domain.scoring_events import (
     Restart,
     Stop,
     TakeBack,
+    TellStacks,
 )
 from batchyard.engine.group_sync import GroupSync
 from batchyard.engine.lease import JobLease
@@ -114,6 +115,8 @@ class _Driver:
                 self._instances.take_back(instruction.worker)
             elif isinstance(instruction, CutOff):
                 self._instances.cut_off(instruction.worker)
+            elif isinstance(instruction, TellStacks):
+                self._instances.tell_stacks(instruction.workers)
             elif isinstance(instruction, Restart):
                 self._instances.restart(instruction.node, instruction.slot)
             elif isinstance(instruction, Stop):

@@ -13,6 +13,8 @@ from batchyard.domain.scoring_events import InstanceEvent, Lease, LeaseReported,
 from batchyard.instances.agent import Agent
 from batchyard.instances.durable import Durability
 from batchyard.instances.sessions import kill_strays_below
+from batchyard.instances.stacks import tell_stacks
+from batchyard.instances.workers import error_log
 from batchyard.ports.instance import FrozenListing, WorkerPlan
 
 _TICK_S = 0.05
@@ -71,6 +73,12 @@ class LocalInstances:
     def cut_off(self, worker: Worker) -> None:
         """End a worker at once; WorkerEnded tells."""
         self._agents[worker.node].cut_off(worker)
+
+    def tell_stacks(self, workers: Sequence[Worker]) -> None:
+        """Write the stacks of these workers into their error logs; takes half a second at most."""
+        living = [worker for worker in workers if worker in self._agents[worker.node].workers]
+        processes = {error_log(self._plan, worker): self._agents[worker.node].process(worker) for worker in living}
+        tell_stacks(processes, "The job makes no progress.", cap_bytes=self._plan.log_cap_bytes)
 
     def tend(self) -> None:
         """Take in what workers tell of their starts; events wait for `poll`. Raises: PlatformError."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from batchyard.instances.workers import WorkerProcess
@@ -9,6 +11,7 @@ from batchyard_runtime.logs import append_error
 
 _LONGEST_NS = 500_000_000
 _LARGEST_CHARACTERS = 64 << 10
+_LOOK_EVERY_S = 0.01
 _OURS = "/batchyard_runtime/"
 
 
@@ -29,6 +32,16 @@ class LastWords:
     def keep(self, log: Path, headline: str, *, cap_bytes: int) -> None:
         """Add the stacks of all threads to the log of the script's errors."""
         append_error(str(log), f"{headline} Its stacks, most recent call first:", self.stacks, cap_bytes=cap_bytes)
+
+
+def tell_stacks(processes: Mapping[Path, WorkerProcess], headline: str, *, cap_bytes: int) -> None:
+    """Write the stacks of several workers, each to its log, as far as they answer within half a second together."""
+    asked = {log: LastWords(process, now_ns=time.monotonic_ns()) for log, process in processes.items()}
+    while not all([words.has_come(time.monotonic_ns()) for words in asked.values()]):  # noqa: C419 - all are asked
+        time.sleep(_LOOK_EVERY_S)
+    for log, words in asked.items():
+        if words.stacks:
+            words.keep(log, headline, cap_bytes=cap_bytes)
 
 
 def main_thread(stacks: str) -> str:

@@ -95,6 +95,10 @@ class Instances(Protocol):
     def cut_off(self, worker: Worker) -> None:
         """End a worker at once, whatever it runs, and all it started; WorkerEnded tells. Nothing if it is gone."""
 
+    def tell_stacks(self, workers: Sequence[Worker]) -> None:
+        """Write the stacks of all threads of these workers into their error logs, as far as they answer; takes half a
+        second at most. They go on."""
+
     def poll(self, timeout_s: float) -> Sequence[InstanceEvent]:
         """Wait up to timeout_s for events and give them in order; enforces the time limit of each mini-batch meanwhile.
 

@@ -22,6 +22,7 @@ from batchyard.domain.scoring_events import (
     LeaseReported,
     Segment,
     Stop,
+    TellStacks,
     Tick,
     Worker,
     WorkerReady,
@@ -41,6 +42,7 @@ class Bench:
         self.state = Scoring(rules, self.tally)
         self.leases: dict[Worker, Lease] = {}
         self.is_stopped_early = False
+        self.asked_for_stacks: tuple[Worker, ...] = ()
 
     def handle(self, event: Event) -> None:
         for instruction in self.state.handle(event):
@@ -48,6 +50,8 @@ class Bench:
                 self.handle(Durable(instruction.records))
             elif isinstance(instruction, Assign):
                 self.leases.setdefault(instruction.worker, instruction.lease)
+            elif isinstance(instruction, TellStacks):
+                self.asked_for_stacks = instruction.workers
             elif isinstance(instruction, Stop):
                 self.is_stopped_early = instruction.is_early
 
@@ -88,9 +92,10 @@ def test_a_job_whose_workers_settle_nothing_ends_and_says_who_hangs_on_what() ->
         "No progress update in 10 seconds: nothing was scored and nothing failed while workers had work. "
         "Worker n0-s0-0 has been on mini-batch 0 (items 0 to 1 of the listing) for 10 s; "
         "Worker n0-s1-1 has been on mini-batch 1 (items 2 to 3 of the listing) for 7 s. "
-        "See their logs; `no_progress_timeout` is the limit."
+        "Their stacks are in logs/user/error; `no_progress_timeout` is the limit."
     )
     assert bench.is_stopped_early
+    assert bench.asked_for_stacks == WORKERS
     assert bench.tally.counts.incomplete == 8
 
 
