@@ -7,7 +7,7 @@ so is the end of a channel: a worker whose commands end exits at once, a worker 
 
 Commands, agent to worker (`kind`):
     start   first; the keys of `worker.work`, which only reads them
-    listing input_root, paths, index, items, mini_batch_size: what is scored (see `listing`); once, before any lease
+    listing input_root, paths, index, items, mini_batch_size, starts: what is scored (see `listing`), before any lease
     lease   id, first, count, attempt, ticket, items: score mini-batches first..first+count-1 (see `stamp` for tickets);
             items: [start, stop) of the one mini-batch's items, or null for all of them
     end     run `shutdown()` and exit

@@ -19,8 +19,14 @@ class Listing:
     Item k's path is listing[index[k]:index[k+1]-1]; each path ends with one NUL; index is little-endian u64.
     """
 
-    def __init__(self, *, root: str, listing: str, index: str, items: int, mini_batch_size: int) -> None:
-        """root: joined before each path. Raises: OSError, ValueError when the files do not hold `items` items."""
+    def __init__(
+        self, *, root: str, listing: str, index: str, items: int, mini_batch_size: int, starts: str = ""
+    ) -> None:
+        """root: joined before each path. starts: a file of u64 with the first item of each mini-batch, and `items` at
+        the end; "" where all have the same size.
+
+        Raises: OSError, ValueError when the files do not hold `items` items.
+        """
         if sys.byteorder != "little":
             raise ValueError("the listing can be read on little-endian machines only")
         words = memoryview(_map(index)).cast("Q")
@@ -31,6 +37,9 @@ class Listing:
         self._prefix = root.rstrip("/") + "/"
         self._items = items
         self._size = mini_batch_size
+        self._starts = memoryview(_map(starts)).cast("Q") if starts else None
+        if self._starts is not None and self._starts[-1] != items:
+            raise ValueError("the mini-batches do not hold the listing's %d items" % items)
 
     def mini_batches(self, first: int, count: int) -> Iterator[list[str]]:
         """Give the paths of each of these mini-batches, as the file system spells them (`os.fsencode` gives the bytes).
@@ -39,6 +48,9 @@ class Listing:
         """
         size = self._size
         step = max(1, _CHUNK_ITEMS // size)
+        if self._starts is not None:
+            yield from self._packed(self._starts, first, count, step)
+            return
         for start in range(first, first + count, step):
             stop = min(start + step, first + count)
             paths = self._paths(start * size, min(stop * size, self._items))
@@ -48,6 +60,14 @@ class Listing:
     def relative(self, path: str) -> str:
         """Give one of the paths without the input's root."""
         return path[len(self._prefix) :]
+
+    def _packed(self, starts: memoryview, first: int, count: int, step: int) -> Iterator[list[str]]:
+        for start in range(first, first + count, step):
+            stop = min(start + step, first + count)
+            bounds = starts[start : stop + 1].tolist()
+            paths = self._paths(bounds[0], bounds[-1])
+            for at in range(len(bounds) - 1):
+                yield paths[bounds[at] - bounds[0] : bounds[at + 1] - bounds[0]]
 
     def _paths(self, first: int, last: int) -> list[str]:
         """Decode many at once, which takes a fraction of the time of one by one.

@@ -126,6 +126,7 @@ def _listing(command: Values) -> Listing:
             index=command["index"],
             items=command["items"],
             mini_batch_size=command["mini_batch_size"],
+            starts=command["starts"],
         )
     except (OSError, ValueError) as exc:
         raise WritesFailed("the listing %r cannot be read: %s" % (command["paths"], exc)) from exc

@@ -45,6 +45,7 @@ def run(mini_batch):
 # Every field of ExecutionSettings, and every key of a model deployment's YAML (reference A.2, A.3): its proof.
 PROOFS = {
     "mini_batch_size": "test_mini_batch_size_is_the_number_of_items_for_one_run",
+    "mini_batch_max_bytes": "test_mini_batch_max_bytes_limits_the_bytes_for_one_run",
     "max_concurrency_per_instance": "test_max_concurrency_per_instance_is_the_number_of_processes_of_one_instance",
     "instance_count": "test_instance_count_is_the_number_of_instances_that_score",
     "resources.instance_count": "test_instance_count_is_the_number_of_instances_that_score",
@@ -127,6 +128,14 @@ def test_mini_batch_size_is_the_number_of_items_for_one_run(bench: Bench) -> Non
     assert bench.score(name, ["a"] * 5)["counts"]["miniBatches"] == 1
     bench.change(name, "settings.mini_batch_size=2")
     assert bench.score(name, ["a"] * 5)["counts"]["miniBatches"] == 3
+
+
+def test_mini_batch_max_bytes_limits_the_bytes_for_one_run(bench: Bench) -> None:
+    name = bench.make("bytes", miniBatchSize=5)
+    bench.change(name, "settings.mini_batch_max_bytes=2")
+    assert bench.score(name, ["a"] * 5)["counts"]["miniBatches"] == 3
+    job = bench.score(name, ["a", "a", "large", "a", "a"])
+    assert (job["status"], job["counts"]["miniBatches"], job["counts"]["succeeded"]) == ("Completed", 3, 5)
 
 
 def test_max_concurrency_per_instance_is_the_number_of_processes_of_one_instance(bench: Bench) -> None:
@@ -362,6 +371,7 @@ def test_settings_without_effect_are_accepted_and_said_to_have_none(bench: Bench
 def test_the_legacy_form_without_type_means_the_same_as_the_new_one(bench: Bench) -> None:
     settings: dict[str, Any] = {
         "mini_batch_size": 3,
+        "mini_batch_max_bytes": 4096,
         "max_concurrency_per_instance": 2,
         "error_threshold": 4,
         "mini_batch_error_threshold": 3,
@@ -400,6 +410,7 @@ def test_a_deployment_without_settings_shows_the_documented_defaults(bench: Benc
     assert shown["resources"] == {"instance_count": 1}
     assert shown["settings"] == {
         "mini_batch_size": 10,
+        "mini_batch_max_bytes": None,
         "max_concurrency_per_instance": 1,
         "error_threshold": -1,
         "mini_batch_error_threshold": -1,

@@ -53,7 +53,13 @@ class Outcome:
 
 
 def run_under_fault(
-    folder: Path, fault: str, *, writes_files: bool = False, within_s: float = 150.0, notes: Path | None = None
+    folder: Path,
+    fault: str,
+    *,
+    writes_files: bool = False,
+    within_s: float = 150.0,
+    notes: Path | None = None,
+    most_bytes: int | None = None,
 ) -> Outcome:
     """Run one job in a fresh home with BATCHYARD_FAULT set, and check what must always be true.
 
@@ -69,6 +75,7 @@ def run_under_fault(
     action = OutputAction.SUMMARY_ONLY if writes_files else OutputAction.APPEND_ROW
     settings = ExecutionSettings(
         mini_batch_size=2,
+        mini_batch_max_bytes=most_bytes,
         max_concurrency_per_instance=2,
         retry=RetrySettings(max_retries=5, timeout_s=3.0),
         output_action=action,

@@ -46,6 +46,11 @@ def test_a_process_that_sleeps_at_any_point_and_wakes_late_changes_nothing(tmp_p
         check(run.result(), f"{point} stop")
 
 
+@pytest.mark.parametrize("point", ["plan.frozen", "score.reported", "publish.before"])
+def test_mini_batches_cut_by_bytes_survive_as_others_do(tmp_path: Path, point: str) -> None:
+    check(run_under_fault(tmp_path, f"{point}:1:kill", most_bytes=20), point)
+
+
 @pytest.mark.parametrize("point", ["worker.after_run", "worker.before_report", "score.reported", "publish.before"])
 def test_files_that_a_script_writes_are_published_once(tmp_path: Path, point: str) -> None:
     outcome = run_under_fault(tmp_path, f"{point}:1:kill", writes_files=True)

@@ -15,7 +15,7 @@ from batchyard.ports.records import Transaction
 _RESUMABLE = (JobStatus.FAILED, JobStatus.CANCELED)
 _NOTHING_SUCCEEDED = "NoItemSucceeded"
 # What the ledger rests on, and where the output was promised to go.
-_FIXED = ("mini_batch_size", "output_file_name")
+_FIXED = ("mini_batch_size", "mini_batch_max_bytes", "output_file_name")
 
 
 def check_resumable(job: Job) -> None:

@@ -62,7 +62,8 @@ class RetrySettings:
 class ExecutionSettings:
     """Every execution setting of A.3, with Azure's defaults.
 
-    mini_batch_size: items for one `run()`. The four error budgets are explained in `domain.budgets`.
+    mini_batch_size: items for one `run()`, at most. mini_batch_max_bytes: bytes of their files, None for any number.
+    The four error budgets are explained in `domain.budgets`.
     speculative: stragglers are scored twice and the first report wins (`domain.speculation`).
     no_progress_timeout_s: see `domain.progress_guard`; None for what follows from the time limit.
     isolate_failing_items: a mini-batch that fails for good is divided until the failing items stand alone
@@ -85,6 +86,7 @@ class ExecutionSettings:
     environment_variables: Mapping[str, str] = field(default_factory=dict)
     no_progress_timeout_s: float | None = None
     speculative: bool = False
+    mini_batch_max_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ class Overrides:
     error_threshold_percent: float | None = None
     allowed_failed_percent: float | None = None
     no_progress_timeout_s: float | None = None
+    mini_batch_max_bytes: int | None = None
 
 
 # Overrides and settings call these by the same names.
@@ -114,6 +117,7 @@ _PLAIN_OVERRIDES = (
     "error_threshold_percent",
     "allowed_failed_percent",
     "no_progress_timeout_s",
+    "mini_batch_max_bytes",
     "output_file_name",
 )
 
@@ -169,6 +173,12 @@ def settings_mistakes(settings: ExecutionSettings, *, prefix: str = "settings.")
     """Name every setting that is out of range; prefix: where the settings stand in the user's document."""
     rules: Iterable[tuple[str, bool, object, str]] = (
         ("mini_batch_size", settings.mini_batch_size >= 1, settings.mini_batch_size, "1 or more"),
+        (
+            "mini_batch_max_bytes",
+            settings.mini_batch_max_bytes is None or settings.mini_batch_max_bytes >= 1,
+            settings.mini_batch_max_bytes,
+            "1 or more bytes, or left out",
+        ),
         (
             "max_concurrency_per_instance",
             settings.max_concurrency_per_instance >= 1,

@@ -42,6 +42,8 @@ class Planned:
     """The input is frozen: how many items, cut into mini-batches of which size.
 
     listing: name of the frozen listing in the job home, and listing_sha256 its hash. listed_at: epoch seconds, UTC.
+    starts: name of the file that says where each mini-batch begins, mini_batches how many there are, and heaviest which
+    ones are handed out first, in that order: where bytes were counted too; else "", 0, ().
     skipped: what was found beside the items and is no file (pipes, sockets, devices); skipped_names: the first of
     them, bytes that are not UTF-8 as surrogates.
     """
@@ -53,6 +55,9 @@ class Planned:
     listing: str = "listing/1"
     skipped: int = 0
     skipped_names: tuple[str, ...] = ()
+    starts: str = ""
+    mini_batches: int = 0
+    heaviest: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +274,8 @@ def _decode(body: bytes) -> Record:
     values = json.loads(text)
     kind = _KINDS[values.pop("kind")]
     if kind is Planned:
-        values["skipped_names"] = tuple(values.get("skipped_names", ()))
+        for name in ("skipped_names", "heaviest"):
+            values[name] = tuple(values.get(name, ()))
     elif values.get("items"):
         values["items"] = tuple(values["items"])
     if kind is Committed:

@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Items 0..items-1 of the listing, cut in order into mini-batches of `size`; the last may be shorter."""
+    """Items 0..items-1 of the listing, cut in order into mini-batches of `size`; the last may be shorter.
+
+    starts: where bytes were counted too: the first item of each mini-batch, and `items` at the end; None by size alone.
+    """
 
     items: int
     size: int
+    starts: Sequence[int] | None = None
 
     @property
     def mini_batches(self) -> int:
-        """How many: ceil(items / size)."""
+        """How many; by size alone ceil(items / size)."""
+        if self.starts is not None:
+            return len(self.starts) - 1
         return -(-self.items // self.size)
 
     def bounds(self, mini_batch: int, items: tuple[int, int] | None = None) -> tuple[int, int]:
         """The positions [first, last) of a mini-batch's items in the listing; items: only this part of them."""
-        first = mini_batch * self.size
+        first = mini_batch * self.size if self.starts is None else self.starts[mini_batch]
         if items is not None:
             return first + items[0], first + items[1]
-        return first, min(first + self.size, self.items)
+        return first, first + self.items_in(mini_batch, 1)
 
     def items_in(self, first: int, count: int) -> int:
         """How many items the mini-batches first..first+count-1 hold."""
+        if self.starts is not None:
+            return self.starts[first + count] - self.starts[first]
         return min((first + count) * self.size, self.items) - first * self.size if count else 0
 
 

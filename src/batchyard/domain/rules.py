@@ -16,6 +16,7 @@ class Rules:
     max_attempts: max_retries + 1. one_by_one: leases of a single mini-batch (jobs whose scripts write files).
     slots: worker processes of the job. The error budgets are those of `domain.budgets`.
     is_speculative: stragglers are leased twice (`domain.speculation`).
+    heaviest: mini-batches to hand out first, one by one, in that order.
     no_progress_timeout_s: how long nothing may be settled while workers have work (`domain.progress_guard`).
     isolates: a mini-batch whose tries are used up is divided; isolates_short: so is one whose result is short.
     """
@@ -32,3 +33,4 @@ class Rules:
     isolates: bool = False
     isolates_short: bool = False
     is_speculative: bool = False
+    heaviest: tuple[int, ...] = ()

@@ -52,6 +52,7 @@ from batchyard.domain.seats import Seat
 from batchyard.domain.slots import Slots
 from batchyard.domain.speculation import Double, Speculation
 from batchyard.domain.tally import Tally
+from batchyard.domain.waiting import Waiting
 
 LEASES_PER_WORKER = 2  # One running, one waiting in the pipe: that hides the round trip, more gains nothing.
 
@@ -68,7 +69,7 @@ class Scoring:
     def __init__(self, rules: Rules, tally: Tally) -> None:
         self._rules = rules
         self.tally = tally
-        self._waiting = RangeSet(tally.settled.gaps(rules.cut.mini_batches))
+        self._waiting = Waiting(tally.settled.gaps(rules.cut.mini_batches), rules.heaviest)
         self._retries = Retries()
         self._seats: dict[Worker, Seat] = {}
         self._slots = Slots()
@@ -155,7 +156,8 @@ class Scoring:
         self._give_back(lease, self._speculation.without_doubled(event.worker, missing))
         if lease.items is None:
             ran = sum(segment.count for segment in event.segments) + len(event.failures)
-            self._sizes.measured(ran, event.seconds)
+            if not self._waiting.is_heavy(lease.first):  # Those tell nothing of all others.
+                self._sizes.measured(ran, event.seconds)
             self._speculation.reported(ran, event)
         records: list[Record] = []
         for segment in event.segments:
@@ -344,10 +346,14 @@ class Scoring:
             return self._lease(retry.mini_batch, 1, retry.attempt, retry.items)
         if not self._waiting or self._is_held:
             return None
-        if is_prefetch and not self._sizes.is_prefetch_worth_it:
+        if is_prefetch and (not self._sizes.is_prefetch_worth_it or self._is_long(seat)):
             return None
         found = self._waiting.take(self._sizes.next_count(len(self._waiting), self._rules.slots))
         return None if found is None else self._lease(found[0], found[1] - found[0], 1)
+
+    def _is_long(self, seat: Seat) -> bool:
+        """Whether what is handed to this worker now would wait for long, or what comes next may not wait."""
+        return self._waiting.is_heavy_next or any(self._waiting.is_heavy(lease.first) for lease in seat.leases)
 
     def _lease(self, first: int, count: int, attempt: int, items: Slice | None = None) -> Lease:
         lease = Lease(self._next_lease, first, count, attempt, items)

@@ -38,7 +38,9 @@ class Tally:
     groups; recovered: mini-batches whose attempts failed before one succeeded. run: the job's run that wrote last.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, open_cut: Callable[[Planned], Cut] | None = None) -> None:
+        """open_cut: gives the cut of a plan; needed only where a plan's mini-batches may be cut by bytes."""
+        self._open_cut = open_cut or _cut_by_size
         self.cut: Cut | None = None
         self.counts = Counts()
         self.settled = RangeSet()
@@ -66,7 +68,7 @@ class Tally:
         elif isinstance(record, Lost):
             self._lose(record)
         elif isinstance(record, Planned):
-            self.cut = Cut(record.items, record.mini_batch_size)
+            self.cut = self._open_cut(record)
             items = record.items + record.skipped
             self.counts = replace(self.counts, items=items, skipped=record.skipped, mini_batches=self.cut.mini_batches)
         elif isinstance(record, Verdict):
@@ -192,6 +194,12 @@ class Tally:
 def failure_report(tally: Tally, name_of: Callable[[int], str] | None = None) -> FailureReport:
     """Give the failures so far, in groups. name_of: the item at a position; None leaves samples unnamed."""
     return FailureReport(tally.failures.groups(name_of), tally.recovered.groups(name_of))
+
+
+def _cut_by_size(planned: Planned) -> Cut:
+    if planned.starts:
+        raise ValueError(f"{planned.starts} says where mini-batches begin, and nobody reads it here")
+    return Cut(planned.items, planned.mini_batch_size)
 
 
 def job_error(tally: Tally, *, item_names: Mapping[int, str] | None = None) -> JobError | None:

@@ -27,6 +27,7 @@ from batchyard.domain.minibatches import Cut
 from batchyard.domain.outcomes import short_message
 from batchyard.domain.tally import Tally
 from batchyard.engine.ledger_file import Extent, records
+from batchyard.engine.packing import open_cut
 from batchyard.engine.plain_json import to_json
 from batchyard.engine.plan import Listing
 from batchyard.engine.prepare import clear
@@ -77,7 +78,7 @@ def _publish(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed, gathered: Ga
             entry = publication.write_rows(pieces(home, gathered))
             written.append({**_entry(entry), "rows": sealed.tally.counts.rows})
         rooms.faults.reach("collect.rows_written")
-        cut = Cut(sealed.planned.items, sealed.planned.mini_batch_size)
+        cut = open_cut(home, sealed.planned)
         with closing(Listing(home.path(sealed.planned.listing))) as listing:
             written.append(_entry(publication.write_failed_items(failed_lines(gathered.failures, listing, cut))))
         written += _write_files(publication, home, gathered.files, job.spec.settings.same_name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from batchyard.domain.deployments import OutputAction, given
@@ -25,6 +26,7 @@ from batchyard.engine.collect import Sealed, collect
 from batchyard.engine.lease import JobLease
 from batchyard.engine.ledger_file import LedgerFile, extents, ledger_sha256, records
 from batchyard.engine.overview import write_errors, write_overview, write_readme
+from batchyard.engine.packing import open_cut
 from batchyard.engine.plan import Listing, plan
 from batchyard.engine.prepare import Staged, clear_run_folders, frozen_listing, prepare, worker_plan
 from batchyard.engine.progress import ProgressWatch, named_failures
@@ -109,7 +111,7 @@ def _plan_and_score(
         logs=rooms.logs_of(job.name) / "logs",
         monotonic=rooms.monotonic,
     )
-    rules = _rules(job, planned)
+    rules = _rules(job, planned, open_cut(staged.home, planned))
     score(rules, ledger, instances, lease, faults=rooms.faults, watch=watch, monotonic=rooms.monotonic)
 
 
@@ -140,10 +142,10 @@ def _advance_to_running(rooms: Rooms, lease: JobLease, tally: Tally, planned: Pl
         log.info("cancel came first", extra={"job": lease.name})  # The next renewal tells the scoring loop.
 
 
-def _rules(job: Job, planned: Planned) -> Rules:
+def _rules(job: Job, planned: Planned, cut: Cut) -> Rules:
     settings = job.settings
     return Rules(
-        cut=Cut(planned.items, planned.mini_batch_size),
+        cut=cut,
         max_attempts=settings.retry.max_retries + 1,
         error_threshold=settings.error_threshold,
         mini_batch_error_threshold=settings.mini_batch_error_threshold,
@@ -155,6 +157,7 @@ def _rules(job: Job, planned: Planned) -> Rules:
         isolates=settings.isolate_failing_items,
         isolates_short=settings.isolate_failing_items and settings.output_action is OutputAction.APPEND_ROW,
         slots=settings.instance_count * settings.max_concurrency_per_instance,
+        heaviest=planned.heaviest,
     )
 
 
@@ -237,7 +240,7 @@ def _read_sealed(home: JobHome, job: Job) -> Sealed | None:
     sha256 = ledger_sha256(home, parts)
     if sha256 != job.ledger_sha256:
         return None
-    tally, planned = Tally(), None
+    tally, planned = Tally(partial(open_cut, home)), None
     for record in records(home, parts):
         tally.apply(record)
         planned = record if isinstance(record, Planned) else planned

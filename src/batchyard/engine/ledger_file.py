@@ -6,11 +6,13 @@ import hashlib
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
 from batchyard.domain.errors import NotFound, PlatformError
 from batchyard.domain.ledger import MAGIC, Committed, Lost, Opened, Record, Resumed, encode, live, read, valid_bytes
 from batchyard.domain.tally import Tally
+from batchyard.engine.packing import open_cut
 from batchyard.ports.faults import Faults
 from batchyard.ports.job_home import JobHome
 
@@ -85,7 +87,7 @@ class LedgerFile:
         resumed: the run that goes on by hand, None for the first; written unless an owner before this one did.
         Ranges whose bytes are missing, short or wrong become Lost at once.
         """
-        self.tally = Tally()
+        self.tally = Tally(partial(open_cut, home))
         self._faults, self._check = faults, check
         self._pending: list[Record] = []
         self._pending_since: float | None = None

@@ -16,10 +16,10 @@ from batchyard.domain.deployments import OutputAction
 from batchyard.domain.errors import Conflict, NotFound, PlatformError
 from batchyard.domain.jobs import Job
 from batchyard.domain.ledger import Committed, Planned, live
-from batchyard.domain.minibatches import Cut
 from batchyard.domain.tally import Tally
 from batchyard.engine.collect import failed_lines, gather, pieces
 from batchyard.engine.ledger_file import Extent, extents, is_whole, lost_of, records
+from batchyard.engine.packing import open_cut
 from batchyard.engine.plan import Listing
 from batchyard.ports.datastore import Piece
 from batchyard.ports.job_home import JobHome, JobHomes
@@ -38,7 +38,7 @@ class LedgerPartials:
     def look(self, job: Job) -> Partial:
         """Say what there is now, every range checked by its crc."""
         home = self._home(job)
-        parts, tally, size = extents(home), Tally(), 0
+        parts, tally, size = extents(home), Tally(partial(open_cut, home)), 0
         for record in records(home, parts):
             tally.apply(record)
         for record in live(lambda: records(home, parts)):
@@ -73,7 +73,7 @@ class LedgerPartials:
         with tempfile.TemporaryDirectory(prefix="batchyard-partial-") as folder:
             gathered = gather(home, parts, Path(folder), counts=partial(_is_there, home), with_files=False)
             with closing(Listing(home.path(planned.listing))) as listing:
-                yield from failed_lines(gathered.failures, listing, Cut(planned.items, planned.mini_batch_size))
+                yield from failed_lines(gathered.failures, listing, open_cut(home, planned))
 
     def _home(self, job: Job) -> JobHome:
         if not self._homes.exists(job.name):

@@ -8,6 +8,7 @@ import os
 import struct
 from array import array
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import accumulate, chain, islice
 from operator import add
 from pathlib import Path
@@ -16,6 +17,8 @@ from batchyard.domain.errors import InvalidInput, Mistake, PlatformError
 from batchyard.domain.item_names import item_text
 from batchyard.domain.jobs import InputKind, Job
 from batchyard.domain.ledger import Planned
+from batchyard.domain.packing import Packing
+from batchyard.engine.packing import PackedStarts
 from batchyard.engine.prepare import Staged
 from batchyard.engine.rooms import Rooms
 from batchyard.engine.sorting import SortedRuns
@@ -31,7 +34,8 @@ def plan(rooms: Rooms, job: Job, staged: Staged, *, meanwhile: Callable[[], None
     """List the input and freeze the listing under this owner's fence.
 
     Two files in the job home: `listing/<fence>` (paths, each ended by a NUL) and `.index` (u64 offsets, items + 1).
-    No file is looked at, names are enough. Memory stays flat: sorted runs are spilled and merged.
+    No file is looked at, names are enough; but with `mini_batch_max_bytes` their sizes are, and `.starts` says where
+    each mini-batch begins. Memory stays flat: sorted runs are spilled and merged.
     meanwhile: called between slices, for what goes on beside.
     Raises: InvalidInput naming the folder that is gone or may not be entered; PlatformError.
     """
@@ -42,13 +46,42 @@ def plan(rooms: Rooms, job: Job, staged: Staged, *, meanwhile: Callable[[], None
         runs, skipped = SortedRuns(staged.home.path(f"scratch-{job.fence}/listing-runs")), Skipped()
         _list(runs, _with_breaks(_paths(rooms, job, staged, skipped), meanwhile))
         rooms.faults.reach("plan.listed")
-        digest = freeze(_with_breaks(runs.slices(), meanwhile), target)
+        slices = _with_breaks(runs.slices(), meanwhile)
+        packing = _packing(job)
+        if packing is None:
+            digest = freeze(slices, target)
+        else:
+            starts = PackedStarts(packing, Path(f"{target}.starts"))
+            digest = freeze(starts.pack(slices, root=os.fsencode(staged.input_root)), target)
+            starts.close()
     except OSError as exc:
         raise PlatformError(f"Could not list the input of job {job.name!r}: {exc}.") from exc
     rooms.faults.reach("plan.frozen")
     names = tuple(os.fsdecode(path) for path in skipped.names())
-    size = job.spec.settings.mini_batch_size
-    return Planned(runs.count, size, digest, listed_at, name, skipped=skipped.count, skipped_names=names)
+    planned = Planned(
+        runs.count,
+        job.spec.settings.mini_batch_size,
+        digest,
+        listed_at,
+        name,
+        skipped=skipped.count,
+        skipped_names=names,
+    )
+    return planned if packing is None else _packed(planned, packing, job)
+
+
+def _packing(job: Job) -> Packing | None:
+    settings = job.spec.settings
+    if settings.mini_batch_max_bytes is None:
+        return None
+    return Packing(most_items=settings.mini_batch_size, most_bytes=settings.mini_batch_max_bytes)
+
+
+def _packed(planned: Planned, packing: Packing, job: Job) -> Planned:
+    workers = job.settings.instance_count * job.settings.max_concurrency_per_instance
+    heaviest = packing.heaviest(workers=workers)
+    starts = f"{planned.listing}.starts"
+    return replace(planned, starts=starts, mini_batches=packing.mini_batches, heaviest=heaviest)
 
 
 class Skipped:

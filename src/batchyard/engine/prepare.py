@@ -97,6 +97,7 @@ def frozen_listing(staged: Staged, planned: Planned) -> FrozenListing:
         index=Path(f"{paths}.index"),
         items=planned.items,
         mini_batch_size=planned.mini_batch_size,
+        starts=staged.home.path(planned.starts) if planned.starts else None,
     )
 
 

@@ -65,6 +65,7 @@ class WorkerProcess:
                 "index": os.fspath(listing.index),
                 "items": listing.items,
                 "mini_batch_size": listing.mini_batch_size,
+                "starts": os.fspath(listing.starts) if listing.starts else "",
             }
         )
 

@@ -53,7 +53,8 @@ class FrozenListing:
     """The input of a job run, as workers read it by offset (`engine.plan` writes it); paths are on the node.
 
     input_root: joined before each listed path. paths, index: item k's path is the bytes paths[index[k]:index[k+1]-1]
-    (each path ends with one NUL), index being little-endian u64, items+1 of them.
+    (each path ends with one NUL), index being little-endian u64, items+1 of them. starts: where mini-batches are cut by
+    bytes too: the position of each one's first item, and `items` at the end, in the same way; None: by size alone.
     """
 
     input_root: bytes
@@ -61,6 +62,7 @@ class FrozenListing:
     index: Path
     items: int
     mini_batch_size: int
+    starts: Path | None = None
 
 
 class Instances(Protocol):

@@ -30,6 +30,7 @@ _SameName = Annotated[SameName, BeforeValidator(one_of(SameName))]
 # Fields that both dialects share by name and type.
 _PLAIN = (
     "mini_batch_size",
+    "mini_batch_max_bytes",
     "max_concurrency_per_instance",
     "error_threshold",
     "mini_batch_error_threshold",
@@ -56,6 +57,7 @@ class SettingsYaml(YamlShape):
     """`settings` in YAML; in the legacy form the same keys stand at the root."""
 
     mini_batch_size: WholeNumber | None = None
+    mini_batch_max_bytes: WholeNumber | None = None
     max_concurrency_per_instance: WholeNumber | None = None
     instance_count: WholeNumber | None = None
     retry_settings: RetryYaml | None = None
@@ -102,6 +104,7 @@ class SettingsArm(ArmShape):
     """The settings among the properties of a deployment's body; those that Azure's batch deployments lack are ours."""
 
     mini_batch_size: WholeNumber | None = None
+    mini_batch_max_bytes: WholeNumber | None = None
     max_concurrency_per_instance: WholeNumber | None = None
     resources: ResourcesArm | None = None
     retry_settings: RetryArm | None = None
@@ -123,6 +126,7 @@ SETTING_KEYS = frozenset(keys_of(SettingsYaml))
 
 ARM_NAMES: Mapping[str, str] = {
     "settings.mini_batch_size": "properties.miniBatchSize",
+    "settings.mini_batch_max_bytes": "properties.miniBatchMaxBytes",
     "settings.max_concurrency_per_instance": "properties.maxConcurrencyPerInstance",
     "settings.instance_count": "properties.resources.instanceCount",
     "settings.retry_settings.max_retries": "properties.retrySettings.maxRetries",

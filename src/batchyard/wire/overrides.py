@@ -30,6 +30,7 @@ from batchyard.wire.trees import without_empty
 
 _PLAIN = (
     "mini_batch_size",
+    "mini_batch_max_bytes",
     "max_concurrency_per_instance",
     "error_threshold",
     "mini_batch_error_threshold",
@@ -51,6 +52,7 @@ _FIXED = frozenset(
 )
 _ARM_NAMES = {
     "mini_batch_size": "properties.miniBatchSize",
+    "mini_batch_max_bytes": "properties.miniBatchMaxBytes",
     "max_concurrency_per_instance": "properties.maxConcurrencyPerInstance",
     "instance_count": "properties.compute.instanceCount",
     "retry_settings.max_retries": "properties.retrySettings.maxRetries",
@@ -87,6 +89,7 @@ class OverridesYaml(YamlShape):
     """Everything that `--set` of an invocation may name; `compute`, `resources` and the bare names say the same."""
 
     mini_batch_size: WholeNumber | None = None
+    mini_batch_max_bytes: WholeNumber | None = None
     max_concurrency_per_instance: WholeNumber | None = None
     instance_count: WholeNumber | None = None
     compute: _Count | None = None
@@ -114,6 +117,7 @@ class OverridesArm(ArmShape):
     """The overrides among the properties of an invocation's body."""
 
     mini_batch_size: WholeNumber | None = None
+    mini_batch_max_bytes: WholeNumber | None = None
     max_concurrency_per_instance: WholeNumber | None = None
     compute: _CountArm | None = None
     retry_settings: RetryArm | None = None
@@ -193,6 +197,7 @@ def overrides_to_arm(overrides: Overrides) -> dict[str, object]:
     return without_empty(
         {
             "miniBatchSize": overrides.mini_batch_size,
+            "miniBatchMaxBytes": overrides.mini_batch_max_bytes,
             "maxConcurrencyPerInstance": overrides.max_concurrency_per_instance,
             "compute": without_empty({"instanceCount": overrides.instance_count}),
             "retrySettings": without_empty({"maxRetries": overrides.max_retries, "timeout": timeout}),

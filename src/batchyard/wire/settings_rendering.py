@@ -20,6 +20,7 @@ def settings_to_arm(settings: ExecutionSettings) -> dict[str, object]:
     return {
         "resources": {"instanceCount": settings.instance_count, "properties": {}},
         "miniBatchSize": settings.mini_batch_size,
+        "miniBatchMaxBytes": settings.mini_batch_max_bytes,
         "maxConcurrencyPerInstance": settings.max_concurrency_per_instance,
         "outputAction": _ACTIONS[settings.output_action],
         "outputFileName": settings.output_file_name,
@@ -45,6 +46,7 @@ def settings_cli_from_arm(properties: Mapping[str, object]) -> dict[str, object]
     action = text_at(properties, "outputAction")
     return {
         "mini_batch_size": at(properties, "miniBatchSize"),
+        "mini_batch_max_bytes": at(properties, "miniBatchMaxBytes"),
         "max_concurrency_per_instance": at(properties, "maxConcurrencyPerInstance"),
         "error_threshold": at(properties, "errorThreshold"),
         "mini_batch_error_threshold": at(properties, "miniBatchErrorThreshold"),

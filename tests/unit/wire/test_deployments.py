@@ -100,6 +100,7 @@ UNUSUAL = ExecutionSettings(
     isolate_failing_items=False,
     environment_variables={"X": "", "Y": "a=b"},
     no_progress_timeout_s=90.5,
+    mini_batch_max_bytes=5_000_000_000,
 )
 STORED = Deployment(
     name="dpl",

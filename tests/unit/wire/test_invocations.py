@@ -73,11 +73,12 @@ def test_params_override_of_the_sdk_is_read() -> None:
             "errorThresholdPercent": 0.5,
             "allowedFailedPercent": 10,
             "noProgressTimeout": "PT10M",
+            "miniBatchMaxBytes": 1000000,
             "outputFileName": "o.csv",
             "maxConcurrencyPerInstance": 2,
         }
     )
-    assert read.overrides == Overrides(20, 2, 5, 0, 60.0, 0, "o.csv", 3, 0.5, 10.0, 600.0)
+    assert read.overrides == Overrides(20, 2, 5, 0, 60.0, 0, "o.csv", 3, 0.5, 10.0, 600.0, 1_000_000)
 
 
 def test_a_named_output_file_is_read() -> None:
@@ -229,6 +230,7 @@ def test_every_key_of_an_invocation_can_be_set() -> None:
             "error_threshold_percent=2.5",
             "allowed_failed_percent=0",
             "no_progress_timeout=900",
+            "mini_batch_max_bytes=4096",
             "output_file_name=o.csv",
             "job_name=myjob",
             "experiment_name=exp1",
@@ -237,7 +239,7 @@ def test_every_key_of_an_invocation_can_be_set() -> None:
             "tags.team=vision",
         ]
     ) == (
-        Overrides(20, 2, None, None, None, -1, "o.csv", 4, 2.5, 0.0, 900.0),
+        Overrides(20, 2, None, None, None, -1, "o.csv", 4, 2.5, 0.0, 900.0, 4096),
         InvokeExtras("myjob", "exp1", "azureml://datastores/x/paths/p/q", {"team": "vision"}),
     )
 
