@@ -15,7 +15,7 @@ from batchyard.api.blob import gateway
 from batchyard.api.blob.arriving import MOST_AT_ONCE
 from batchyard.api.caller import Doorkeeper
 from batchyard.api.errors import UnexpectedErrors, install_error_handlers
-from batchyard.api.history import endpoint_jobs, partial, runs
+from batchyard.api.history import endpoint_jobs, items, partial, runs
 from batchyard.api.login import client_secrets, clouds, managed_identity
 from batchyard.api.rooms import Rooms
 from batchyard.api.scoring import invocations
@@ -24,6 +24,7 @@ from batchyard.ports.blobs import BlobMetadata
 from batchyard.ports.datastore import Datastores, SealedStore
 from batchyard.ports.environment import Environments
 from batchyard.ports.identity import Identity
+from batchyard.ports.item_history import ItemHistories
 from batchyard.ports.job_home import JobHomes
 from batchyard.ports.partial import PartialOutputs
 from batchyard.ports.records import Records
@@ -41,6 +42,7 @@ def make_app(
     *,
     homes: JobHomes,
     partial_outputs: PartialOutputs,
+    item_histories: ItemHistories,
     blob_metadata: BlobMetadata,
     allowed_hosts: Collection[str],
     clock: Callable[[], float],
@@ -53,7 +55,18 @@ def make_app(
     """
     app = FastAPI(title="batchyard", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.rooms = Rooms(
-        records, identity, datastores, sealed, blob_metadata, environments, homes, partial_outputs, scope, clock, new_id
+        records,
+        identity,
+        datastores,
+        sealed,
+        blob_metadata,
+        environments,
+        homes,
+        partial_outputs,
+        item_histories,
+        scope,
+        clock,
+        new_id,
     )
     app.state.uploads = asyncio.Semaphore(MOST_AT_ONCE)
     install_error_handlers(app)
@@ -63,6 +76,7 @@ def make_app(
     app.include_router(invocations.router, prefix=INVOKE + scope.arm_id)
     app.include_router(runs.router, prefix=HISTORY + scope.arm_id)
     app.include_router(partial.router, prefix=HISTORY + scope.arm_id)
+    app.include_router(items.router, prefix=HISTORY + scope.arm_id)
     app.include_router(runs.data_router, prefix=DATA + scope.arm_id)
     app.include_router(endpoint_jobs.router, prefix=MANAGEMENT_FRONTEND + scope.arm_id)
     app.include_router(gateway.router)

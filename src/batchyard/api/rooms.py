@@ -15,6 +15,7 @@ from batchyard.ports.blobs import BlobMetadata
 from batchyard.ports.datastore import Datastores, SealedStore
 from batchyard.ports.environment import Environments
 from batchyard.ports.identity import Identity
+from batchyard.ports.item_history import ItemHistories
 from batchyard.ports.job_home import JobHomes
 from batchyard.ports.partial import PartialOutputs
 from batchyard.ports.records import Records
@@ -34,6 +35,7 @@ class Rooms:
     environments: Environments
     homes: JobHomes
     partial: PartialOutputs
+    item_histories: ItemHistories
     scope: Scope
     clock: Callable[[], float]
     new_id: Callable[[], str]

@@ -138,6 +138,7 @@ def _build(home: Home, settings: Settings, port: int) -> FastAPI:
     from batchyard.datastores.local import LocalDatastores
     from batchyard.datastores.sealed import LocalSealedStore
     from batchyard.domain.resource_ids import DEFAULT_SCOPE
+    from batchyard.engine.item_history import LedgerItemHistories
     from batchyard.engine.partial import LedgerPartials
     from batchyard.records.database import open_records
 
@@ -151,6 +152,7 @@ def _build(home: Home, settings: Settings, port: int) -> FastAPI:
         make_environments(settings),
         DEFAULT_SCOPE,
         homes=homes,
+        item_histories=LedgerItemHistories(homes),
         partial_outputs=LedgerPartials(homes),
         blob_metadata=LocalBlobMetadata(home.path / "blob-metadata"),
         allowed_hosts=allowed_hosts(port),

@@ -48,7 +48,7 @@ GROUPS: Mapping[str, Group] = {
     "data": Group(_ROOM + "data", "Registered names for data to score."),
     "environment": Group(_ROOM + "environment", "Registered environments and their versions."),
     "compute": Group(_ROOM + "compute", "Named shares of instances that jobs run on."),
-    "job": Group(_ROOM + "job", "Scoring jobs: follow, read, download, cancel, resume."),
+    "job": Group(_ROOM + "job", "Scoring jobs: follow, read logs, download, cancel, resume."),
     "server": Group(_ROOM + "server", "The embedded server of this home."),
     "run": Group(_ROOM + "run", "Score a folder here and now, without a server.", "run"),
     "workspace": Group(_ROOM + "workspace", "Where everything of this server lives."),
@@ -130,6 +130,9 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # argparse's own keywords
     },
     "follow": {"options_list": ["--follow", "-f"], "help": "Go on printing.", "action": "store_true"},
     "process": {"options_list": ["--name"], "help": "doors or engine; else both.", "choices": ["doors", "engine"]},
+    "errors": {"help": "Each kind of failure once, with its stack.", "action": "store_true"},
+    "worker": {"help": "All logs of one worker, such as n0-s1-4."},
+    "item": {"help": "What became of an item: its path relative to the input, or the end of it."},
     "lines": {"type": int, "help": "Lines from the end."},
 }
 

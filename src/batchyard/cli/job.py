@@ -18,6 +18,11 @@ COMMANDS = (
     Command("job list", "list_", output.jobs),
     Command("job stream", "stream"),
     Command(
+        "job logs",
+        "logs",
+        example=("See what became of one item.", "batchyard job logs -n JOB --item folder/image-7.png"),
+    ),
+    Command(
         "job download",
         "download",
         example=("Get what a job that failed has scored.", "batchyard job download -n JOB --partial -p FOLDER"),
@@ -65,6 +70,26 @@ def stream(server: Server, *, name: str) -> None:
     done = follow(server, name, out=sys.stdout, with_logs=True)
     if done.get("status") != "Completed":
         raise CommandFailed(story(done))
+
+
+def logs(
+    server: Server, *, name: str, errors: bool = False, worker: str | None = None, item: str | None = None
+) -> None:
+    """Print a job's logs: how far it is and the workers' last lines; or its errors, one worker, or one item."""
+    from batchyard.cli import job_logs
+
+    wanted = (("--errors", errors or None), ("--worker", worker), ("--item", item))
+    chosen = [flag for flag, value in wanted if value is not None]
+    if len(chosen) > 1:
+        raise UsageMistake(f"{' and '.join(chosen)} exclude each other; give one of them.")
+    if errors:
+        job_logs.print_errors(server, name)
+    elif worker is not None:
+        job_logs.print_worker(server, name, worker)
+    elif item is not None:
+        job_logs.print_item(server, name, item)
+    else:
+        job_logs.print_overview(server, name)
 
 
 def cancel(server: Server, *, name: str, reason: str = "", ticket: str = "") -> Any:

@@ -182,13 +182,14 @@ class Server:
         return self._with_retries(once, method, path, is_repeatable=repeatable)
 
     def read_bytes(
-        self, path: str, *, offset: int = 0, is_signed: bool = False, block: int = 1 << 20
+        self, path: str, *, offset: int = 0, last: int | None = None, is_signed: bool = False, block: int = 1 << 20
     ) -> Iterator[bytes]:
-        """Stream a body from a byte on; nothing when there is nothing past it.
+        """Stream a body from a byte on, or its last bytes alone; nothing when there is nothing past it.
 
         Not retried: the caller knows how far it came. Raises: ServerError; Unreachable.
         """
         headers = {"Range": f"bytes={offset}-"} if offset else {}
+        headers = {"Range": f"bytes=-{last}"} if last else headers
         sent = self._headers(path, headers, is_signed=is_signed)
         url = self._url(path)
         try:

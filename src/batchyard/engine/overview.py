@@ -25,7 +25,8 @@ user/stderr/<node>/<worker>.stderr.txt what the script logged, and crashes of na
 sys/node/<node>/<worker>.txt           the run-time's own lines; with logging_level debug one for each mini-batch
 sys/job.txt                            the job's process: scheduling and publishing, a JSON object a line
 
-A worker is called n<node>-s<slot>-<start>.
+A worker is called n<node>-s<slot>-<start>. `batchyard job logs -n JOB` prints what matters of all this;
+with --errors the stacks, with --worker WORKER its logs, with --item PATH what became of one item.
 """
 
 

@@ -117,6 +117,18 @@ class Listing:
         self._paths.seek(start)
         return self._paths.read(stop - start - 1)
 
+    def position_of(self, offset: int, *, items: int) -> int:
+        """Give the item that a byte of the file belongs to."""
+        low, high = 0, items
+        while high - low > 1:
+            middle = (low + high) // 2
+            self._index.seek(middle * _OFFSET.size)
+            if _OFFSET.unpack(self._index.read(_OFFSET.size))[0] <= offset:
+                low = middle
+            else:
+                high = middle
+        return low
+
     def name(self, position: int) -> str:
         """Give the path as text; bytes that are not UTF-8 are shown as `\\xff`."""
         return item_text(self.path(position))

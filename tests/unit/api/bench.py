@@ -21,6 +21,7 @@ from batchyard.domain.errors import Mistake, PlatformError
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Owner
 from batchyard.domain.resource_ids import DEFAULT_SCOPE
+from batchyard.engine.item_history import LedgerItemHistories
 from batchyard.engine.partial import LedgerPartials
 from batchyard.identity.tokens import HomeIdentity
 from batchyard.ports.records import JobChange
@@ -74,6 +75,7 @@ class Bench:
             DEFAULT_SCOPE,
             homes=homes,
             partial_outputs=LedgerPartials(homes),
+            item_histories=LedgerItemHistories(homes),
             blob_metadata=LocalBlobMetadata(home / "blob-metadata"),
             allowed_hosts=[HOST],
             clock=self.clock,
