@@ -39,7 +39,8 @@ def prepare(rooms: Rooms, job: Job) -> Staged:
     Raises: PlatformError when sealed bytes or the environment are gone, or the disk is full.
     """
     home, spec = rooms.homes.open(job.name), job.spec
-    rooms.kill_left_overs(home.path("workers.jsonl"))
+    if job.fence > 1:  # The first owner has nobody before it.
+        rooms.kill_left_overs(home.path("workers.jsonl"))
     if not home.exists("spec.json"):
         home.create("spec.json", to_json(asdict(spec)))
     _clear_older(home, job.fence)

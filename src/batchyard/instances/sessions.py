@@ -94,14 +94,12 @@ def kill_strays(output_path: Path) -> int:
 
     Raises: PlatformError when one does not die within 30 s.
     """
-    wanted = _VARIABLE + os.fsencode(output_path)
-    return _kill_all(lambda: _started_with(lambda entry: entry == wanted))
+    return _kill_all(lambda: _started_with(_VARIABLE + os.fsencode(output_path) + b"\0"))
 
 
 def kill_strays_below(folder: Path) -> int:
     """Kill what was started with an `AZUREML_BI_OUTPUT_PATH` below this folder, as `kill_strays`."""
-    wanted = _VARIABLE + os.fsencode(folder) + b"/"
-    return _kill_all(lambda: _started_with(lambda entry: entry.startswith(wanted)))
+    return _kill_all(lambda: _started_with(_VARIABLE + os.fsencode(folder) + b"/"))
 
 
 def _kill_all(find: Callable[[], Iterator[_Process]]) -> int:
@@ -163,21 +161,33 @@ def _of_sessions(wanted: Container[int]) -> Iterator[_Process]:
                 yield process
 
 
-def _started_with(is_wanted: Callable[[bytes], bool]) -> Iterator[_Process]:
-    """Give the processes that were started with such an entry in their environment; never somebody else's."""
+def _started_with(beginning: bytes) -> Iterator[_Process]:
+    """Give the processes that were started with an entry that begins so in their environment; never somebody else's.
+
+    Each entry ends with a NUL. All of /proc is read at every start and end of a job: milliseconds, so by the page.
+    """
     for name in os.listdir("/proc"):
-        if name.isdigit() and any(map(is_wanted, _environment(int(name)))):
+        if name.isdigit() and b"\0" + beginning in _environment(int(name)):
             process = _read(int(name))
             if process is not None:
                 yield process
 
 
-def _environment(pid: int) -> list[bytes]:
+def _environment(pid: int) -> bytes:
+    """Give the entries that a process was started with, with a NUL before each and after the last; b"" for others'."""
     try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return file.read().split(b"\0")
+        fd = os.open(f"/proc/{pid}/environ", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return []
+        return b""
+    try:
+        content = b"\0"
+        while chunk := os.read(fd, 1 << 16):
+            content += chunk
+        return content + b"\0"
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
 
 
 def _session(pid: int) -> int:
