@@ -8,14 +8,16 @@ so is the end of a channel: a worker whose commands end exits at once, a worker 
 Commands, agent to worker (`kind`):
     start   first; the keys of `worker.work`, which only reads them
     listing input_root, paths, index, items, mini_batch_size, starts: what is scored (see `listing`), before any lease
-    lease   id, first, count, attempt, ticket, items: score mini-batches first..first+count-1 (see `stamp` for tickets);
-            items: [start, stop) of the one mini-batch's items, or null for all of them
+    lease   id, first, count, attempt, ticket (see `stamp`), items, run_items: score mini-batches first..first+count-1;
+            items: [start, stop) of the one mini-batch's items, or null for all of them; run_items: call `run()` on at
+            most that many items, 0 for no limit
     end     run `shutdown()` and exit
 
 Reports, worker to agent (`kind`):
     ready         protocol, init_s: the script is imported and `init()` returned
     start_failed  stage ("protocol", "import", "init"), class, error, message, stack: the worker exits
-    done          lease, segments, failures, seconds; one for each lease, in the order of the leases
+    done          lease, segments, failures, seconds, spent; one for each lease, in the order of the leases
+                  spent: memory did not suffice, the worker exits; the rest of the lease was not started
                   segment: [first, mini-batches, offset, crc, rows, succeeded, [[mini-batch, missing]…],
                             [[mini-batch, folder]…]]
                   a mini-batch whose result was short (fewer elements than items) is a segment of its own

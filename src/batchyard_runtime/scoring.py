@@ -59,13 +59,16 @@ class Scorer:
         part = self._part
         tally = Tally(lease["first"], part.end)
         try:
-            run_ns = self._score_each(self._attempt_with(script, lease["attempt"]), lease, tally)
+            attempt = self._attempt_with(script, lease["attempt"])
+            if lease["run_items"]:
+                attempt = self._in_pieces(attempt, lease["run_items"], tally)
+            run_ns = self._score_each(attempt, lease, tally)
         finally:
             # From here on nothing of the script's runs: writing rows is not on its time.
             self._page[stamp.STARTED_NS] = 0
         crc = part.end_segment()
         self._at("worker.before_report")
-        frame = tally.report(lease["id"], crc=crc, seconds=run_ns / 1e9)
+        frame = tally.report(lease["id"], crc=crc, seconds=run_ns / 1e9, is_spent=self.is_spent)
         self._log.info("lease %d: first %d, finished %d, failed %d", lease["id"], lease["first"], *tally.outcome)
         return frame
 
@@ -154,6 +157,27 @@ class Scorer:
             return lambda names, _: write(run(names), append)
         return attempt
 
+    def _in_pieces(self, attempt: Attempt, size: int, tally: Tally) -> Attempt:
+        """Give an attempt that calls `run()` on at most `size` items at a time; each call has its own time limit.
+
+        Each has a folder of its own, too: files that a script names after the mini-batch must not hide each other.
+        """
+
+        def attempt_in_pieces(names: list[str], mini_batch: int) -> int:
+            rows, folders = 0, []
+            for at in range(0, len(names), size):
+                if at:
+                    if self._outputs.is_touched(0):
+                        folders.append(self._take_folder())
+                    self._page[stamp.STARTED_NS] = time.monotonic_ns()
+                rows += attempt(names[at : at + size], mini_batch)
+            for folder in folders:
+                if folder is not None:
+                    tally.segment.wrote_files(mini_batch, folder)
+            return rows
+
+        return attempt_in_pieces
+
     def _set_apart(self, mini_batch: int, items: int, rows: int, start: int, tally: Tally) -> None:
         """Report a short result as a segment of its own, with the files that were written for it."""
         crcs = self._part.end_segment_apart(start)
@@ -192,12 +216,15 @@ class Scorer:
 
     def _adopt(self, mini_batch: int, segment: Segment) -> None:
         """Report the files that a finished mini-batch has written, and give the next one a new folder."""
-        try:
-            folder = self._outputs.take()
-        except OSError as exc:
-            raise WritesFailed("no folder can be made for the script's files: %s" % exc) from exc
+        folder = self._take_folder()
         if folder is not None:
             segment.wrote_files(mini_batch, folder)
+
+    def _take_folder(self) -> str | None:
+        try:
+            return self._outputs.take()
+        except OSError as exc:
+            raise WritesFailed("no folder can be made for the script's files: %s" % exc) from exc
 
     def _describe(self, mini_batch: int, items: int, rows: int, took_ns: int) -> None:
         self._log.debug(

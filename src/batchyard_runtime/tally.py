@@ -62,6 +62,8 @@ class Tally:
         segment.items -= items
         own.items = items
         own.short.append((mini_batch, items - rows))
+        own.files = [found for found in segment.files if found[0] == mini_batch]
+        segment.files = [found for found in segment.files if found[0] != mini_batch]
         self._close(crcs[0])
         self.segment = own
         self._close(crcs[1])
@@ -74,7 +76,7 @@ class Tally:
         self._close(crc)
         self.segment = Segment(mini_batch + 1, offset)
 
-    def report(self, lease: int, *, crc: int, seconds: float) -> tuple[dict[str, Any], bytes]:
+    def report(self, lease: int, *, crc: int, seconds: float, is_spent: bool = False) -> tuple[dict[str, Any], bytes]:
         """Give header and body of the `done` frame. crc: of the bytes of the last segment."""
         self._close(crc)
         header = {
@@ -86,6 +88,7 @@ class Tally:
             ],
             "failures": self._failures,
             "seconds": seconds,
+            "spent": is_spent,
         }
         return header, b"".join(s.lengths.tobytes() for s in self._segments)
 

@@ -19,6 +19,8 @@ from batchyard.domain.scoring_events import (
     WorkerReady,
     WritesFailed,
 )
+from batchyard.instances.local import LocalInstances
+from batchyard.instances.memory import OOMKills
 from batchyard.instances.sessions import kill_recorded_sessions
 from tests.runtime.bench import Bench
 
@@ -189,6 +191,39 @@ def test_death_of_a_worker_is_charged_to_the_mini_batch_that_ran(tmp_path: Path,
     assert ended.running is not None
     assert (ended.running.mini_batch, ended.running.error_class.value) == (2, "script")
     assert words in ended.running.message
+
+
+def test_a_kill_for_lack_of_memory_is_told_from_others(tmp_path: Path) -> None:
+    counter = tmp_path / "memory.events"
+    counter.write_text("oom_kill 0\n")
+    script = f"""
+import os
+def run(mini_batch):
+    open({str(counter)!r}, "w").write("oom_kill 1\\n")
+    os.kill(os.getpid(), 9)
+"""
+    with Bench(tmp_path, script, items=1) as bench:
+        bench.instances = LocalInstances(bench.plan, OOMKills([counter]))
+        (worker,) = bench.start()
+        bench.assign(worker, 0)
+        ended = bench.wait(WorkerEnded)
+    assert ended.running is not None
+    assert ended.running.error_class.value == "memory"
+    assert "by the kernel for lack of memory, during run()" in ended.running.message
+
+
+def test_a_memory_error_ends_the_lease_and_charges_nobody_else(tmp_path: Path) -> None:
+    script = "def run(m):\n    if m[0].endswith('1'): raise MemoryError('too much')\n    return m\n"
+    with Bench(tmp_path, script, items=6) as bench:
+        (worker,) = bench.start()
+        bench.assign(worker, 0, 4)
+        bench.assign(worker, 4, 2)
+        ended = bench.wait(WorkerEnded)
+    (report,) = bench.of(LeaseReported)
+    assert [segment.first for segment in report.segments] == [0]
+    assert [(failure.mini_batch, failure.error_class.value) for failure in report.failures] == [(1, "memory")]
+    assert bench.taken() == {2, 3}
+    assert ended.running is None
 
 
 def test_native_crash_leaves_its_python_stack_in_the_log(tmp_path: Path) -> None:

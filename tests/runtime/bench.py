@@ -90,10 +90,11 @@ class Bench:
         *,
         attempt: int = 1,
         items: tuple[int, int] | None = None,
+        run_items: int = 0,
     ) -> int:
         """Hand out one lease; give its id."""
         self._leases += 1
-        self.instances.assign(worker, Lease(self._leases, first, count, attempt, items))
+        self.instances.assign(worker, Lease(self._leases, first, count, attempt, items, run_items))
         return self._leases
 
     def score(self, *, count: int | None = None) -> LeaseReported:

@@ -162,6 +162,48 @@ def test_a_part_of_a_mini_batch_is_scored_alone(tmp_path: Path, python: Path) ->
     assert bench.text() == "item-6\nitem-7\n"
 
 
+def test_run_is_called_on_so_many_items_at_most_and_the_rows_are_joined(tmp_path: Path, python: Path) -> None:
+    script = """
+import os
+def run(mini_batch):
+    with open(os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], "same.txt"), "w") as out:
+        out.write(os.path.basename(mini_batch[0]))
+    return ["%s of %d" % (os.path.basename(path), len(mini_batch)) for path in mini_batch]
+"""
+    with Bench(tmp_path, script, items=10, mini_batch_size=5, python=python) as bench:
+        (worker,) = bench.start()
+        bench.assign(worker, 0, 2, run_items=2)
+        (segment,) = bench.wait(LeaseReported).segments
+        files = [(m, (bench.plan.files_dir / folder / "same.txt").read_text()) for m, folder in segment.files]
+    sizes = [2, 2, 2, 2, 1] * 2
+    assert bench.text() == "".join(f"item-{k} of {size}\n" for k, size in enumerate(sizes))
+    assert (segment.count, segment.rows, segment.succeeded) == (2, 10, 10)
+    assert files == [(0, "item-0"), (0, "item-2"), (0, "item-4"), (1, "item-5"), (1, "item-7"), (1, "item-9")]
+
+
+def test_each_call_on_a_piece_has_its_own_time_limit(tmp_path: Path, python: Path) -> None:
+    script = "import time\ndef run(mini_batch):\n    time.sleep(0.5)\n    return mini_batch\n"
+    with Bench(tmp_path, script, items=4, mini_batch_size=4, python=python, timeout_s=1.5) as bench:
+        (worker,) = bench.start()
+        bench.assign(worker, 0, run_items=1)
+        report = bench.wait(LeaseReported)
+    assert [segment.rows for segment in report.segments] == [4]
+
+
+def test_a_short_result_of_pieces_keeps_all_their_files(tmp_path: Path, python: Path) -> None:
+    script = """
+import os
+def run(mini_batch):
+    open(os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], "any"), "w").close()
+    return mini_batch[1:] if mini_batch[0].endswith("0") else mini_batch
+"""
+    with Bench(tmp_path, script, items=4, mini_batch_size=4, python=python) as bench:
+        (worker,) = bench.start()
+        bench.assign(worker, 0, run_items=2)
+        (segment,) = bench.wait(LeaseReported).segments
+    assert (segment.short, len(segment.files)) == (((0, 1),), 2)
+
+
 def test_failed_attempts_leave_no_rows_and_do_not_end_the_worker(tmp_path: Path, python: Path) -> None:
     script = """
 def run(mini_batch):

@@ -22,6 +22,7 @@ _COLLECTIONS = {
     Kind.DATA: "data",
     Kind.COMPONENT: "components",
     Kind.SCHEDULE: "schedules",
+    Kind.RUN_LIMIT: "runLimits",
 }
 
 

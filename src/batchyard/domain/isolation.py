@@ -22,7 +22,8 @@ from batchyard.domain.tally import Tally
 MOST_PARTS = 64  # Runs of parts, for one mini-batch.
 MOST_PROBES = 14  # Runs of parts before the job's first success: seven times two halves, whatever its size.
 MOST_PARKED = 64  # What waits for a first success is kept in memory, stacks and all.
-_RAISED = frozenset({ErrorClass.SCRIPT.value, ErrorClass.DATA.value})
+# Memory: what remains when single items were too large (`run_items`).
+_RAISED = frozenset({ErrorClass.SCRIPT.value, ErrorClass.DATA.value, ErrorClass.MEMORY.value})
 
 
 class Isolation:
@@ -116,5 +117,5 @@ class Isolation:
 
 
 def _is_exception(failed: AttemptFailed) -> bool:
-    """Whether `run()` raised it; a MemoryError says nothing about an item of its own."""
+    """Whether `run()` raised it, and the worker lived on to tell."""
     return failed.is_raised and failed.error_class in _RAISED

@@ -125,7 +125,8 @@ class JobError:
 class Counts:
     """Items and mini-batches so far. succeeded + failed + skipped + incomplete = items, always.
 
-    attempts: runs of mini-batches that ended, failed ones included. rows: lines of output.
+    attempts: runs of mini-batches that ended, failed ones included. rows: lines of output. run_items: one `run()` was
+    given at most so many items, for lack of memory; 0 when whole mini-batches.
     """
 
     items: int = 0
@@ -137,6 +138,7 @@ class Counts:
     mini_batches_succeeded: int = 0
     mini_batches_failed: int = 0
     attempts: int = 0
+    run_items: int = 0
 
     @property
     def incomplete(self) -> int:

@@ -151,6 +151,22 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
+class RunLimited:
+    """From now on `run()` is given at most run_items items.
+
+    Remembered from an earlier job (mini_batch is -1), or an attempt had too little memory, which is charged to nobody.
+    """
+
+    run_items: int
+    mini_batch: int = -1
+    attempt: int = 0
+    error: str = ""
+    message: str = ""
+    worker: str = ""
+    items: Slice | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
     """A Committed range whose bytes were gone when a new owner looked: it is scored again, uncharged.
 
@@ -200,10 +216,10 @@ class Verdict:
 
 
 Place = tuple[str, int, int, Slice | None]
-Record = Opened | Planned | Committed | AttemptFailed | FailedItems | Split | Lost | Resumed | Verdict
+Record = Opened | Planned | Committed | AttemptFailed | FailedItems | Split | RunLimited | Lost | Resumed | Verdict
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
-    for kind in (Opened, Planned, Committed, AttemptFailed, FailedItems, Split, Lost, Resumed, Verdict)
+    for kind in (Opened, Planned, Committed, AttemptFailed, FailedItems, Split, RunLimited, Lost, Resumed, Verdict)
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from batchyard.domain.failures import SHORT_RESULT
 from batchyard.domain.jobs import ErrorClass
-from batchyard.domain.ledger import AttemptFailed, Committed, FailedItems, Slice
+from batchyard.domain.ledger import AttemptFailed, Committed, FailedItems, RunLimited, Slice
 from batchyard.domain.scoring_events import Failure, Lease, Segment, Worker
 
 
@@ -38,6 +38,12 @@ def attempt_failed(failure: Failure, lease: Lease, worker: Worker, *, is_raised:
         is_raised,
         lease.items,
     )
+
+
+def run_limited(failure: Failure, lease: Lease, worker: Worker, *, run_items: int) -> RunLimited:
+    """The record of an attempt that had too little memory, and with how many items of one `run()` it goes on."""
+    what = (failure.mini_batch, lease.attempt, failure.error, failure.message, worker.name)
+    return RunLimited(run_items, *what, lease.items)
 
 
 def is_whole(result: Segment | Committed) -> bool:

@@ -19,6 +19,7 @@ class Rules:
     heaviest: mini-batches to hand out first, one by one, in that order.
     no_progress_timeout_s: how long nothing may be settled while workers have work (`domain.progress_guard`).
     isolates: a mini-batch whose tries are used up is divided; isolates_short: so is one whose result is short.
+    run_items: items of one `run()` at most, remembered from earlier jobs; 0 for whole mini-batches.
     """
 
     cut: Cut
@@ -32,5 +33,6 @@ class Rules:
     no_progress_timeout_s: float = LEAST_DEFAULT_S
     isolates: bool = False
     isolates_short: bool = False
+    run_items: int = 0
     is_speculative: bool = False
     heaviest: tuple[int, ...] = ()

@@ -18,13 +18,14 @@ from batchyard.domain.isolation import Isolation
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import ErrorClass
 from batchyard.domain.lease_sizes import LeaseSizes
-from batchyard.domain.ledger import AttemptFailed, Record, Slice, Split, Verdict
+from batchyard.domain.ledger import AttemptFailed, Record, RunLimited, Slice, Split, Verdict
 from batchyard.domain.minibatches import RangeSet
-from batchyard.domain.outcomes import attempt_failed, committed, given_up, is_short, is_whole, short_result
+from batchyard.domain.outcomes import attempt_failed, committed, given_up, is_short, is_whole, run_limited, short_result
 from batchyard.domain.parts import halves
 from batchyard.domain.progress_guard import ProgressGuard
 from batchyard.domain.retries import Retries, Retry
 from batchyard.domain.rules import Rules as Rules
+from batchyard.domain.run_items import RunItems
 from batchyard.domain.scoring_events import (
     Append,
     Assign,
@@ -80,6 +81,7 @@ class Scoring:
         self._guard = ProgressGuard(rules.no_progress_timeout_s, rules.cut)
         self._elapsed_s = 0.0
         self._isolation = Isolation(rules.cut, tally, is_on=rules.isolates)
+        self._run_items = RunItems(rules.cut, rules.run_items, tally.counts.run_items)
         self._next_lease = 1
         self._unsettled_appends = 0
         self._has_whole_result = tally.has_whole_result
@@ -100,6 +102,8 @@ class Scoring:
     def begin(self) -> list[Instruction]:
         """What is to be done before any event: open attempts of an earlier owner are tried again or given up."""
         out: list[Instruction] = []
+        if self._run_items.limit and not self.tally.counts.run_items:
+            self._append([RunLimited(self._run_items.limit)], out)
         for mini_batch, failed in sorted(self.tally.open_attempts.items()):
             self._waiting.remove(mini_batch, mini_batch + 1)
             self._append(self._after(failed), out)
@@ -178,8 +182,12 @@ class Scoring:
 
     def _charge(self, failure: Failure, lease: Lease, worker: Worker, *, is_worker_gone: bool) -> list[Record]:
         """Charge one attempt to a mini-batch or a part: it is tried again, divided, or has failed for good."""
+        is_memory = failure.error_class is ErrorClass.MEMORY
+        if is_memory and self._run_items.halve(lease, failure.mini_batch):
+            self._retries.add(Retry(failure.mini_batch, lease.attempt, needs_fresh=True, items=lease.items))
+            return [run_limited(failure, lease, worker, run_items=self._run_items.limit)]
         failed = attempt_failed(failure, lease, worker, is_raised=not is_worker_gone)
-        needs_fresh = is_worker_gone or failure.error_class is ErrorClass.MEMORY
+        needs_fresh = is_worker_gone or is_memory
         return [failed, *self._after(failed, needs_fresh=needs_fresh)]
 
     def _after(self, failed: AttemptFailed, *, needs_fresh: bool = False) -> list[Record]:
@@ -356,7 +364,7 @@ class Scoring:
         return self._waiting.is_heavy_next or any(self._waiting.is_heavy(lease.first) for lease in seat.leases)
 
     def _lease(self, first: int, count: int, attempt: int, items: Slice | None = None) -> Lease:
-        lease = Lease(self._next_lease, first, count, attempt, items)
+        lease = Lease(self._next_lease, first, count, attempt, items, self._run_items.limit)
         self._next_lease += 1
         return lease
 

@@ -32,7 +32,8 @@ class Worker:
 class Lease:
     """Mini-batches first..first+count-1, handed to one worker. attempt: 1 for the first; a retry has count 1.
 
-    items: the part of its one mini-batch that is to be scored, None for all of it.
+    items: the part of its one mini-batch that is to be scored, None for all of it. run_items: `run()` is called on at
+    most that many items and the rows of a mini-batch are joined; 0 for one call.
     """
 
     id: int
@@ -40,6 +41,7 @@ class Lease:
     count: int
     attempt: int = 1
     items: Slice | None = None
+    run_items: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from batchyard.domain.ledger import (
     Planned,
     Record,
     Resumed,
+    RunLimited,
     Slice,
     Split,
     Verdict,
@@ -65,6 +66,9 @@ class Tally:
         elif isinstance(record, Split):
             self._forget_attempts(record.mini_batch)
             self.parts.setdefault(record.mini_batch, Parts()).split(record)
+        elif isinstance(record, RunLimited):
+            attempts = self.counts.attempts + (record.mini_batch >= 0)
+            self.counts = replace(self.counts, run_items=record.run_items, attempts=attempts)
         elif isinstance(record, Lost):
             self._lose(record)
         elif isinstance(record, Planned):

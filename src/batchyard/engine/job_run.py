@@ -32,6 +32,7 @@ from batchyard.engine.prepare import Staged, clear_run_folders, frozen_listing, 
 from batchyard.engine.progress import ProgressWatch, named_failures
 from batchyard.engine.result_files import write_result
 from batchyard.engine.rooms import Rooms
+from batchyard.engine.run_limits import recall, remember
 from batchyard.engine.score import score
 from batchyard.engine.tidy import tidy
 from batchyard.ports.instance import Instances
@@ -54,6 +55,7 @@ def run_job(rooms: Rooms, job: Job) -> None:
         sealed: Job | None = job
         if job.status is not JobStatus.FINALIZING:
             tally = _score(rooms, job, lease, home)
+            remember(rooms, job, tally)
             sealed = _seal(rooms, lease, home, tally)
         if sealed is not None:
             _publish(rooms, sealed, lease, home)
@@ -111,7 +113,7 @@ def _plan_and_score(
         logs=rooms.logs_of(job.name) / "logs",
         monotonic=rooms.monotonic,
     )
-    rules = _rules(job, planned, open_cut(staged.home, planned))
+    rules = replace(_rules(job, planned, open_cut(staged.home, planned)), run_items=recall(rooms, job))
     score(rules, ledger, instances, lease, faults=rooms.faults, watch=watch, monotonic=rooms.monotonic)
 
 

@@ -23,6 +23,7 @@ from batchyard.domain.scoring_events import (
     WorkerReady,
     WritesFailed,
 )
+from batchyard.instances.memory import OOMKills
 from batchyard.instances.nursery import Nursery, Watch
 from batchyard.instances.reports import read_ready, read_start_failure
 from batchyard.instances.seats import Seat
@@ -41,8 +42,16 @@ _LAST_BREATH_S = 1.0
 class Agent:
     """The workers of one node. Events go to `tell` in the order in which they happened."""
 
-    def __init__(self, plan: WorkerPlan, node: str, *, tell: Callable[[InstanceEvent], None], watch: Watch) -> None:
-        """watch: is given the descriptors that tell when something is to be heard."""
+    def __init__(
+        self,
+        plan: WorkerPlan,
+        node: str,
+        *,
+        tell: Callable[[InstanceEvent], None],
+        watch: Watch,
+        oom_kills: OOMKills | None = None,
+    ) -> None:
+        """watch: is given the descriptors that tell when something is to be heard. oom_kills: None for the kernel's."""
         self._plan = plan
         self._tell = tell
         self._watch = watch
@@ -52,6 +61,7 @@ class Agent:
         self._listing: FrozenListing | None = None
         self._is_ending = False
         self._logs_due_ns = 0
+        self._oom_kills = OOMKills() if oom_kills is None else oom_kills
 
     def start(self, worker: Worker) -> None:
         """Start a worker, as soon as it is known where it comes from. Raises: PlatformError."""
@@ -93,6 +103,7 @@ class Agent:
             self._logs_due_ns = now_ns + _LOGS_EVERY_NS
             for seat in self._seats.values():
                 seat.process.trim_logs()
+            self._oom_kills.look(now_ns)
 
     def bury(self, worker: Worker) -> None:
         """Drain a worker whose process has ended, kill its session, and tell. Raises: PlatformError."""
@@ -111,7 +122,8 @@ class Agent:
         if seat.last_words is not None:
             self._keep_last_words(seat, seat.last_words)
         del self._seats[worker]
-        failure = self._failure(seat, _how(code, seat.reason))
+        is_memory = code == -signal.SIGKILL and not seat.reason and self._oom_kills.rose_lately(time.monotonic_ns())
+        failure = self._failure(seat, _how(code, seat.reason, is_memory=is_memory), is_memory=is_memory)
         seat.process.close()
         if seat.is_ready:
             self._tell(WorkerEnded(worker, running=failure))
@@ -265,7 +277,7 @@ class Agent:
             seat.reason = reason
             seat.process.kill()
 
-    def _failure(self, seat: Seat, how: str) -> Failure | None:
+    def _failure(self, seat: Seat, how: str, *, is_memory: bool) -> Failure | None:
         """Give what the worker's end is charged to: its start, the attempt it was killed for, or the one that ran."""
         log = f"logs/user/stderr/{seat.worker.node}/{seat.worker.name}.stderr.txt"
         if not seat.is_ready:
@@ -278,10 +290,11 @@ class Agent:
         if stamp is None or not stamp[2] or not seat.holds(stamp[0]):
             return None
         message = f"The worker {how} during run(); see {log}."
-        return Failure(stamp[1], ErrorClass.SCRIPT, "WorkerDied", message)
+        kind = ErrorClass.MEMORY if is_memory else ErrorClass.SCRIPT
+        return Failure(stamp[1], kind, "WorkerDied", message)
 
 
-def _how(code: int, reason: str) -> str:
+def _how(code: int, reason: str, *, is_memory: bool) -> str:
     """Say in words how a process ended. code: exit code, negative for a signal. reason: why we killed it, or ""."""
     if reason:
         return f"was ended by its agent because {reason}"
@@ -289,6 +302,7 @@ def _how(code: int, reason: str) -> str:
         return f"exited with code {code}"
     name = signal.Signals(-code).name if -code in signal.valid_signals() else "unknown"
     guess = ", perhaps by the kernel for lack of memory," if -code == signal.SIGKILL else ""
+    guess = ", by the kernel for lack of memory," if is_memory else guess
     return f"was killed by signal {-code} ({name}){guess}"
 
 

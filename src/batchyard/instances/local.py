@@ -12,6 +12,7 @@ from batchyard.domain.errors import PlatformError
 from batchyard.domain.scoring_events import InstanceEvent, Lease, LeaseReported, Worker
 from batchyard.instances.agent import Agent
 from batchyard.instances.durable import Durability
+from batchyard.instances.memory import OOMKills
 from batchyard.instances.sessions import kill_strays_below
 from batchyard.instances.stacks import tell_stacks
 from batchyard.instances.workers import error_log
@@ -26,13 +27,13 @@ _TEND_NS = 2_000_000  # Whoever lists a folder calls for each small folder in it
 class LocalInstances:
     """Nodes n0, n1, … of one job run; see the port. Its workers die with the thread that started them."""
 
-    def __init__(self, plan: WorkerPlan) -> None:
-        """Make the job's folders; nothing is started. Raises: PlatformError."""
+    def __init__(self, plan: WorkerPlan, oom_kills: OOMKills | None = None) -> None:
+        """Make the job's folders; nothing is started. oom_kills: None for the kernel's. Raises: PlatformError."""
         self._plan = plan
         self._events: deque[InstanceEvent] = deque()
         self._watched = _Watched()
         self._agents = {
-            node: Agent(plan, node, tell=self._tell, watch=self._watched)
+            node: Agent(plan, node, tell=self._tell, watch=self._watched, oom_kills=oom_kills)
             for node in (f"n{number}" for number in range(plan.nodes))
         }
         self._durability = Durability(parts_dir=plan.parts_dir, files_dir=plan.files_dir)

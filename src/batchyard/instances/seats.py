@@ -105,6 +105,7 @@ class Seat:
                 "count": lease.count,
                 "attempt": lease.attempt,
                 "items": lease.items,
+                "run_items": lease.run_items,
                 "ticket": self._next_ticket,
             }
         )
@@ -147,7 +148,8 @@ class Seat:
         tried = handed.lease.first + reported(event)
         if tried > handed.told:
             raise BadFrame(f"lease {event.lease} is reported with mini-batches that were taken back")
-        if tried < handed.lease.first + handed.lease.count and self._stop_before is None:
+        is_cut = self._stop_before is not None or header.get("spent") is True
+        if tried < handed.lease.first + handed.lease.count and not is_cut:
             raise BadFrame(f"lease {event.lease} is reported without mini-batches that were not taken back")
         self._handed.popleft()
         self.sign_ns = time.monotonic_ns()

@@ -32,6 +32,7 @@ class Kind(Enum):
     DATA = "data"
     COMPONENT = "component"
     SCHEDULE = "schedule"
+    RUN_LIMIT = "run_limit"
 
 
 @dataclass(frozen=True, slots=True)

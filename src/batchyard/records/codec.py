@@ -18,6 +18,7 @@ from batchyard.domain.computes import Compute
 from batchyard.domain.deployments import Deployment
 from batchyard.domain.endpoints import Endpoint
 from batchyard.domain.errors import PlatformError
+from batchyard.domain.run_items import RunLimit
 from batchyard.domain.schedules import Schedule
 from batchyard.ports.records import Kind
 
@@ -33,6 +34,7 @@ DOCUMENT_TYPES: Mapping[Kind, type] = {
     Kind.DATA: DataAsset,
     Kind.COMPONENT: Component,
     Kind.SCHEDULE: Schedule,
+    Kind.RUN_LIMIT: RunLimit,
 }
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}  # Any: each is for its own type
 

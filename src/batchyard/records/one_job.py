@@ -13,11 +13,12 @@ from typing import cast
 
 from batchyard.domain.job_states import check_transition
 from batchyard.domain.jobs import Job, Owner
-from batchyard.ports.records import JobChange, Progress, Transaction
+from batchyard.ports.records import JobChange, Key, Progress, Transaction
 
 
 class OneJob:
     """Holds one job; fulfils as much of `Records` as the run of a job uses (`job_leases.renew` and `advance`).
+    Documents are neither found nor kept.
 
     tell: called with the job after each change and each renewal, from whatever thread made it.
     """
@@ -29,12 +30,15 @@ class OneJob:
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
         """Give the transaction of the one job; what it does is done at once."""
-        yield cast(Transaction, SimpleNamespace(job_leases=self))
+        yield self._transaction()
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
         """Give the same: there is nothing else to read."""
-        yield cast(Transaction, SimpleNamespace(job_leases=self))
+        yield self._transaction()
+
+    def _transaction(self) -> Transaction:
+        return cast(Transaction, SimpleNamespace(job_leases=self, documents=_NoDocuments()))
 
     def after_fork(self) -> None:
         """Do nothing: there are no connections."""
@@ -67,3 +71,13 @@ class OneJob:
         )
         self._tell(self.job)
         return self.job
+
+
+class _NoDocuments:
+    """What earlier jobs learned is not kept beside a local run: it leaves nothing but its output."""
+
+    def get(self, key: Key) -> None:
+        """Find nothing."""
+
+    def save(self, key: Key, document: object, *, actor: str, now: float) -> None:
+        """Keep nothing."""

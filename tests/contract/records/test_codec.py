@@ -23,6 +23,7 @@ from batchyard.domain.endpoints import Endpoint, ProvisioningState
 from batchyard.domain.errors import PlatformError
 from batchyard.domain.jobs import Counts, ErrorClass, Job, JobError, JobSpec
 from batchyard.domain.resource_ids import AssetId
+from batchyard.domain.run_items import RunLimit
 from batchyard.ports.records import Kind
 from batchyard.records.codec import DOCUMENT_TYPES, decode, decode_document, encode, encode_document
 
@@ -65,6 +66,7 @@ DOCUMENTS: dict[Kind, list[Any]] = {  # Any: documents of each kind
     ],
     Kind.ENVIRONMENT: [Environment("env", "1"), Environment("env", "1", "image", "name: x\n", build=BUILD)],
     Kind.CODE: [CodeVersion("c", "1", "uri", SEAL, is_anonymous=False)],
+    Kind.RUN_LIMIT: [RunLimit(8, "job-1")],
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Sequence, Set
 from dataclasses import replace
 
 import pytest
@@ -38,16 +39,29 @@ from batchyard.domain.tally import Tally, first_failing_position
 class Script:
     """A pretended script: which of its calls ends how. calls: the slices of the mini-batches it was run on.
 
-    bad: positions whose run() raises. short: positions that get no row.
+    bad: positions whose run() raises. short: positions that get no row. holds: items of one run() that memory is for;
+    large: positions for which it never is.
     """
 
-    def __init__(self, bad: set[int] = frozenset(), short: set[int] = frozenset(), failing: str = "raises") -> None:  # type: ignore[assignment]  # never changed
-        self.bad, self.short, self.failing = bad, short, failing
+    def __init__(
+        self,
+        bad: Set[int] = frozenset(),
+        short: Set[int] = frozenset(),
+        *,
+        holds: int = 1000,
+        large: Set[int] = frozenset(),
+    ) -> None:
+        self.bad, self.short, self.holds, self.large = bad, short, holds, large
+        self.out_of_memory = 0
         self.calls: list[tuple[int, Slice | None]] = []
 
     def run(self, worker: Worker, lease: Lease, cut: Cut, first: int) -> Segment | Failure:
         self.calls.append((first, lease.items))
         start, stop = positions(cut, first, lease.items)
+        given = min(lease.run_items or stop - start, stop - start)
+        if given > self.holds or any(start <= at < stop for at in self.large):
+            self.out_of_memory += 1
+            return Failure(first, ErrorClass.MEMORY, "MemoryError", "no room", "stack")
         if any(start <= at < stop for at in self.bad):
             return Failure(first, ErrorClass.SCRIPT, "ValueError", f"no {start}", "stack")
         rows = sum(at not in self.short for at in range(start, stop))
@@ -55,13 +69,30 @@ class Script:
         return Segment(first, f"1-{worker.name}.part", 0, (2 * rows,), 0, rows, rows, missing)
 
 
+def run_each(script: Script, worker: Worker, lease: Lease, cut: Cut, mine: list[int]) -> list[Segment | Failure]:
+    """Run each mini-batch, up to one for which memory does not suffice: that ends the worker."""
+    found: list[Segment | Failure] = []
+    for mini_batch in mine:
+        found.append(script.run(worker, lease, cut, mini_batch))
+        if is_spent(found[-1:]):
+            break
+    return found
+
+
+def is_spent(results: Sequence[Segment | Failure]) -> bool:
+    return any(isinstance(result, Failure) and result.error_class is ErrorClass.MEMORY for result in results)
+
+
 def positions(cut: Cut, mini_batch: int, items: Slice | None) -> tuple[int, int]:
     first, stop = cut.bounds(mini_batch)
     return (first + items[0], first + items[1]) if items else (first, stop)
 
 
-def rules(items: int, size: int, *, retries: int = 0, threshold: int = -1, slots: int = 1, is_on: bool = True) -> Rules:
-    return Rules(Cut(items, size), retries + 1, threshold, False, slots, isolates=is_on, isolates_short=is_on)
+def rules(
+    items: int, size: int, *, retries: int = 0, threshold: int = -1, slots: int = 1, is_on: bool = True, **more: int
+) -> Rules:
+    cut = Cut(items, size)
+    return Rules(cut, retries + 1, threshold, False, slots, isolates=is_on, isolates_short=is_on, **more)
 
 
 def planned(cut: Cut) -> Tally:
@@ -114,10 +145,20 @@ class OneWorker:
     def step(self) -> None:
         assert self.assigned, "the job hangs: nothing is handed out and nothing runs"
         lease = self.assigned.pop(0)
-        results = [self.script.run(self.worker, lease, self.cut, lease.first + k) for k in range(lease.count)]
+        mine = list(range(lease.first, lease.first + lease.count))
+        results = run_each(self.script, self.worker, lease, self.cut, mine)
         segments = tuple(result for result in results if isinstance(result, Segment))
         failures = tuple(result for result in results if isinstance(result, Failure))
         self.take(self.state.handle(LeaseReported(self.worker, lease.id, segments, failures, 0.001)))
+        if is_spent(failures):
+            self.replace_worker()
+
+    def replace_worker(self) -> None:
+        """The worker ends, as after a MemoryError; its other leases go back."""
+        self.take(self.state.handle(WorkerEnded(self.worker)))
+        self.assigned.clear()
+        self.worker = Worker("n0", 0, self.worker.start + 1)
+        self.take(self.state.handle(WorkerReady(self.worker, 0.0)))
 
     def run(self) -> Tally:
         while not self.state.is_over:
@@ -385,15 +426,19 @@ class Cluster:
         if mine and self.random.random() < 0.03:
             del self.inflight[worker]
             self.dying.discard(worker)
-            victim = Failure(self.random.choice(mine), ErrorClass.SCRIPT, "Killed", "signal 9")
+            error_class = self.random.choice([ErrorClass.SCRIPT, ErrorClass.MEMORY])
+            victim = Failure(self.random.choice(mine), error_class, "Killed", "signal 9")
             self.carry_out(self.state.handle(WorkerEnded(worker, victim)))
             return
         self.inflight[worker].pop(0)
-        results = [self.script.run(worker, lease, self.cut, mini_batch) for mini_batch in mine]
+        results = run_each(self.script, worker, lease, self.cut, mine)
         segments = tuple(result for result in results if isinstance(result, Segment))
         failures = tuple(result for result in results if isinstance(result, Failure))
         event = LeaseReported(worker, lease.id, segments, failures, 0.00001 * len(mine))
         self.carry_out(self.state.handle(event))
+        if is_spent(failures):
+            del self.inflight[worker]
+            self.carry_out(self.state.handle(WorkerEnded(worker)))
 
 
 @settings(max_examples=200, deadline=None)
@@ -402,7 +447,8 @@ def test_any_interleaving_settles_every_item_exactly_once(
     data: st.DataObject, seed: int, items: int, size: int
 ) -> None:
     at = st.sets(st.integers(0, items - 1), max_size=8)
-    script = Script(bad=data.draw(at), short=data.draw(at))
+    holds, large = data.draw(st.sampled_from([1, 3, 1000])), data.draw(st.sets(st.integers(0, items - 1), max_size=2))
+    script = Script(data.draw(at), data.draw(at), holds=holds, large=large)
     slots, retries = data.draw(st.integers(1, 4)), data.draw(st.integers(0, 2))
     chosen = replace(rules(items, size, slots=slots, retries=retries), is_speculative=data.draw(st.booleans()))
     cluster = Cluster(seed, chosen, script)
