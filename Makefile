@@ -68,6 +68,7 @@ bench-wait: $(BENCH)/.ready
 
 # The whole of docs/performance.md measured anew, about an hour on a quiet machine; then look at the page and commit it.
 performance: $(BENCH)/.ready
+	rm -rf .bench/results
 	$(BENCH)/bin/python -m benchmarks --rounds 9
 	$(MAKE) bench-long bench-wait scale
 	$(BENCH)/bin/python -m benchmarks.paper

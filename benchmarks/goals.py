@@ -52,6 +52,7 @@ GOALS = [
     Goal("w2l", "wall", "limit", 1.02),
     Goal("w2l", "wall", "limit", 0.97, "noise"),
     Goal("w2l", "cpu", "limit", 1.02),
+    Goal("w2l", "wall", "engine-1", 1 / 1.9),
     *_walls("w2l", loop=0.54, pool=1.01, joblib=0.75, dask=0.43, ray_actors=1 / 5, ray_data=1 / 7.5),
     Goal("w3", "wall", "limit", 1.00),
     Goal("w3", "wall", "limit", 0.92, "noise"),
@@ -85,3 +86,9 @@ GOALS = [
     Goal("w1", "above_s", "run", 0.3),
     Goal("w4", "above_s", "run", 0.3),
 ]
+
+
+def sampled(workload: str) -> set[str]:
+    """Name the peers whose memory a goal asks for, batchyard's with them; empty where no goal is about memory."""
+    against = {goal.against for goal in GOALS if goal.workload == workload and goal.metric in ("pss", "pss_mb")}
+    return against | {"engine", "run"} if against else against

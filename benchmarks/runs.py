@@ -106,7 +106,7 @@ def _command(peer: Peer, workload: Workload, source: Path, output: Path, variabl
         deployment = prepare(workload.script_path, output, workload.mini_batch_size, variables)
         program = [str(Path(sys.executable).with_name("batchyard")), "run", str(deployment)]
         return [*program, "--input", str(source), "--output", str(output)]
-    program = ["-m", f"benchmarks.peers.{peer.path.stem}"] if peer is ENGINE else [str(peer.path)]
+    program = ["-m", f"benchmarks.peers.{peer.path.stem}"] if peer.measures_itself else [str(peer.path)]
     arguments = [str(workload.script_path), str(source), str(output), str(workload.mini_batch_size)]
     return [sys.executable, *program, *arguments, *peer.options]
 

@@ -38,6 +38,7 @@ class Peer:
 _ALL = tuple(WORKLOADS)
 LIMIT = Peer("limit", "the limit", "limit.py", _ALL)
 ENGINE = Peer("engine", "batchyard, engine", "batchyard_engine.py", _ALL, measures_itself=True)
+ONE_WORKER = Peer("engine-1", "batchyard, one worker", "batchyard_engine.py", ("w2l",), ("1",), measures_itself=True)
 RUN = Peer("run", "`batchyard run`", "batchyard_run.py", ("w1", "w4"))
 
 PEERS = {
@@ -46,6 +47,7 @@ PEERS = {
         LIMIT,
         ENGINE,
         RUN,
+        ONE_WORKER,
         Peer("loop", "bare loop", "loop.py", (*_W1, "w1-100k", *_MODELS, "w3m", "w4")),
         Peer("pool", "multiprocessing.Pool", "pool.py", (*_W1, "w1-100k", "w1-500k", *_MODELS, "w4")),
         Peer("pool-64", "Pool, chunksize 64", "pool.py", ("w4",), ("64",)),

@@ -1,7 +1,8 @@
 """batchyard's engine with every feature on: from the start of the job's process to the published output.
 
 The job is in the queue and claimed before the clock starts, as in a server: its engine forks a process for each job.
-Prints what `measure` measured as JSON, since the time of this program itself is not what is asked for.
+Option: how many workers, two when left out. Prints what `measure` measured as JSON, since the time of this program
+itself is not what is asked for.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from benchmarks.measure import Watch, adopt_orphans, watch
 from tests.support.direct import DirectHome
 
 
-def main(script: Path, folder: Path, output: Path, size: int) -> None:
+def main(script: Path, folder: Path, output: Path, size: int, workers: int) -> None:
     adopt_orphans()
     work = Path(tempfile.mkdtemp(prefix="batchyard-bench-", dir=output.parent))
     direct = DirectHome(work / "home")
     chosen = {k: v for k, v in os.environ.items() if k.startswith("BENCH_")}
     settings = ExecutionSettings(
         mini_batch_size=size,
-        max_concurrency_per_instance=2,
+        max_concurrency_per_instance=workers,
         error_threshold=100_000,
         isolate_failing_items="BENCH_NO_ISOLATION" not in os.environ,
         environment_variables=chosen,
@@ -62,4 +63,5 @@ def _check(used: Watch) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))
+    workers = int(sys.argv[5]) if len(sys.argv) > 5 else 2
+    main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]), workers)
