@@ -25,6 +25,9 @@ class Settings:
     worker_start_timeout_s: for a script's import and `init()` (BATCHYARD_WORKER_START_TIMEOUT_S).
     environment_build_timeout_s: for one environment (BATCHYARD_ENVIRONMENT_BUILD_TIMEOUT_S).
     log_cap_bytes: for each stream of each worker (BATCHYARD_LOG_CAP_BYTES).
+    web_input_hosts: `name` or `name:port`, with commas; inputs may be read from them by http, at private addresses and
+    of any size (BATCHYARD_WEB_INPUT_HOSTS). web_input_max_bytes: of an input from any other host
+    (BATCHYARD_WEB_INPUT_MAX_BYTES).
     fault: tests only, `point:nth:kill|stop|enospc|eio|short` (BATCHYARD_FAULT).
     fault_log: tests only, a file that collects the names of reached points (BATCHYARD_FAULT_LOG).
     """
@@ -38,6 +41,8 @@ class Settings:
     worker_start_timeout_s: float = 600.0
     environment_build_timeout_s: float = 1800.0
     log_cap_bytes: int = 64 << 20
+    web_input_hosts: str = ""
+    web_input_max_bytes: int = 10 << 30
     fault: str = ""
     fault_log: str = ""
 
@@ -56,6 +61,8 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         worker_start_timeout_s=_number(given, "BATCHYARD_WORKER_START_TIMEOUT_S", 600.0),
         environment_build_timeout_s=_number(given, "BATCHYARD_ENVIRONMENT_BUILD_TIMEOUT_S", 1800.0),
         log_cap_bytes=int(_number(given, "BATCHYARD_LOG_CAP_BYTES", 64 << 20)),
+        web_input_hosts=given.get("BATCHYARD_WEB_INPUT_HOSTS", ""),
+        web_input_max_bytes=int(_number(given, "BATCHYARD_WEB_INPUT_MAX_BYTES", 10 << 30)),
         fault=given.get("BATCHYARD_FAULT", ""),
         fault_log=given.get("BATCHYARD_FAULT_LOG", ""),
     )

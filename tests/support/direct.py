@@ -15,6 +15,7 @@ from batchyard.bootstrap.process_identity import this_process
 from batchyard.datastores.job_home import LocalJobHomes
 from batchyard.datastores.local import LocalDatastores
 from batchyard.datastores.sealed import LocalSealedStore
+from batchyard.datastores.web import WebFiles
 from batchyard.domain.assets import Environment, EnvironmentBuild
 from batchyard.domain.computes import Compute
 from batchyard.domain.deployments import ExecutionSettings
@@ -59,6 +60,7 @@ class DirectHome:
         self.rooms = Rooms(
             records=open_records(url, DEFAULT_SCOPE),
             datastores=self.datastores,
+            web=WebFiles(frozenset(), 1 << 20),
             sealed=sealed,
             homes=LocalJobHomes(home / "jobs"),
             environments=ThisPython(),

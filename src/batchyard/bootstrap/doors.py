@@ -133,6 +133,7 @@ def _build(home: Home, settings: Settings, port: int) -> FastAPI:
 
     from batchyard.api.app import make_app
     from batchyard.bootstrap.environments import make_environments
+    from batchyard.bootstrap.web import make_web_files
     from batchyard.datastores.blob_metadata import LocalBlobMetadata
     from batchyard.datastores.job_home import LocalJobHomes
     from batchyard.datastores.local import LocalDatastores
@@ -142,7 +143,7 @@ def _build(home: Home, settings: Settings, port: int) -> FastAPI:
     from batchyard.engine.partial import LedgerPartials
     from batchyard.records.database import open_records
 
-    datastores = LocalDatastores(home.path)
+    datastores = LocalDatastores(home.path, web=make_web_files(settings))
     homes = LocalJobHomes(home.path / "jobs")
     return make_app(
         open_records(home.database_url, DEFAULT_SCOPE),

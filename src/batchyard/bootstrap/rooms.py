@@ -9,6 +9,7 @@ from batchyard.bootstrap.database import database_url
 from batchyard.bootstrap.environments import make_environments
 from batchyard.bootstrap.faults import make_faults
 from batchyard.bootstrap.process_identity import this_process
+from batchyard.bootstrap.web import make_web_files
 from batchyard.datastores.job_home import LocalJobHomes
 from batchyard.datastores.local import LocalDatastores
 from batchyard.datastores.sealed import LocalSealedStore
@@ -29,6 +30,7 @@ def build_rooms(settings: Settings) -> Rooms:
     return Rooms(
         records=open_records(database_url(settings), DEFAULT_SCOPE),
         datastores=datastores,
+        web=make_web_files(settings),
         sealed=LocalSealedStore(home / "sealed", datastores),
         homes=LocalJobHomes(home / "jobs"),
         environments=make_environments(settings),

@@ -24,6 +24,7 @@ from batchyard.bootstrap.faults import make_faults
 from batchyard.bootstrap.local_deployment import LocalDeployment, read_local_deployment
 from batchyard.bootstrap.process_identity import this_process
 from batchyard.bootstrap.progress_line import ProgressLine
+from batchyard.bootstrap.web import make_web_files
 from batchyard.datastores.in_place import OUTPUT, InPlaceTrees, output_beside
 from batchyard.datastores.job_home import LocalJobHomes
 from batchyard.domain.assets import EnvironmentBuild
@@ -153,6 +154,7 @@ def _prepare(
     rooms = Rooms(
         records=records,
         datastores=datastores,
+        web=make_web_files(settings),
         sealed=trees,
         homes=LocalJobHomes(folder / "jobs"),
         environments=environments,

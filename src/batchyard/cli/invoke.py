@@ -212,7 +212,8 @@ def _source(server: Server, asked: _Asked, path: Path | None, *, upload: bool) -
     from batchyard.domain.jobs import InputKind, InputSource
 
     if path is None:
-        return InputSource(InputKind(asked.input_type or "uri_folder"), asked.input)
+        of_web = asked.input.lower().startswith(("https://", "http://"))
+        return InputSource(InputKind(asked.input_type or ("uri_file" if of_web else "uri_folder")), asked.input)
     kind = InputKind.FILE if path.is_file() else InputKind.FOLDER
     if server.connection.reads_in_place and not upload:
         return InputSource(kind, path.resolve().as_uri())

@@ -18,6 +18,7 @@ from batchyard.domain.resource_ids import AssetId, DatastorePath, parse_datastor
 from batchyard.domain.routing import Route
 from batchyard.ports.datastore import Datastores
 from batchyard.ports.records import Kind, Stored, Transaction
+from batchyard.ports.web import is_web
 
 _FREE_PLACE = "a place that is free"
 # An output is made under a longer name beside its own, which must be possible too; storage takes 1,024 in all.
@@ -117,7 +118,7 @@ def _input_mistakes(caller: Caller, source: InputSource, datastores: Datastores)
             # Not even looked at: whether a path exists on the server is nobody else's business.
             remedy = "Upload it first; only the owner of an embedded server has local paths read in place."
             return [Mistake("input", found, "azureml://datastores/<datastore>/paths/<path>", remedy)]
-    elif parse_datastore_uri(source.uri) is None:
+    elif parse_datastore_uri(source.uri) is None and not is_web(source.uri):
         return [Mistake("input", found, "azureml://datastores/<datastore>/paths/<path>", "Upload it first.")]
     try:
         datastores.check_input(source)

@@ -18,6 +18,7 @@ from batchyard.domain.errors import CallerError, Conflict, InvalidInput, Mistake
 from batchyard.domain.jobs import InputKind, InputSource, OutputTarget
 from batchyard.domain.resource_ids import parse_datastore_uri
 from batchyard.ports.datastore import Entry
+from batchyard.ports.web import WebInputs, is_web
 
 _CODE_CONTAINER = re.compile(r"code-[a-zA-Z0-9-]{1,64}")
 # A file being written; never listed, so that nobody reads half a file.
@@ -98,11 +99,11 @@ class LocalDatastore:
 class LocalDatastores:
     """The datastores of a home: `datastores/<name>`, and `uploads/code-<id>` for code on its way to be sealed.
 
-    more: further ones, name -> folder.
+    more: further ones, name -> folder. web: what may be read from the web, None for nothing.
     """
 
-    def __init__(self, home: Path, *, more: Mapping[str, Path] | None = None) -> None:
-        self._home, self._more = home, more or {}
+    def __init__(self, home: Path, *, more: Mapping[str, Path] | None = None, web: WebInputs | None = None) -> None:
+        self._home, self._more, self._web = home, more or {}, web
 
     def get(self, name: str) -> LocalDatastore:
         if name in self._more:
@@ -120,6 +121,9 @@ class LocalDatastores:
         return self.get(names[0]) if names else None
 
     def check_input(self, source: InputSource) -> None:
+        if is_web(source.uri):
+            self._check_web(source)
+            return
         path = self.input_path(source)
         try:
             mistake = self._input_mistake(path, source)
@@ -163,6 +167,19 @@ class LocalDatastores:
 
     def discard_unfinished(self, target: OutputTarget, *, job: str) -> None:
         clear_unfinished(self.get(target.place.datastore).path(target.place.path.rstrip("/")), target, job=job)
+
+    def _check_web(self, source: InputSource) -> None:
+        refusal = "nothing is read from the web here" if self._web is None else self._web.mistake(source.uri)
+        shown = repr(source.uri.partition("?")[0])
+        if refusal is not None:
+            raise InvalidInput(
+                "The invocation", [Mistake("input", f"{shown}: {refusal}", "a file of the web that can be read")]
+            )
+        if source.kind is not InputKind.FILE:
+            remedy = "Say --input-type uri_file; a folder of the web cannot be listed: download it and give its path."
+            raise InvalidInput(
+                "The invocation", [Mistake("input", f"{shown} as a folder", "one file of the web", remedy)]
+            )
 
     def _input_mistake(self, path: Path, source: InputSource) -> Mistake | None:
         wanted = "a folder with files" if source.kind is InputKind.FOLDER else "a file"

@@ -44,7 +44,7 @@ def plan(rooms: Rooms, job: Job, staged: Staged, *, meanwhile: Callable[[], None
     target = staged.home.path(name)
     try:
         runs, skipped = SortedRuns(staged.home.path(f"scratch-{job.fence}/listing-runs")), Skipped()
-        _list(runs, _with_breaks(_paths(rooms, job, staged, skipped), meanwhile))
+        _list(runs, _with_breaks(_paths(job, staged, skipped), meanwhile))
         rooms.faults.reach("plan.listed")
         slices = _with_breaks(runs.slices(), meanwhile)
         packing = _packing(job)
@@ -156,9 +156,9 @@ def _with_breaks(slices: Iterable[list[bytes]], meanwhile: Callable[[], None]) -
         meanwhile()
 
 
-def _paths(rooms: Rooms, job: Job, staged: Staged, skipped: Skipped) -> Iterator[list[bytes]]:
+def _paths(job: Job, staged: Staged, skipped: Skipped) -> Iterator[list[bytes]]:
     if job.spec.source.kind is InputKind.FILE:
-        return iter([[os.fsencode(rooms.datastores.input_path(job.spec.source).name)]])
+        return iter([[os.fsencode(staged.source.name)]])
     return walk(os.fsencode(staged.input_root), skipped)
 
 

@@ -17,18 +17,20 @@ from batchyard.engine.plain_json import to_json
 from batchyard.engine.rooms import Rooms
 from batchyard.ports.instance import FrozenListing, WorkerPlan
 from batchyard.ports.job_home import JobHome
+from batchyard.ports.web import is_web
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """Where things are for this owner. input_root: folder that listed paths are relative to."""
+    """Where things are for this owner. source: the input; input_root: folder that listed paths are relative to."""
 
     home: JobHome
     python: Path
     code_dir: Path
     model_dir: Path
+    source: Path
     input_root: Path
 
 
@@ -54,10 +56,20 @@ def prepare(rooms: Rooms, job: Job) -> Staged:
         home.path(f"scratch-{job.fence}").mkdir(mode=0o700, exist_ok=True)
     except OSError as exc:
         raise PlatformError(f"Could not stage the code of job {job.name!r}: {exc}.") from exc
-    source = rooms.datastores.input_path(spec.source)
+    source = _source(rooms, job, home)
     root = source if spec.source.kind is InputKind.FOLDER else source.parent
     rooms.faults.reach("prepare.staged")
-    return Staged(home, rooms.environments.python(spec.build), code_dir, model_dir, root)
+    return Staged(home, rooms.environments.python(spec.build), code_dir, model_dir, source, root)
+
+
+def _source(rooms: Rooms, job: Job, home: JobHome) -> Path:
+    """Give the local path of the input; a file of the web is fetched into the job home, once for all owners.
+
+    Raises: InvalidInput; NotFound; PlatformError.
+    """
+    if is_web(job.spec.source.uri):
+        return rooms.web.fetch(job.spec.source.uri, home.path("input/x").parent)
+    return rooms.datastores.input_path(job.spec.source)
 
 
 def worker_plan(rooms: Rooms, job: Job, staged: Staged) -> WorkerPlan:

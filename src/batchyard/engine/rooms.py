@@ -13,6 +13,7 @@ from batchyard.ports.faults import Faults
 from batchyard.ports.instance import Instances, Scripts, WorkerPlan
 from batchyard.ports.job_home import JobHomes
 from batchyard.ports.records import Records
+from batchyard.ports.web import WebInputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Rooms:
 
     records: Records
     datastores: Datastores
+    web: WebInputs
     sealed: Trees
     homes: JobHomes
     environments: Environments

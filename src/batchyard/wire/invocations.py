@@ -48,7 +48,7 @@ __all__ = [
 _KINDS = {"urifolder": InputKind.FOLDER, "urifile": InputKind.FILE}
 _ARM_KINDS = {InputKind.FOLDER: "UriFolder", InputKind.FILE: "UriFile"}
 _DATA_URI = (
-    "azureml://datastores/NAME/paths/PATH, a data asset as azureml:NAME:VERSION, "
+    "azureml://datastores/NAME/paths/PATH, a data asset as azureml:NAME:VERSION, a file's https:// URL, "
     "or file:///PATH for the owner of an embedded server"
 )
 _ONE_INPUT = "exactly one data input of type uri_folder or uri_file"
@@ -238,7 +238,7 @@ def _source(inputs: Mapping[str, _Input], found: list[Mistake]) -> InputSource:
 
 
 def _is_data_uri(uri: str) -> bool:
-    if parse_datastore_uri(uri) is not None or uri.startswith("file:///"):
+    if parse_datastore_uri(uri) is not None or uri.startswith(("file:///", "https://", "http://")):
         return True
     named = parse_reference(uri) if uri.startswith(("azureml:", "/")) else None
     return named is not None and named.kind in ("", "data") and (named.version or named.label) is not None
@@ -247,8 +247,8 @@ def _is_data_uri(uri: str) -> bool:
 def _data_remedy(uri: str) -> str:
     if parse_arm_id(uri) is not None or uri.startswith("azureml:"):
         return "A data asset is named with its version: azureml:NAME:VERSION or azureml:NAME@latest."
-    if uri.startswith(("https://", "http://", "wasbs://", "abfss://")):
-        return "Reading from the web is not supported by this version; download the files and give their folder."
+    if uri.startswith(("wasbs://", "abfss://")):
+        return "Storage accounts are not read by this version; download the files and give their folder."
     return ""
 
 

@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from batchyard.domain.assets import CodeVersion, Environment, EnvironmentBuild, Model, ModelType, Sealed
+from batchyard.domain.assets import (
+    CodeVersion,
+    Component,
+    DataAsset,
+    DataType,
+    Environment,
+    EnvironmentBuild,
+    Model,
+    ModelType,
+    Sealed,
+)
 from batchyard.domain.computes import Compute
 from batchyard.domain.deployments import (
     CodeReference,
@@ -24,6 +34,7 @@ from batchyard.domain.errors import PlatformError
 from batchyard.domain.jobs import Counts, ErrorClass, Job, JobError, JobSpec
 from batchyard.domain.resource_ids import AssetId
 from batchyard.domain.run_items import RunLimit
+from batchyard.domain.schedules import Schedule
 from batchyard.ports.records import Kind
 from batchyard.records.codec import DOCUMENT_TYPES, decode, decode_document, encode, encode_document
 
@@ -67,6 +78,9 @@ DOCUMENTS: dict[Kind, list[Any]] = {  # Any: documents of each kind
     Kind.ENVIRONMENT: [Environment("env", "1"), Environment("env", "1", "image", "name: x\n", build=BUILD)],
     Kind.CODE: [CodeVersion("c", "1", "uri", SEAL, is_anonymous=False)],
     Kind.RUN_LIMIT: [RunLimit(8, "job-1")],
+    Kind.DATA: [DataAsset("d", "1", DataType.FILE, "uri", tags={"a": "b"}, is_archived=True)],
+    Kind.COMPONENT: [Component("c", "1", {"type": "command", "inputs": {"a": {"default": 1.5, "optional": None}}})],
+    Kind.SCHEDULE: [Schedule("s", {"triggerType": "Cron"}, {"actionType": "CreateJob", "n": [1]}, is_enabled=False)],
 }
 
 

@@ -178,7 +178,7 @@ def test_all_mistakes_of_an_invocation_are_told() -> None:
     [
         ("azureml:name", "A data asset is named with its version"),
         (f"{WS}/models/name/versions/1", "A data asset is named with its version"),
-        ("https://example.org/x.csv", "Reading from the web is not supported by this version"),
+        ("wasbs://container@account/x.csv", "Storage accounts are not read by this version"),
         ("./digits", "found './digits'"),
         (None, "found nothing"),
     ],

@@ -1,0 +1,194 @@
+"""Files of the web: https from public addresses, or whatever a setting lists, each up to a size.
+
+Whoever may invoke an endpoint chooses the URL, and this process may reach what that person cannot: machines of the
+local network, services of this host. So names are resolved here, every address is looked at, and the connection goes
+to the very address that was looked at; each redirect begins anew.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+
+from batchyard.datastores.disk import disk_errors, write_new
+from batchyard.domain.errors import InvalidInput, Mistake
+from batchyard.domain.names import file_name_mistake
+
+if TYPE_CHECKING:
+    import httpx2
+
+_REDIRECTS = 5
+_TRIES = 3
+_PAUSE_S = 1.0
+_CONNECT_S, _SILENCE_S = 10.0, 60.0
+_CHUNK_BYTES = 1 << 20
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+class _UnreachedError(Exception):
+    """The host is not known, or not now; trying again may help."""
+
+
+class _RefusedError(Exception):
+    """This URL must not or cannot be fetched; trying again would not help."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebFiles:
+    """`ports.web.WebInputs`. hosts: `name` or `name:port` that may be http, private and of any size."""
+
+    hosts: frozenset[str]
+    largest_bytes: int
+
+    def mistake(self, url: str) -> str | None:
+        """Say why a URL will never be fetched, or None; nothing is contacted."""
+        try:
+            self._check(_split(url))
+        except _RefusedError as exc:
+            return str(exc)
+        return None
+
+    def fetch(self, url: str, folder: Path) -> Path:
+        """Download a file into a folder under its own name; see `ports.web.WebInputs.fetch`."""
+        target = folder / _file_name(url)
+        if target.exists():
+            return target
+        for attempt in range(1, _TRIES + 1):
+            try:
+                self._download(url, target)
+                return target
+            except _RefusedError as exc:
+                raise _unreadable(url, str(exc)) from exc
+            except (_UnreachedError, _transport_errors()) as exc:
+                if attempt == _TRIES:
+                    raise _unreadable(url, f"{type(exc).__name__}: {exc}") from exc
+                time.sleep(_PAUSE_S * attempt)
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def _download(self, url: str, target: Path) -> None:
+        unfinished = target.with_name(f".{secrets.token_hex(8)}.unfinished")
+        try:
+            with disk_errors(f"fetch {url!r}"):
+                target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                write_new(unfinished, self._content(url))
+                os.replace(unfinished, target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    def _content(self, url: str) -> Iterator[bytes]:
+        import httpx2
+
+        timeout = httpx2.Timeout(_SILENCE_S, connect=_CONNECT_S)
+        with httpx2.Client(verify=ssl.create_default_context(), trust_env=False, timeout=timeout) as client:
+            for _ in range(_REDIRECTS + 1):
+                parts = _split(url)
+                is_listed = self._check(parts)
+                with self._ask(client, parts, is_listed=is_listed) as answer:
+                    if answer.is_redirect:
+                        url = urljoin(url, answer.headers["location"])
+                        continue
+                    if answer.status_code != 200:
+                        raise _RefusedError(f"its server answers {answer.status_code}")
+                    yield from self._bounded(answer, is_listed=is_listed)
+                    return
+        raise _RefusedError(f"it is redirected more than {_REDIRECTS} times")
+
+    def _ask(self, client: httpx2.Client, parts: SplitResult, *, is_listed: bool) -> _Answer:
+        address = _address(parts, must_be_public=not is_listed)
+        host = f"[{address}]" if ":" in address else address
+        path = parts.path or "/"
+        url = f"{parts.scheme}://{host}:{_port(parts)}{path}{'?' + parts.query if parts.query else ''}"
+        headers = {"Host": parts.netloc.rpartition("@")[2], "Accept-Encoding": "identity"}
+        # The certificate is checked for the name, not for the address that the connection goes to.
+        return client.stream("GET", url, headers=headers, extensions={"sni_hostname": parts.hostname})
+
+    def _bounded(self, answer: httpx2.Response, *, is_listed: bool) -> Iterator[bytes]:
+        size = 0
+        for chunk in answer.iter_raw(_CHUNK_BYTES):
+            size += len(chunk)
+            if size > self.largest_bytes and not is_listed:
+                raise _RefusedError(f"it has more than {self.largest_bytes} bytes (BATCHYARD_WEB_INPUT_MAX_BYTES)")
+            yield chunk
+
+    def _check(self, parts: SplitResult) -> bool:
+        """Give whether the host is listed. Raises: _RefusedError when it may not be fetched from."""
+        if not parts.hostname or parts.username or parts.password:
+            raise _RefusedError("it must name a host, and no user")
+        is_listed = bool(self.hosts & {parts.hostname, f"{parts.hostname}:{_port(parts)}"})
+        if parts.scheme != "https" and not is_listed:
+            raise _RefusedError("only https is read, unless BATCHYARD_WEB_INPUT_HOSTS lists the host")
+        if not is_listed and _is_private_literal(parts.hostname):
+            raise _RefusedError(_private(parts.hostname))
+        return is_listed
+
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    _Answer = AbstractContextManager[httpx2.Response]
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # Raises for a port that is none.
+    except ValueError as exc:
+        raise _RefusedError(f"it is no URL ({exc})") from exc
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise _RefusedError("it is neither https nor http")
+    return parts
+
+
+def _port(parts: SplitResult) -> int:
+    return parts.port or _DEFAULT_PORTS[parts.scheme]
+
+
+def _address(parts: SplitResult, *, must_be_public: bool) -> str:
+    """Resolve the host and give one address. Raises: _RefusedError when any of them is not public; _UnreachedError."""
+    try:
+        found = socket.getaddrinfo(parts.hostname, _port(parts), type=socket.SOCK_STREAM)
+    except OSError as exc:
+        raise _UnreachedError(f"{parts.hostname}: {exc.strerror}") from exc
+    addresses = [str(address[0]) for *_, address in found]
+    for address in addresses:
+        if must_be_public and not ipaddress.ip_address(address.partition("%")[0]).is_global:
+            raise _RefusedError(_private(f"{parts.hostname} ({address})"))
+    return addresses[0]
+
+
+def _is_private_literal(host: str) -> bool:
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _private(host: str) -> str:
+    return f"{host} is not a public address; list the host in BATCHYARD_WEB_INPUT_HOSTS to have it read"
+
+
+def _file_name(url: str) -> str:
+    name = unquote(urlsplit(url).path).rstrip("/").rpartition("/")[2]
+    return name if name and file_name_mistake(name, field="") is None else "input"
+
+
+def _unreadable(url: str, why: str) -> InvalidInput:
+    # A query may hold somebody's signature.
+    shown = url.partition("?")[0]
+    found = f"{shown!r}, which cannot be read: {why}"
+    return InvalidInput("The invocation", [Mistake("input", found, "a file of the web that can be read")])
+
+
+def _transport_errors() -> type[Exception]:
+    import httpx2
+
+    return httpx2.HTTPError
