@@ -20,7 +20,7 @@ from batchyard.api.login import client_secrets, clouds, managed_identity
 from batchyard.api.rooms import Rooms
 from batchyard.api.scoring import invocations
 from batchyard.domain.resource_ids import Scope
-from batchyard.ports.blobs import BlobMetadata
+from batchyard.ports.blobs import BlobMetadata, StagedBlocks
 from batchyard.ports.datastore import Datastores, SealedStore
 from batchyard.ports.environment import Environments
 from batchyard.ports.identity import Identity
@@ -44,6 +44,7 @@ def make_app(
     partial_outputs: PartialOutputs,
     item_histories: ItemHistories,
     blob_metadata: BlobMetadata,
+    blocks: StagedBlocks,
     allowed_hosts: Collection[str],
     clock: Callable[[], float],
     new_id: Callable[[], str],
@@ -60,6 +61,7 @@ def make_app(
         datastores,
         sealed,
         blob_metadata,
+        blocks,
         environments,
         homes,
         partial_outputs,

@@ -24,6 +24,7 @@ OPEN_PATHS = frozenset(
 )
 _OPEN_TENANT_PATHS = re.compile(r"/[^/]+/(v2\.0/\.well-known/openid-configuration|oauth2/v2\.0/token)")
 
+_PERMISSIONS = {"GET": "r", "HEAD": "r", "PUT": "w"}
 _NO_TOKEN = "This needs a token: send the header 'Authorization: Bearer TOKEN'."
 
 
@@ -97,7 +98,8 @@ class Doorkeeper:
             raise WrongHost(f"This server does not serve the host {', '.join(hosts)!r}.")
 
     def _check_signature(self, scope: Scope) -> None:
-        permission = "r" if scope["method"] in ("GET", "HEAD") else "w"
+        # No URL is ever signed for anything else, such as deleting.
+        permission = _PERMISSIONS.get(scope["method"], "none")
         query = scope["query_string"].decode("latin-1")
         self._identity.check_url(_signed_place(scope, query), query, now=self._clock(), permission=permission)
 

@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from batchyard.domain.access import Caller
 from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.domain.resource_ids import Scope
-from batchyard.ports.blobs import BlobMetadata
+from batchyard.ports.blobs import BlobMetadata, StagedBlocks
 from batchyard.ports.datastore import Datastores, SealedStore
 from batchyard.ports.environment import Environments
 from batchyard.ports.identity import Identity
@@ -32,6 +32,7 @@ class Rooms:
     datastores: Datastores
     sealed: SealedStore
     blob_metadata: BlobMetadata
+    blocks: StagedBlocks
     environments: Environments
     homes: JobHomes
     partial: PartialOutputs

@@ -135,6 +135,7 @@ def _build(home: Home, settings: Settings, port: int) -> FastAPI:
     from batchyard.bootstrap.environments import make_environments
     from batchyard.bootstrap.web import make_web_files
     from batchyard.datastores.blob_metadata import LocalBlobMetadata
+    from batchyard.datastores.blocks import LocalStagedBlocks
     from batchyard.datastores.job_home import LocalJobHomes
     from batchyard.datastores.local import LocalDatastores
     from batchyard.datastores.sealed import LocalSealedStore
@@ -156,6 +157,7 @@ def _build(home: Home, settings: Settings, port: int) -> FastAPI:
         item_histories=LedgerItemHistories(homes),
         partial_outputs=LedgerPartials(homes),
         blob_metadata=LocalBlobMetadata(home.path / "blob-metadata"),
+        blocks=LocalStagedBlocks(home.path / "blob-blocks"),
         allowed_hosts=allowed_hosts(port),
         clock=time.time,
         new_id=lambda: str(uuid.uuid4()),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -50,7 +51,7 @@ class LocalDatastore:
             return None
         if not os.path.isfile(self.path(path)):
             return None
-        return Entry(path, found.st_size, found.st_mtime, f'"{found.st_mtime_ns:x}-{found.st_size:x}"')
+        return _entry(path, found)
 
     def open(self, path: str) -> BinaryIO:
         try:
@@ -58,19 +59,33 @@ class LocalDatastore:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as exc:
             raise NotFound(f"There is no file {path!r} in this datastore.") from exc
 
-    def put(self, path: str, chunks: Iterable[bytes], *, create_only: bool) -> Entry:
+    def open_entry(self, path: str) -> tuple[Entry, BinaryIO]:
+        stream = self.open(path)
+        return _entry(path, os.fstat(stream.fileno())), stream
+
+    def put(
+        self,
+        path: str,
+        chunks: Iterable[bytes],
+        *,
+        create_only: bool,
+        check: Callable[[Entry | None], None] | None = None,
+    ) -> Entry:
         target = self.path(path)
         with disk_errors(f"write {path!r}"):
             unfinished = target.parent / f"{_UNFINISHED}{secrets.token_hex(8)}"
             try:
                 make_folder(target.parent, mode=0o777)
                 write_new(unfinished, chunks)
-                _put_in_place(unfinished, target, create_only=create_only)
+                with _alone_in(target.parent):
+                    if check is not None:
+                        check(self.stat(path))
+                    _put_in_place(unfinished, target, create_only=create_only)
+                    entry = self.stat(path)
             except (FileExistsError, NotADirectoryError, IsADirectoryError) as exc:
                 raise Conflict(f"{path!r} cannot be written: a folder stands there, or a file above it.") from exc
             finally:
                 _remove(unfinished)
-        entry = self.stat(path)
         if entry is None:
             raise NotFound(f"{path!r} was removed while it was being written.")
         return entry
@@ -206,6 +221,23 @@ def _refuse_unstorable(path: str) -> None:
             f"The path {path[:80]!r}… cannot be a file: a part may have {_LONGEST_PART_BYTES} bytes, all of it "
             f"{_LONGEST_PATH_BYTES}, none of them NUL."
         )
+
+
+def _entry(path: str, found: os.stat_result) -> Entry:
+    # The inode too: two files of one size may be written within one tick of the file system's clock.
+    etag = f'"{found.st_mtime_ns:x}-{found.st_ino:x}-{found.st_size:x}"'
+    return Entry(path, found.st_size, found.st_mtime, etag)
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep every other put into this folder waiting, for as long as it takes to look and to rename."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
 
 
 def _remove(unfinished: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -34,8 +34,23 @@ class Datastore(Protocol):
     def open(self, path: str) -> BinaryIO:
         """Open a file for reading. Raises: NotFound."""
 
-    def put(self, path: str, chunks: Iterable[bytes], *, create_only: bool) -> Entry:
-        """Write a file whole or not at all. Raises: Conflict when it exists and create_only; PlatformError."""
+    def open_entry(self, path: str) -> tuple[Entry, BinaryIO]:
+        """Open a file for reading, and tell of the very bytes that were opened. Raises: NotFound."""
+
+    def put(
+        self,
+        path: str,
+        chunks: Iterable[bytes],
+        *,
+        create_only: bool,
+        check: Callable[[Entry | None], None] | None = None,
+    ) -> Entry:
+        """Write a file whole or not at all.
+
+        check: called with what is there (None: nothing) once all bytes have arrived; what it raises ends the put. No
+        other put takes the place between it and ours.
+        Raises: Conflict when it exists and create_only; PlatformError.
+        """
 
     def delete(self, path: str) -> bool:
         """Delete one file; False when it was not there."""

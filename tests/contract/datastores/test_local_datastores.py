@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,10 +12,10 @@ import pytest
 
 from batchyard.datastores.local import LocalDatastore, LocalDatastores
 from batchyard.datastores.sealed import LocalSealedStore
-from batchyard.domain.errors import CallerError, Conflict, InvalidInput, NotFound, PlatformError
+from batchyard.domain.errors import CallerError, Conflict, InvalidInput, NotFound, PlatformError, PreconditionFailed
 from batchyard.domain.jobs import InputKind, InputSource, OutputTarget
 from batchyard.domain.resource_ids import DatastorePath
-from batchyard.ports.datastore import Piece
+from batchyard.ports.datastore import Entry, Piece
 
 ODD_NAMES = ["with space.txt", "#hash?.txt", "new\nline.txt", "ümlaut.txt", os.fsdecode(b"\xff\xfe.txt"), "%41.txt"]
 
@@ -77,6 +79,58 @@ def test_a_put_that_breaks_off_leaves_nothing(store: LocalDatastore) -> None:
     with pytest.raises(ValueError):
         store.put("a", chunks(), create_only=False)  # type: ignore[arg-type]
     assert list(store.list("")) == []
+
+
+def test_a_check_sees_what_is_there_and_can_end_the_put(store: LocalDatastore) -> None:
+    first = store.put("a", [b"first"], create_only=False)
+    seen: list[Entry | None] = []
+    store.put("b", [b"x"], create_only=False, check=seen.append)
+
+    def refuse(there: Entry | None) -> None:
+        seen.append(there)
+        raise PreconditionFailed("no")
+
+    with pytest.raises(PreconditionFailed):
+        store.put("a", [b"second"], create_only=False, check=refuse)
+    assert seen == [None, first]
+    assert [entry.path for entry in store.list("")] == ["a", "b"]
+    with store.open("a") as stream:
+        assert stream.read() == b"first"
+
+
+def test_writers_that_check_what_they_replace_never_lose_a_write(store: LocalDatastore) -> None:
+    store.put("count", [b"0"], create_only=True)
+
+    def add_one() -> None:
+        while True:
+            entry, stream = store.open_entry("count")
+            with stream:
+                number = int(stream.read())
+
+            def same(there: Entry | None, entry: Entry = entry) -> None:
+                if there != entry:
+                    raise PreconditionFailed("changed")
+
+            with suppress(PreconditionFailed):
+                store.put("count", [b"%d" % (number + 1)], create_only=False, check=same)
+                return
+
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(add_one) for _ in range(24)]:
+            done.result()
+    with store.open("count") as stream:
+        assert stream.read() == b"24"
+
+
+def test_what_is_told_of_an_opened_file_is_of_its_bytes(store: LocalDatastore) -> None:
+    store.put("a", [b"first"], create_only=False)
+    entry, stream = store.open_entry("a")
+    with stream:
+        assert entry == store.stat("a")
+        store.put("a", [b"second one"], create_only=False)
+        assert (entry.size_bytes, stream.read()) == (5, b"first")
+    with pytest.raises(NotFound):
+        store.open_entry("nothing")
 
 
 def test_an_unknown_datastore_names_the_known_ones(datastores: LocalDatastores) -> None:

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from batchyard.api.app import make_app
 from batchyard.control import provisioning
 from batchyard.datastores.blob_metadata import LocalBlobMetadata
+from batchyard.datastores.blocks import LocalStagedBlocks
 from batchyard.datastores.job_home import LocalJobHomes
 from batchyard.datastores.local import LocalDatastores
 from batchyard.datastores.sealed import LocalSealedStore
@@ -77,6 +78,7 @@ class Bench:
             partial_outputs=LedgerPartials(homes),
             item_histories=LedgerItemHistories(homes),
             blob_metadata=LocalBlobMetadata(home / "blob-metadata"),
+            blocks=LocalStagedBlocks(home / "blob-blocks"),
             allowed_hosts=[HOST],
             clock=self.clock,
             new_id=lambda: f"id-{next(self._ids)}",

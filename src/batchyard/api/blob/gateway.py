@@ -1,29 +1,28 @@
-"""HEAD, GET, PUT and List of blobs, streamed both ways; paths are confined by the datastore."""
+"""HEAD, GET, List, PUT and DELETE of blobs, streamed both ways; paths are confined by the datastore."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 from collections.abc import Iterator, Mapping
-from email.utils import formatdate
 from typing import BinaryIO
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
-from batchyard.api.blob.arriving import chunks, in_turn
+from batchyard.api.blob import writing
+from batchyard.api.blob.arriving import in_turn
+from batchyard.api.blob.conditions import conditions_of, is_known
 from batchyard.api.blob.listing import BlobQuery, page_to_xml, take_page
-from batchyard.api.blob.notes import NOTE_PREFIX, notes_of
+from batchyard.api.blob.notes import NOTE_PREFIX
 from batchyard.api.blob.paths import BlobPath, blob_file_name, parse_blob_path
 from batchyard.api.blob.ranges import ByteRange, UnsatisfiableError, wanted_range
+from batchyard.api.blob.writing import version_headers
 from batchyard.api.errors import blob_error
 from batchyard.api.rooms import CallerIn, Rooms, RoomsIn
 from batchyard.control import datastores
 from batchyard.domain.access import Action, Caller, authorise
 from batchyard.domain.datastores import DATASTORES
-from batchyard.domain.errors import CallerError, InvalidInput, Mistake, NotFound
+from batchyard.domain.errors import InvalidInput, Mistake, NotFound
 from batchyard.ports.datastore import Datastore, Entry
 
 router = APIRouter()
@@ -41,6 +40,8 @@ def head_blob(request: Request, rooms: RoomsIn, caller: CallerIn) -> Response:
     entry = None if path.name.endswith("/") else store.stat(blob_file_name(path))
     if entry is None:
         return blob_error(request.scope, 404, "")
+    if is_known(conditions_of(request.headers), entry):
+        return Response(status_code=304, headers=version_headers(entry))
     notes = rooms.blob_metadata.get(path.container, path.name, etag=entry.etag)
     return Response(headers={**_properties(entry, notes), "Content-Length": str(entry.size_bytes)})
 
@@ -53,11 +54,20 @@ def get_blob(request: Request, rooms: RoomsIn, caller: CallerIn) -> Response:
     if not path.name and request.query_params.get("comp") == "list":
         return _list(request, store, path)
     name = blob_file_name(path)
-    entry = store.stat(name)
-    if entry is None:
+    if store.stat(name) is None:
         return blob_error(request.scope, 404, f"There is no blob {name!r}.")
-    notes = rooms.blob_metadata.get(path.container, name, etag=entry.etag)
-    return _content(request, store.open(name), _properties(entry, notes))
+    conditions = conditions_of(request.headers)
+    # What is told of the bytes is of those that were opened: the name may get another file meanwhile.
+    entry, stream = store.open_entry(name)
+    try:
+        if is_known(conditions, entry):
+            stream.close()
+            return Response(status_code=304, headers=version_headers(entry))
+        notes = rooms.blob_metadata.get(path.container, name, etag=entry.etag)
+        return _content(request, stream, entry.size_bytes, _properties(entry, notes))
+    except BaseException:
+        stream.close()
+        raise
 
 
 @router.put("/blob/{rest:path}")
@@ -68,25 +78,14 @@ async def put_blob(request: Request, rooms: RoomsIn, caller: CallerIn) -> Respon
 
 def _put(request: Request, rooms: Rooms, caller: Caller) -> Response:
     path = parse_blob_path(request.scope["raw_path"])
-    store = _store(request, rooms, caller, path, is_write=True)
-    name, notes = blob_file_name(path), notes_of(request.headers.items())
-    if request.query_params.get("comp") == "metadata":
-        return _put_notes(request, rooms, store, path, notes)
-    _refuse_other_puts(request)
-    create_only = request.headers.get("if-none-match", "").strip() == "*"
-    entry = store.put(name, _checked_chunks(request), create_only=create_only)
-    if notes:
-        rooms.blob_metadata.replace(path.container, name, etag=entry.etag, notes=notes)
-    # Content-MD5 is left out on purpose: the storage SDK compares it with what it sent last, and retries for 80 s.
-    return Response(status_code=201, headers=_version(entry))
+    return writing.put(request, rooms, _store(request, rooms, caller, path, is_write=True), path)
 
 
-def _put_notes(request: Request, rooms: Rooms, store: Datastore, path: BlobPath, notes: dict[str, str]) -> Response:
-    entry = store.stat(path.name)
-    if entry is None:
-        return blob_error(request.scope, 404, f"There is no blob {path.name!r}.")
-    rooms.blob_metadata.replace(path.container, path.name, etag=entry.etag, notes=notes)
-    return Response(headers=_version(entry))
+@router.delete("/blob/{rest:path}")
+def delete_blob(request: Request, rooms: RoomsIn, caller: CallerIn) -> Response:
+    """Delete a blob."""
+    path = parse_blob_path(request.scope["raw_path"])
+    return writing.delete(request, _store(request, rooms, caller, path, is_write=True), path)
 
 
 def _store(request: Request, rooms: Rooms, caller: Caller, path: BlobPath, *, is_write: bool) -> Datastore:
@@ -109,7 +108,7 @@ def _store(request: Request, rooms: Rooms, caller: Caller, path: BlobPath, *, is
 
 def _properties(entry: Entry, notes: Mapping[str, str]) -> dict[str, str]:
     return {
-        **_version(entry),
+        **version_headers(entry),
         **{NOTE_PREFIX + name: value for name, value in notes.items()},
         "x-ms-blob-type": "BlockBlob",
         "Content-Type": "application/octet-stream",
@@ -119,13 +118,7 @@ def _properties(entry: Entry, notes: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _version(entry: Entry) -> dict[str, str]:
-    return {"ETag": entry.etag, "Last-Modified": formatdate(entry.modified_at, usegmt=True)}
-
-
-def _content(request: Request, stream: BinaryIO, headers: dict[str, str]) -> Response:
-    # The size of what was opened: the name may have got another file since it was looked at.
-    size = stream.seek(0, 2)
+def _content(request: Request, stream: BinaryIO, size: int, headers: dict[str, str]) -> Response:
     try:
         part = wanted_range(request.headers.get("x-ms-range") or request.headers.get("range"), size_bytes=size)
     except UnsatisfiableError:
@@ -164,32 +157,3 @@ def _list(request: Request, store: Datastore, path: BlobPath) -> Response:
     )
     page = take_page(store.list(wanted.prefix), wanted)
     return Response(page_to_xml(page, wanted, container=path.container), media_type="application/xml")
-
-
-def _refuse_other_puts(request: Request) -> None:
-    """Only Put Blob of whole block blobs is known; the others would silently do something else."""
-    operation = request.query_params.get("comp")
-    if operation is not None:
-        mistake = Mistake("comp", repr(operation), "nothing: a blob is put whole")
-        raise InvalidInput("blob", [mistake])
-    kind = request.headers.get("x-ms-blob-type", "BlockBlob")
-    if kind.lower() != "blockblob":
-        raise InvalidInput("blob", [Mistake("header x-ms-blob-type", repr(kind), "'BlockBlob'")])
-
-
-def _checked_chunks(request: Request) -> Iterator[bytes]:
-    """Give the body as it arrives; a wrong Content-MD5 ends it with an error, so that nothing is written."""
-    expected = request.headers.get("content-md5")
-    digest = hashlib.md5(usedforsecurity=False)
-    for chunk in chunks(request.stream()):
-        digest.update(chunk)
-        yield chunk
-    if expected is not None and digest.digest() != _md5_of(expected):
-        raise CallerError("The body does not have the Content-MD5 that was sent with it. Send it again.")
-
-
-def _md5_of(header: str) -> bytes:
-    try:
-        return base64.b64decode(header, validate=True)
-    except (ValueError, binascii.Error) as exc:
-        raise InvalidInput("blob", [Mistake("header Content-MD5", repr(header), "a digest in base64")]) from exc
