@@ -53,7 +53,7 @@ class LocalPublication:
     """One output being built in a hidden sibling of its target."""
 
     def __init__(self, folder: Path, target: OutputTarget, *, job: str) -> None:
-        self._folder = folder
+        self._folder, self._target = folder, target
         self._is_new = not target.into_existing
         if self._is_new:
             self._names = (target.file_name, FAILED_ITEMS, MANIFEST)
@@ -61,6 +61,7 @@ class LocalPublication:
             self._names = published_names(target.file_name)
         self._files_prefix = "" if self._is_new else f"{target.file_name}.files/"
         self._written_names: list[str] = []
+        self._has_moved_files = self._has_appeared = False
         beside = _beside(folder, target)
         with disk_errors(f"prepare the output {str(target.place)!r}"):
             make_folder(beside, mode=0o777)
@@ -83,12 +84,17 @@ class LocalPublication:
 
     def publish(self, manifest: bytes) -> None:
         with disk_errors("publish the output"):
+            if self._has_appeared:  # All but the last sync was done before.
+                sync_folder(_beside(self._folder, self._target))
+                return
             (self._staging / self._names[2]).write_bytes(manifest)
             sync_tree(self._staging)
             if self._is_new:
                 self._appear_as_folder(manifest)
             else:
                 self._appear_one_by_one()
+            self._has_appeared = True
+            sync_folder(_beside(self._folder, self._target))
         self.discard()
 
     def discard(self) -> None:
@@ -105,7 +111,6 @@ class LocalPublication:
                 raise Conflict(
                     f"The output folder {self._folder.name!r} was made by somebody else meanwhile."
                 ) from None
-        sync_folder(self._folder.parent)
 
     def _appear_one_by_one(self) -> None:
         """Look at every name before the first one appears, so that a place that is taken gets nothing half."""
@@ -117,16 +122,18 @@ class LocalPublication:
             try:
                 if name == own_files:
                     rename_no_replace(self._staging / name, self._folder / name)
+                    self._has_moved_files = True
                 else:
                     os.link(self._staging / name, self._folder / name)
             except (FileExistsError, Conflict):
                 self._is_there(name)
-        sync_folder(self._folder)
 
     def _is_there(self, name: str) -> bool:
         """Whether another publisher of the same was here before. Raises: Conflict when it is something else."""
         if not os.path.lexists(self._folder / name):
             return False
+        if self._has_moved_files and name == self._files_prefix.rstrip("/"):
+            return True
         if not _is_same(self._staging / name, self._folder / name):
             raise Conflict(f"The output {name!r} was made by somebody else meanwhile.")
         return True
@@ -141,10 +148,15 @@ class LocalPublication:
                 # Never the staging folder itself: once a later publisher has removed it, nothing may go on in it.
                 for parent in reversed(Path(name).parents[:-1]):
                     (self._staging / parent).mkdir(exist_ok=True)
-                with open(target, "xb") as stream:
-                    fill(stream)
+                stream = open(target, "xb")  # noqa: SIM115 - what fails before it is made is none of ours to remove
             except (FileExistsError, NotADirectoryError) as exc:
                 raise _taken_twice(name) from exc
+            try:
+                with stream:
+                    fill(stream)
+            except OSError:
+                target.unlink()
+                raise
             self._written_names.append(name)
             return self._written(name)
 

@@ -28,6 +28,7 @@ from batchyard.domain.outcomes import short_message
 from batchyard.domain.tally import Tally
 from batchyard.engine.ledger_file import Extent, records
 from batchyard.engine.packing import open_cut
+from batchyard.engine.patience import patiently
 from batchyard.engine.plain_json import to_json
 from batchyard.engine.plan import Listing
 from batchyard.engine.prepare import clear
@@ -71,21 +72,22 @@ def collect(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed) -> None:
 
 
 def _publish(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed, gathered: Gathered) -> None:
-    publication = rooms.datastores.publication(job.spec.output, job=job.name)
+    publication = patiently(lambda: rooms.datastores.publication(job.spec.output, job=job.name))
     try:
         written: list[dict[str, Any]] = []  # Any: JSON values
         if job.spec.settings.output_action is OutputAction.APPEND_ROW:
-            entry = publication.write_rows(pieces(home, gathered))
+            entry = patiently(lambda: publication.write_rows(pieces(home, gathered)))
             written.append({**_entry(entry), "rows": sealed.tally.counts.rows})
         rooms.faults.reach("collect.rows_written")
         cut = open_cut(home, sealed.planned)
         with closing(Listing(home.path(sealed.planned.listing))) as listing:
-            written.append(_entry(publication.write_failed_items(failed_lines(gathered.failures, listing, cut))))
+            entry = patiently(lambda: publication.write_failed_items(failed_lines(gathered.failures, listing, cut)))
+            written.append(_entry(entry))
         written += _write_files(publication, home, gathered.files, job.spec.settings.same_name)
         manifest = _manifest(job, sealed, written)
         rooms.faults.reach("collect.manifest_written")
         rooms.faults.reach("publish.before")
-        publication.publish(manifest)
+        patiently(lambda: publication.publish(manifest))
         rooms.faults.reach("publish.after")
     finally:
         publication.discard()
@@ -234,16 +236,18 @@ def _write_files(
         if len(paths) > 1 and same_name is SameName.REFUSE:
             firsts, others = _apart(paths, name, [mini_batch for mini_batch, _ in owners])
             paths = _one_of_equals(list(firsts.values()), name, list(firsts))
-        pieces = (Piece(path, 0, path.stat().st_size) for path in paths)
-        written.append(_entry(publication.write_file(os.fsdecode(name), pieces)))
-        for other, path in others:
-            entry = publication.write_file(os.fsdecode(other), [Piece(path, 0, path.stat().st_size)])
-            written.append(_entry(entry))
+        written.append(_entry(_write_file(publication, os.fsdecode(name), paths)))
+        written += [_entry(_write_file(publication, os.fsdecode(other), [path])) for other, path in others]
     for path in sorted((root / "_workers").rglob("*")):
         if path.is_file():
-            entry = publication.write_file(str(path.relative_to(root)), [Piece(path, 0, path.stat().st_size)])
+            entry = _write_file(publication, str(path.relative_to(root)), [path])
             written.append({**_entry(entry), "exact": False})
     return written
+
+
+def _write_file(publication: Publication, name: str, paths: list[Path]) -> Written:
+    found = [Piece(path, 0, path.stat().st_size) for path in paths]
+    return patiently(lambda: publication.write_file(name, found))
 
 
 def _owner(raw: bytes) -> tuple[int, str]:

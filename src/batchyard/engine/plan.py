@@ -8,7 +8,9 @@ import os
 import struct
 from array import array
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from itertools import accumulate, chain, islice
 from operator import add
 from pathlib import Path
@@ -19,6 +21,7 @@ from batchyard.domain.jobs import InputKind, Job
 from batchyard.domain.ledger import Planned
 from batchyard.domain.packing import Packing
 from batchyard.engine.packing import PackedStarts
+from batchyard.engine.patience import patiently
 from batchyard.engine.prepare import Staged
 from batchyard.engine.rooms import Rooms
 from batchyard.engine.sorting import SortedRuns
@@ -173,7 +176,7 @@ def walk(root: bytes, skipped: Skipped) -> Iterator[list[bytes]]:
     while stack:
         prefix = stack.pop()
         others: list[os.DirEntry[bytes]] = []
-        with os.scandir(root + b"/" + prefix[:-1] if prefix else root) as entries:
+        with patiently(partial(_scan, root + b"/" + prefix[:-1] if prefix else root)) as entries:
             while slice_ := list(islice(entries, _SLICE)):
                 names = _files(slice_, others)
                 yield [prefix + name for name in names] if prefix else names
@@ -186,6 +189,16 @@ def walk(root: bytes, skipped: Skipped) -> Iterator[list[bytes]]:
                 below.append(prefix + name + b"/")
                 seen.update([identity] if identity else ())
         stack += reversed(below)
+
+
+def _scan(folder: bytes) -> AbstractContextManager[Iterator[os.DirEntry[bytes]]]:
+    """Open a folder. Raises: PlatformError where it is not the input that is to blame."""
+    try:
+        return os.scandir(folder)
+    except OSError as exc:
+        if exc.errno in _INPUT_IS_WRONG:
+            raise
+        raise PlatformError(f"Could not list {os.fsdecode(folder)!r}: {exc}.") from exc
 
 
 def _files(entries: list[os.DirEntry[bytes]], others: list[os.DirEntry[bytes]]) -> list[bytes]:

@@ -75,7 +75,8 @@ class Written:
 
 
 class Publication(Protocol):
-    """An output on its way: nothing of it is seen before `publish`, everything after. Disk errors: PlatformError.
+    """An output on its way: nothing of it is seen before `publish`, everything after. Disk errors: PlatformError, and
+    what has failed so may be called again.
 
     Of two at once for one job the older one fails with PlatformError, at the latest when it publishes, or was first.
     """

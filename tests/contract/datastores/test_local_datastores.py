@@ -247,6 +247,34 @@ def test_what_an_earlier_try_left_is_cleared(datastores: LocalDatastores, home: 
     assert sorted(p.name for p in (home / "datastores/workspaceblobstore").iterdir()) == ["out"]
 
 
+def test_a_file_that_could_not_be_written_can_be_written_again(
+    datastores: LocalDatastores, home: Path, rows: Path
+) -> None:
+    publication = datastores.publication(target_of("out"), job="job1")
+    with pytest.raises(PlatformError):
+        publication.write_rows([Piece(rows, 0, 5), Piece(rows.with_name("nothing"), 0, 5)])
+    publication.write_rows([Piece(rows, 0, 5)])
+    publication.write_failed_items([])
+    publication.publish(b"{}")
+    assert (home / "datastores/workspaceblobstore/out/predictions.csv").read_bytes() == b"hello"
+
+
+@pytest.mark.parametrize("into_existing", [False, True])
+def test_one_publication_may_be_told_again_to_publish(
+    datastores: LocalDatastores, home: Path, rows: Path, *, into_existing: bool
+) -> None:
+    publication = datastores.publication(target_of("out", into_existing=into_existing), job="job1")
+    publication.write_rows([Piece(rows, 0, 5)])
+    publication.write_failed_items([])
+    publication.write_file("own/file.txt", [Piece(rows, 0, 5)])
+    for _ in range(2):
+        publication.publish(b"{}")
+    publication.discard()
+    folder = home / "datastores/workspaceblobstore/out"
+    assert (folder / "predictions.csv").read_bytes() == b"hello"
+    assert [p.name for p in home.rglob(".*")] == []
+
+
 def test_what_a_job_left_unfinished_is_discarded_and_nothing_else(
     datastores: LocalDatastores, home: Path, rows: Path
 ) -> None:
