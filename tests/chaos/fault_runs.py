@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,13 @@ def run(mini_batch):
 """
 
 
+ROWS = {
+    "predictions.csv": b"".join(b"item-%03d.txt content of %d\n" % (k, k) for k in range(ITEMS)),
+    "_failed_items.jsonl": b"",
+}
+FILES = {**{f"item-{k:03d}.txt": f"content of {k}".encode() for k in range(ITEMS)}, "_failed_items.jsonl": b""}
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What became of a run: the files of its output (without the manifest) and the points that were reached."""
@@ -66,58 +74,79 @@ def run_under_fault(
     A process that stopped itself is woken 15 s later, as a machine that slept would be. With `notes`, a folder beside
     the home, it is the power that goes when it stops: everything is killed, and what was not synced is forgotten.
     """
-    source, home, fault_log = folder / "input", folder / "home", folder / "reached"
-    source.mkdir(parents=True)
-    for k in range(ITEMS):
-        (source / f"item-{k:03d}.txt").write_text(f"content of {k}")
-    with _MIGRATING:
-        direct = DirectHome(home)
-    action = OutputAction.SUMMARY_ONLY if writes_files else OutputAction.APPEND_ROW
-    settings = ExecutionSettings(
-        mini_batch_size=2,
-        mini_batch_max_bytes=most_bytes,
-        max_concurrency_per_instance=2,
-        retry=RetrySettings(max_retries=5, timeout_s=3.0),
-        output_action=action,
-        error_threshold=0,
-    )
-    direct.submit("job", source, FILES_SCRIPT if writes_files else ROWS_SCRIPT, settings)
+    fault_log = folder / "reached"
+    direct = submitted(folder, writes_files=writes_files, most_bytes=most_bytes)
+    home = direct.home
     fault_log.touch()
     if notes is not None:
         note_all(home, notes)
     try:
         _drive(direct, fault, fault_log, within_s, notes)
-        left = wait_for_none(home, within_s=12.0)
-        assert not left, f"left running: {left}"
+        return finish(direct, fault_log)
     finally:
-        for pid in processes_of(home):
-            kill(pid)
+        end_all(home)
+
+
+def submitted(
+    folder: Path, *, writes_files: bool = False, folders: int = 0, most_bytes: int | None = None
+) -> DirectHome:
+    """Give a fresh home below a folder with one queued job; its input lies in so many folders, or in none."""
+    source = folder / "input"
+    for k in range(ITEMS):
+        place = source / f"folder-{k * folders // ITEMS:02d}" if folders else source
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"item-{k:03d}.txt").write_text(f"content of {k}")
+    with _MIGRATING:
+        direct = DirectHome(folder / "home")
+    settings = ExecutionSettings(
+        mini_batch_size=2,
+        mini_batch_max_bytes=most_bytes,
+        max_concurrency_per_instance=2,
+        retry=RetrySettings(max_retries=5, timeout_s=3.0),
+        output_action=OutputAction.SUMMARY_ONLY if writes_files else OutputAction.APPEND_ROW,
+        error_threshold=0,
+    )
+    direct.submit("job", source, FILES_SCRIPT if writes_files else ROWS_SCRIPT, settings)
+    return direct
+
+
+def start_engine(
+    direct: DirectHome, *options: str, variables: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start an engine that runs until the job is final, see `engine_process`; its output goes to `engine.log`."""
+    environment = {
+        **{k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
+        "BATCHYARD_HOME": str(direct.home),
+        **(variables or {}),
+    }
+    command = [sys.executable, "-m", "tests.support.engine_process", str(direct.home), "job", *options]
+    with open(direct.home / "engine.log", "ab") as log:
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+
+
+def finish(direct: DirectHome, fault_log: Path | None = None) -> Outcome:
+    """Check what must be true of any job that has ended, and give what became of it."""
+    left = wait_for_none(direct.home, within_s=20.0)
+    assert not left, f"left running: {left}"
     return _outcome(direct, fault_log)
 
 
 def _drive(direct: DirectHome, fault: str, fault_log: Path, within_s: float, notes: Path | None) -> None:
     """Keep an engine running until the job is final and every process that stopped was woken."""
-    environment = {
-        **{k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
-        "BATCHYARD_HOME": str(direct.home),
-        "BATCHYARD_FAULT": fault,
-        "BATCHYARD_FAULT_LOG": str(fault_log),
-    }
-    more = [] if notes is None else [str(notes)]
-    command = [sys.executable, "-m", "tests.support.engine_process", str(direct.home), "job", *more]
+    variables = {"BATCHYARD_FAULT": fault, "BATCHYARD_FAULT_LOG": str(fault_log)}
+    options = [] if notes is None else ["--notes", str(notes)]
     deadline, engine, asleep = time.monotonic() + within_s, None, dict[int, float]()
-    with open(direct.home / "engine.log", "ab") as log:
-        while engine is None or engine.poll() != 0 or asleep:  # It ends by itself when nothing is left to do.
-            assert time.monotonic() < deadline, f"not final: {direct.job('job')}"
-            if engine is None or engine.poll() not in (None, 0):
-                engine = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-            if notes is None:
-                _wake_late(direct.home, asleep)
-            elif _stopped(direct.home):
-                end_all(direct.home)
-                engine.wait()
-                forget(direct.home, notes)
-            time.sleep(0.1)
+    while engine is None or engine.poll() != 0 or asleep:  # It ends by itself when nothing is left to do.
+        assert time.monotonic() < deadline, f"not final: {direct.job('job')}"
+        if engine is None or engine.poll() not in (None, 0):
+            engine = start_engine(direct, *options, variables=variables)
+        if notes is None:
+            _wake_late(direct.home, asleep)
+        elif _stopped(direct.home):
+            end_all(direct.home)
+            engine.wait()
+            forget(direct.home, notes)
+        time.sleep(0.1)
 
 
 def _wake_late(home: Path, asleep: dict[int, float]) -> None:
@@ -143,7 +172,7 @@ def _stopped(home: Path) -> list[int]:
     return found
 
 
-def _outcome(direct: DirectHome, fault_log: Path) -> Outcome:
+def _outcome(direct: DirectHome, fault_log: Path | None) -> Outcome:
     job, folder = direct.job("job"), direct.output("job")
     files = {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
     counts = job.counts
@@ -152,7 +181,8 @@ def _outcome(direct: DirectHome, fault_log: Path) -> Outcome:
         manifest = json.loads(files.pop("_manifest.json"))
         assert manifest["counts"]["succeeded"] == counts.succeeded
     assert left_overs(direct.home, "job") == [], "temporary files were left"
-    return Outcome(job.status, files, frozenset(fault_log.read_text().split()), job.fence)
+    reached = fault_log.read_text().split() if fault_log else []
+    return Outcome(job.status, files, frozenset(reached), job.fence)
 
 
 def left_overs(home: Path, job: str) -> list[str]:

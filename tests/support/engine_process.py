@@ -1,16 +1,17 @@
-"""An engine without doors, for chaos: `python -m tests.support.engine_process HOME JOB [NOTES]`.
-
-It runs until the job is final and nothing is left to do.
+"""An engine without doors, for chaos: `python -m tests.support.engine_process HOME JOB`, see `options`.
 
 It is the real engine loop over real records, workers and files; only the environment is this Python, so that a run
-takes a second. The one who starts it starts it again when a fault killed it, as the doors would. NOTES: a folder in
-which every sync is noted, see `power_loss`.
+takes a second. It runs until the job is final and nothing is left to do. The one who starts it starts it again when a
+fault killed it, as the doors would.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from batchyard.bootstrap.engine import TICK_S, Engine
@@ -19,9 +20,12 @@ from batchyard.bootstrap.log_lines import set_up_logging
 from batchyard.bootstrap.spawn import Watcher
 from batchyard.domain.errors import PlatformError
 from batchyard.domain.job_states import FINAL
+from batchyard.engine.rooms import Rooms
 from batchyard.settings import from_environment
 from tests.support.direct import DirectHome
+from tests.support.jumping_clock import jumping_clock
 from tests.support.power_loss import note_syncs
+from tests.support.weak_datastores import WeakDatastores, weaken_folders
 
 
 class NobodyToWatch(Watcher):
@@ -31,14 +35,30 @@ class NobodyToWatch(Watcher):
         return False
 
 
-def main(home: Path, job: str, notes: Path | None) -> None:
+def options(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read how the engine is to be tormented."""
+    parser = argparse.ArgumentParser(prog="python -m tests.support.engine_process")
+    parser.add_argument("home", type=Path)
+    parser.add_argument("job")
+    parser.add_argument("--notes", type=Path, help="a folder in which every sync is noted, see power_loss")
+    parser.add_argument("--lock", default="engine.lock", help="another one than other engines of this home have")
+    parser.add_argument("--clock", type=Path, help="a file with the seconds that the wall clock is wrong by")
+    parser.add_argument("--weak", type=Path, help="a file that counts calls to datastores; every third one fails")
+    parser.add_argument("--slow-s", type=float, default=0.0, help="what each call to a datastore takes longer")
+    parser.add_argument("--spare", action="store_true", help="kill nothing that an earlier owner left")
+    return parser.parse_args(given)
+
+
+def main(asked: argparse.Namespace) -> None:
+    """Run the engine until the job is final and nothing is left to do."""
     set_up_logging("engine")
-    if notes is not None:
-        note_syncs(home, notes)
+    if asked.notes is not None:
+        note_syncs(asked.home, asked.notes)
     settings = from_environment()
-    direct = DirectHome(home, fault=settings.fault, fault_log=settings.fault_log)
-    engine = Engine(direct.rooms, hold(home / "engine.lock"), NobodyToWatch(home, other="doors"))
-    while direct.job(job).status not in FINAL or not engine.is_idle:
+    direct = DirectHome(asked.home, fault=settings.fault, fault_log=settings.fault_log)
+    rooms = _tormented(direct.rooms, asked)
+    engine = Engine(rooms, hold(asked.home / asked.lock), NobodyToWatch(asked.home, other="doors"))
+    while direct.job(asked.job).status not in FINAL or not engine.is_idle:
         try:
             engine.tick()
         except PlatformError as exc:
@@ -47,5 +67,16 @@ def main(home: Path, job: str, notes: Path | None) -> None:
     engine.stop()
 
 
+def _tormented(rooms: Rooms, asked: argparse.Namespace) -> Rooms:
+    if asked.clock is not None:
+        rooms = replace(rooms, now=jumping_clock(asked.clock))
+    if asked.weak is not None:
+        weaken_folders(asked.home.parent / "input", asked.weak)
+        rooms = replace(rooms, datastores=WeakDatastores(rooms.datastores, asked.weak, slow_s=asked.slow_s))
+    if asked.spare:
+        rooms = replace(rooms, kill_left_overs=lambda _: None)
+    return rooms
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]) if len(sys.argv) > 3 else None)
+    main(options())
