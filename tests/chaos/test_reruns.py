@@ -7,13 +7,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from batchyard.domain.deployments import ExecutionSettings, Overrides, RetrySettings
 from batchyard.domain.job_states import FINAL, JobStatus
-from batchyard.domain.jobs import Job, RerunKind, taken_up_again
+from batchyard.domain.jobs import Job, Owner, RerunKind, taken_up_again
+from batchyard.engine.claim import claim_job, orphans, take_over
+from batchyard.engine.job_run import run_job
 from tests.support.direct import DirectHome
 from tests.support.processes import end_all, wait_for_none
 
@@ -109,3 +112,24 @@ def test_a_kill_while_a_failed_job_is_resumed_changes_nothing(direct: DirectHome
     rows = (direct.output("job") / "predictions.csv").read_bytes()
     assert rows == ROWS.replace(b"item-007.txt\n", b"")
     assert list((direct.home / "datastores").rglob(".*")) == []
+
+
+def test_a_job_whose_owner_died_while_it_was_to_pause_is_paused_by_the_next_one(
+    direct: DirectHome, tmp_path: Path
+) -> None:
+    source = tmp_path / "input"
+    source.mkdir()
+    (source / "item").touch()
+    direct.submit("job", source, "import os\ndef run(b):\n    return [os.path.basename(p) for p in b]\n")
+    assert claim_job(replace(direct.rooms, owner=Owner("a boot long ago", 1, 1))) is not None
+    with direct.rooms.records.writing() as tx:
+        tx.jobs.request_pause("job", now=time.time())
+    (orphan,) = orphans(direct.rooms, is_alive=lambda _: False)
+    taken = take_over(direct.rooms, orphan)
+    assert taken is not None
+    run_job(direct.rooms, taken)
+    assert direct.job("job").status is JobStatus.PAUSED
+    with direct.rooms.records.writing() as tx:
+        tx.jobs.continue_paused("job", now=time.time())
+    assert direct.run_next().status is JobStatus.COMPLETED
+    assert (direct.output("job") / "predictions.csv").read_bytes() == b"item\n"

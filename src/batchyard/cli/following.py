@@ -13,7 +13,8 @@ from batchyard.cli.visible import visible
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server
 
-FINAL = ("Completed", "Failed", "Canceled")
+# Azure: its tools stop watching a paused job, too.
+FINAL = ("Completed", "Failed", "Canceled", "Paused")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _GROWTH = 0.2, 2.0, 1.3
 # Without a terminal a line is printed when something is worth a line: every tenth, or after this long.
 _QUIET_S = 10.0
@@ -97,6 +98,8 @@ def progress(job: Mapping[str, Any]) -> str:
 def story(job: Mapping[str, Any]) -> str:
     """Say how a job that did not complete ended: the reason, the first failing item, the stack, the log to read."""
     error = job.get("error") or {}
+    if job.get("status") == "Paused":
+        return f"Job {job.get('name')!r} is Paused. Let it go on with `batchyard job continue -n {job.get('name')}`."
     if not error:
         return f"Job {job.get('name')!r} ended {job.get('status')}."
     lines = [f"Job {job.get('name')!r} ended {job.get('status')}: ({error.get('code')}) {error.get('message')}"]

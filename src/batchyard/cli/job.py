@@ -29,6 +29,21 @@ COMMANDS = (
     ),
     Command("job cancel", "cancel", output.jobs),
     Command(
+        "job pause",
+        "pause",
+        output.jobs,
+        example=(
+            "Free a job's instances for something else.",
+            "batchyard job pause -n JOB --reason 'urgent job'",
+        ),
+    ),
+    Command(
+        "job continue",
+        "continue_",
+        output.jobs,
+        example=("Let a paused job go on, and wait for its end.", "batchyard job continue -n JOB --wait"),
+    ),
+    Command(
         "job resume",
         "resume",
         output.jobs,
@@ -95,6 +110,19 @@ def logs(
 def cancel(server: Server, *, name: str, reason: str = "", ticket: str = "") -> Any:
     """Ask a job to end; nothing is published."""
     return _post(server, name, "cancel", reason=reason, ticket=ticket, is_repeatable=True)
+
+
+def pause(server: Server, *, name: str, reason: str = "", ticket: str = "") -> Any:
+    """Ask a job to pause: what runs is finished, its instances are freed, and what it has scored stays."""
+    return _post(server, name, "pause", reason=reason, ticket=ticket, is_repeatable=True)
+
+
+def continue_(
+    server: Server, *, name: str, wait: bool = False, stream: bool = False, reason: str = "", ticket: str = ""
+) -> Any:
+    """Queue a paused job again; it goes on from its ledger."""
+    job = _post(server, name, "continue", reason=reason, ticket=ticket)
+    return _followed(server, job, wait=wait, stream=stream)
 
 
 def resume(

@@ -1,6 +1,8 @@
-"""Jobs: invoked, shown, listed, cancelled, resumed."""
+"""Jobs: invoked, shown, listed, cancelled, paused, continued, resumed."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from batchyard.control import audit, invocations, registry, reruns
 from batchyard.domain.access import Action, Caller, authorise
@@ -107,11 +109,33 @@ def cancel(tx: Transaction, caller: Caller, name: str, *, now: float, reason: st
     authorise(caller, Action.JOB_CANCEL)
     before = _load(tx, name)
     after = tx.jobs.request_cancel(name, now=now)
-    if after.status is not before.status:
-        details = {"status_before": before.status.value, "status_after": after.status.value}
-        act = audit.Act(caller.name, Action.JOB_CANCEL, now, reason, ticket, details)
-        audit.record(tx, act, audit.job_target(name), before=before, after=after)
-    return after
+    act = audit.Act(caller.name, Action.JOB_CANCEL, now, reason, ticket)
+    return _recorded(tx, act, before, after)
+
+
+def pause(tx: Transaction, caller: Caller, name: str, *, now: float, reason: str = "", ticket: str = "") -> Job:
+    """Ask a running job to pause, or pause a queued one at once; asking again changes nothing.
+
+    A running job lets the mini-batches end that run, gives its instances back, and is Paused then.
+    Raises: Forbidden; NotFound; Conflict when it is sealed, to be cancelled, or final.
+    """
+    authorise(caller, Action.JOB_PAUSE)
+    before = _load(tx, name)
+    after = tx.jobs.request_pause(name, now=now)
+    act = audit.Act(caller.name, Action.JOB_PAUSE, now, reason, ticket)
+    return _recorded(tx, act, before, after)
+
+
+def continue_(tx: Transaction, caller: Caller, name: str, *, now: float, reason: str = "", ticket: str = "") -> Job:
+    """Queue a paused job again, to go on from its ledger.
+
+    Raises: Forbidden; NotFound; Conflict when it is not Paused (yet).
+    """
+    authorise(caller, Action.JOB_CONTINUE)
+    before = _load(tx, name)
+    after = tx.jobs.continue_paused(name, now=now)
+    act = audit.Act(caller.name, Action.JOB_CONTINUE, now, reason, ticket)
+    return _recorded(tx, act, before, after)
 
 
 def resume(
@@ -142,6 +166,14 @@ def resume(
     details = {"status_before": before.status.value, "run": str(after.run), **changed}
     act = audit.Act(caller.name, Action.JOB_RESUME, now, reason, ticket, details)
     audit.record(tx, act, audit.job_target(name), before=before, after=after)
+    return after
+
+
+def _recorded(tx: Transaction, act: audit.Act, before: Job, after: Job) -> Job:
+    """Append the audit row of a request that changed something, and give the job."""
+    if (after.status, after.pause_requested) != (before.status, before.pause_requested):
+        details = {"status_before": before.status.value, "status_after": after.status.value}
+        audit.record(tx, replace(act, details=details), audit.job_target(before.name), before=before, after=after)
     return after
 
 

@@ -34,6 +34,8 @@ class Action(Enum):
     JOB_READ = "jobs/read"
     JOB_CANCEL = "jobs/cancel"
     JOB_RESUME = "jobs/resume"
+    JOB_PAUSE = "jobs/pause"
+    JOB_CONTINUE = "jobs/continue"
     JOB_READ_LOGS = "jobs/logs/read"
     JOB_READ_OUTPUT = "jobs/outputs/read"
 

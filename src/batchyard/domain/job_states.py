@@ -19,6 +19,7 @@ class JobStatus(Enum):
     PREPARING = "Preparing"  #: claimed; model, code and environment are staged, the input is listed
     RUNNING = "Running"  #: mini-batches are scored
     FINALIZING = "Finalizing"  #: sealed; the output is being published and can no longer be cancelled
+    PAUSED = "Paused"  #: by request; holds no instances, keeps its place for the output and all it has scored
     CANCEL_REQUESTED = "CancelRequested"  #: workers are being stopped
     COMPLETED = "Completed"  #: published whole
     FAILED = "Failed"  #: ended with a reason; nothing was published
@@ -27,15 +28,18 @@ class JobStatus(Enum):
 
 FINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELED})
 HOLDS_INSTANCES = frozenset({JobStatus.PREPARING, JobStatus.RUNNING, JobStatus.FINALIZING, JobStatus.CANCEL_REQUESTED})
+# Nobody is at them: a cancel or a pause needs no owner to carry it out.
+ENDS_AT_ONCE = frozenset({JobStatus.QUEUED, JobStatus.PAUSED})
 
 TRANSITIONS: Mapping[JobStatus, frozenset[JobStatus]] = {
-    JobStatus.QUEUED: frozenset({JobStatus.PREPARING, JobStatus.CANCELED, JobStatus.FAILED}),
+    JobStatus.QUEUED: frozenset({JobStatus.PREPARING, JobStatus.PAUSED, JobStatus.CANCELED, JobStatus.FAILED}),
     # A job whose process ended is taken over: it prepares again and goes on from its ledger, which may have its
     # verdict already; then there is nothing left to run.
     JobStatus.PREPARING: frozenset(
         {
             JobStatus.RUNNING,
             JobStatus.FINALIZING,
+            JobStatus.PAUSED,
             JobStatus.CANCEL_REQUESTED,
             JobStatus.FAILED,
             JobStatus.CANCELED,
@@ -45,12 +49,14 @@ TRANSITIONS: Mapping[JobStatus, frozenset[JobStatus]] = {
         {
             JobStatus.PREPARING,
             JobStatus.FINALIZING,
+            JobStatus.PAUSED,
             JobStatus.CANCEL_REQUESTED,
             JobStatus.FAILED,
             JobStatus.CANCELED,
         }
     ),
     JobStatus.FINALIZING: frozenset({JobStatus.COMPLETED, JobStatus.FAILED}),
+    JobStatus.PAUSED: frozenset({JobStatus.QUEUED, JobStatus.CANCELED}),
     JobStatus.CANCEL_REQUESTED: frozenset({JobStatus.CANCELED, JobStatus.FAILED}),
     JobStatus.COMPLETED: frozenset(),
     # Resumed by hand: a new run of the same job, which goes on from its ledger.
@@ -74,5 +80,10 @@ def can_cancel(status: JobStatus) -> bool:
     return (
         status is JobStatus.CANCEL_REQUESTED
         or JobStatus.CANCEL_REQUESTED in TRANSITIONS[status]
-        or (status is JobStatus.QUEUED)
+        or status in ENDS_AT_ONCE
     )
+
+
+def can_pause(status: JobStatus) -> bool:
+    """Whether a job can be asked to pause: not once sealed, not while it is cancelled, not once final."""
+    return JobStatus.PAUSED in TRANSITIONS[status]

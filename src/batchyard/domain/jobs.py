@@ -204,6 +204,7 @@ class Job:
 
     phases: name of each phase entered by this run -> when (queued, preparing, running, finalizing, ended).
     run: 1, and one more for each time it was taken up again, of which `reruns` tells, oldest first.
+    pause_requested: it is to pause, and its owner is seeing to it.
     fence: grows with each owner. queue_reason: why it waits, "" when it does not.
     rate_items_s / eta_s: while running, from the engine; None when unknown. failures: in groups, without stacks.
     """
@@ -219,6 +220,7 @@ class Job:
     fence: int = 0
     owner: Owner | None = None
     cancel_requested: bool = False
+    pause_requested: bool = False
     request_id: str | None = None
     ledger_sha256: str | None = None
     listed_at: float | None = None
@@ -271,6 +273,7 @@ def taken_up_again(job: Job, kind: RerunKind, *, asked_by: str, now: float, over
         error=None,
         owner=None,
         cancel_requested=False,
+        pause_requested=False,
         ledger_sha256=None,
         rate_items_s=None,
         eta_s=None,

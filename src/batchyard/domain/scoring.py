@@ -37,6 +37,7 @@ from batchyard.domain.scoring_events import (
     Instruction,
     Lease,
     LeaseReported,
+    PauseRequested,
     Restart,
     Segment,
     Stop,
@@ -53,12 +54,10 @@ from batchyard.domain.seats import Seat
 from batchyard.domain.slots import Slots
 from batchyard.domain.speculation import Double, Speculation
 from batchyard.domain.tally import Tally
+from batchyard.domain.verdicts import verdict_of
 from batchyard.domain.waiting import Waiting
 
 LEASES_PER_WORKER = 2  # One running, one waiting in the pipe: that hides the round trip, more gains nothing.
-
-# Azure: the words of its own run-time (C.5), so that searching for them finds help.
-NO_SUCCESS = "There is no succeeded mini batch item returned from run()."
 
 
 class Scoring:
@@ -86,6 +85,7 @@ class Scoring:
         self._unsettled_appends = 0
         self._has_whole_result = tally.has_whole_result
         self._is_held = False  # Nothing new is begun while a budget depends on what probing finds.
+        self._is_draining = False  # Nothing new is begun: the job pauses once what runs has ended.
         self.verdict: Verdict | None = tally.verdict
         self.platform_message = ""
 
@@ -93,6 +93,11 @@ class Scoring:
     def is_over(self) -> bool:
         """Whether the verdict is durable and nothing is left to hand out."""
         return self.tally.verdict is not None
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether the job is to pause and nothing runs, nor waits for the ledger, any more."""
+        return self._is_draining and self.verdict is None and self.is_idle and not self._unsettled_appends
 
     @property
     def is_idle(self) -> bool:
@@ -134,6 +139,9 @@ class Scoring:
             self._ended(event, out)
         elif isinstance(event, CancelRequested):
             self._judge(Verdict(JobStatus.CANCELED.value, "Canceled", event.reason), out)
+        elif isinstance(event, PauseRequested):
+            self._is_draining = True
+            out += [TakeBack(worker) for worker, seat in self._seats.items() if seat.ask_back()]
         elif isinstance(event, Tick):
             self._ticked(event, out)
         elif isinstance(event, WritesFailed):
@@ -238,7 +246,7 @@ class Scoring:
             end = self._slots.ended(event, has_worked=event.running is not None or not seat.is_fresh)
             if end is not None:
                 self._judge(end, out)
-        if self.verdict is None:
+        if self.verdict is None and not self._is_draining:
             out.append(restart)
 
     def _start_failed(self, event: WorkerEnded, out: list[Instruction]) -> None:
@@ -290,7 +298,9 @@ class Scoring:
         if self.verdict is None:
             self._judge_counts(out)
         self._is_held = False
-        if self.verdict is None and self._isolation.has_parked:
+        if self.verdict is not None or self._is_draining:
+            return out
+        if self._isolation.has_parked:
             self._append(self._unparked(), out)
         if self.verdict is None:
             self._hand_out(out)
@@ -319,19 +329,10 @@ class Scoring:
         return not (is_running or self._waiting or self._retries or self._unsettled_appends)
 
     def _judge_counts(self, out: list[Instruction]) -> None:
-        counts = self.tally.counts
-        breach = self._limits.breach(counts)
-        if breach is not None:
-            self._judge(Verdict(JobStatus.FAILED.value, breach.code, breach.reason), out)
-        elif counts.mini_batches_done == counts.mini_batches and self._unsettled_appends == 0:
-            if counts.succeeded == 0:
-                reason = f"{NO_SUCCESS} {counts.failed} of {counts.items} items failed."
-                self._judge(Verdict(JobStatus.FAILED.value, "NoItemSucceeded", reason), out)
-            else:
-                self._judge(Verdict(JobStatus.COMPLETED.value), out)
+        self._judge(verdict_of(self.tally.counts, self._limits, is_settled=not self._unsettled_appends), out)
 
-    def _judge(self, verdict: Verdict, out: list[Instruction]) -> None:
-        if self.verdict is not None:
+    def _judge(self, verdict: Verdict | None, out: list[Instruction]) -> None:
+        if verdict is None or self.verdict is not None:
             return
         self.verdict = verdict
         out.append(Stop(is_early=verdict.status != JobStatus.COMPLETED.value))
@@ -354,14 +355,10 @@ class Scoring:
             return self._lease(retry.mini_batch, 1, retry.attempt, retry.items)
         if not self._waiting or self._is_held:
             return None
-        if is_prefetch and (not self._sizes.is_prefetch_worth_it or self._is_long(seat)):
+        if is_prefetch and (not self._sizes.is_prefetch_worth_it or self._waiting.is_long(seat.leases)):
             return None
         found = self._waiting.take(self._sizes.next_count(len(self._waiting), self._rules.slots))
         return None if found is None else self._lease(found[0], found[1] - found[0], 1)
-
-    def _is_long(self, seat: Seat) -> bool:
-        """Whether what is handed to this worker now would wait for long, or what comes next may not wait."""
-        return self._waiting.is_heavy_next or any(self._waiting.is_heavy(lease.first) for lease in seat.leases)
 
     def _lease(self, first: int, count: int, attempt: int, items: Slice | None = None) -> Lease:
         lease = Lease(self._next_lease, first, count, attempt, items, self._run_items.limit)
@@ -372,10 +369,7 @@ class Scoring:
         """An idle worker and nothing waiting: take back what others have not started (a slow mini-batch blocks it)."""
         if self._waiting or not any(seat.is_idle for seat in self._seats.values()):
             return
-        for worker, seat in self._seats.items():
-            if not seat.is_asked_back and sum(lease.count for lease in seat.leases) > 1:
-                seat.is_asked_back = True
-                out.append(TakeBack(worker))
+        out += [TakeBack(worker) for worker, seat in self._seats.items() if seat.ask_back()]
 
     def _speculate(self, out: list[Instruction]) -> None:
         """Lease the longest-running mini-batches to workers for which nothing waits."""

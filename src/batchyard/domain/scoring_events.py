@@ -162,8 +162,13 @@ class Tick:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class PauseRequested:
+    """Somebody asked the job to pause: what runs is finished, nothing new is begun."""
+
+
 InstanceEvent = WorkerReady | LeaseReported | TakenBack | WorkerEnded | WritesFailed
-Event = InstanceEvent | Durable | CancelRequested | Tick
+Event = InstanceEvent | Durable | CancelRequested | PauseRequested | Tick
 
 
 # Instructions -----------------------------------------------------------------------------------------------------

@@ -51,6 +51,13 @@ class Seat:
             self.is_asked_back = False
         return lease, left
 
+    def ask_back(self) -> bool:
+        """Begin to keep it from starting more; False when it is kept already, or has nothing it could start."""
+        if self.is_asked_back or sum(lease.count for lease in self.leases) <= 1:
+            return False
+        self.is_asked_back = True
+        return True
+
     def left_of(self, lease: Lease) -> RangeSet:
         """The mini-batches of one of its leases that were not taken back."""
         left = RangeSet([(lease.first, lease.first + lease.count)])

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
 from batchyard.domain.minibatches import RangeSet
+from batchyard.domain.scoring_events import Lease
 
 
 class Waiting:
@@ -55,6 +56,10 @@ class Waiting:
     def is_heavy(self, mini_batch: int) -> bool:
         """Whether it is one of the heaviest, waiting or not."""
         return mini_batch in self._ranks
+
+    def is_long(self, held: Iterable[Lease]) -> bool:
+        """Whether what is handed out behind these leases would wait for long, or what comes next may not wait."""
+        return self.is_heavy_next or any(self.is_heavy(lease.first) for lease in held)
 
     def __len__(self) -> int:
         """How many mini-batches."""

@@ -37,7 +37,7 @@ from batchyard.engine.score import score
 from batchyard.engine.tidy import tidy
 from batchyard.ports.instance import Instances
 from batchyard.ports.job_home import JobHome
-from batchyard.ports.records import JobChange, Progress
+from batchyard.ports.records import JobChange, Progress, Wish
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,8 @@ def run_job(rooms: Rooms, job: Job) -> None:
         if job.status is not JobStatus.FINALIZING:
             tally = _score(rooms, job, lease, home)
             remember(rooms, job, tally)
-            sealed = _seal(rooms, lease, home, tally)
+            is_paused = tally.verdict is None and _pause(rooms, lease, tally)
+            sealed = None if is_paused else _seal(rooms, lease, home, tally)
         if sealed is not None:
             _publish(rooms, sealed, lease, home)
     except (InvalidInput, NotFound) as exc:
@@ -71,7 +72,7 @@ def _score(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> Tally:
     """Prepare, plan and score, as far as the ledger does not have it already; give what it adds up to."""
     staged = prepare(rooms, job)
     _write_readme(rooms, job)
-    if lease.is_cancel_requested and not home.list("ledger"):
+    if lease.wish is Wish.CANCEL and not home.list("ledger"):
         clear_run_folders(home, job.fence)
         return _canceled_before_start()
     instances = rooms.make_instances(worker_plan(rooms, job, staged))
@@ -92,6 +93,16 @@ def _score(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> Tally:
     return ledger.tally
 
 
+def _pause(rooms: Rooms, lease: JobLease, tally: Tally) -> bool:
+    """Let go of a job that was asked to pause; what it has scored stays. False when a cancel came first."""
+    try:
+        lease.advance(JobChange(JobStatus.PAUSED, counts=tally.counts, phases={"paused": rooms.now()}))
+    except Conflict:
+        return False
+    log.info("job paused", extra={"job": lease.name})
+    return True
+
+
 def _plan_and_score(
     rooms: Rooms, job: Job, staged: Staged, ledger: LedgerFile, lease: JobLease, instances: Instances
 ) -> None:
@@ -103,6 +114,8 @@ def _plan_and_score(
         ledger.write(planned)
     if planned.items == 0:
         ledger.write(Verdict(JobStatus.FAILED.value, "EmptyInput", _empty(planned)))
+        return
+    if lease.wish is Wish.PAUSE:
         return
     instances.open_listing(frozen_listing(staged, planned))
     _advance_to_running(rooms, lease, ledger.tally, planned)

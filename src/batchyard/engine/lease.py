@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from batchyard.domain.errors import LeaseLost, PlatformError
 from batchyard.domain.jobs import Job, Owner
-from batchyard.ports.records import JobChange, Progress, Records
+from batchyard.ports.records import JobChange, Progress, Records, Wish
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class JobLease:
         self._is_lost = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
-        self.is_cancel_requested = job.cancel_requested
+        self.wish = Wish.CANCEL if job.cancel_requested else Wish.GO_ON
         self._renew()
 
     def start(self) -> None:
@@ -73,8 +73,9 @@ class JobLease:
     def _renew(self) -> None:
         started = self._monotonic()
         with self._records.writing() as tx:
-            cancel = tx.job_leases.renew(
+            wish = tx.job_leases.renew(
                 self.name, fence=self.fence, owner=self._owner, lease_s=LEASE_S, progress=self._progress
             )
         self._good_since = started
-        self.is_cancel_requested = self.is_cancel_requested or cancel
+        if self.wish is not Wish.CANCEL:  # Nobody takes that back.
+            self.wish = wish

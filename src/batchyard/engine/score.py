@@ -19,6 +19,7 @@ from batchyard.domain.scoring_events import (
     Event,
     Instruction,
     LeaseReported,
+    PauseRequested,
     Restart,
     Stop,
     TakeBack,
@@ -31,8 +32,11 @@ from batchyard.engine.progress import ProgressWatch
 from batchyard.engine.ticks import Ticks
 from batchyard.ports.faults import Faults
 from batchyard.ports.instance import Instances
+from batchyard.ports.records import Wish
 
 _POLL_S = 0.05
+# What a pause waits for the mini-batches that run; what takes longer is cut off and goes back uncharged.
+DRAIN_S = 30.0
 
 
 def score(
@@ -45,7 +49,8 @@ def score(
     watch: ProgressWatch,
     monotonic: Callable[[], float],
 ) -> None:
-    """Score until the ledger holds a verdict. All workers are gone on return, also by an exception.
+    """Score until the ledger holds a verdict, or until the job is to pause. All workers are gone on return, also by
+    an exception.
 
     instances: started, with their listing opened.
     Raises: LeaseLost; PlatformError (full disk, broken ledger): nothing more may be written by this owner.
@@ -56,9 +61,9 @@ def score(
     try:
         faults.reach("score.started")
         driver.carry_out(state.begin())
-        while not state.is_over:
+        while not (state.is_over or state.is_drained or driver.is_drain_over):
             lease.check()
-            driver.turn(is_cancel_requested=lease.is_cancel_requested, faults=faults)
+            driver.turn(lease.wish, faults=faults)
             watch.tell()
         is_early = driver.is_early
     finally:
@@ -75,15 +80,23 @@ class _Driver:
         self._state, self._ledger, self._instances, self._monotonic = state, ledger, instances, monotonic
         self._sync = GroupSync(ledger, instances.sync_parts)
         self._inbox: deque[Event] = deque()
-        self._is_cancel_told = False
+        self._told = Wish.GO_ON
+        self._drain_until: float | None = None
         self._ticks = Ticks(monotonic)
         self.is_early = False
 
-    def turn(self, *, is_cancel_requested: bool, faults: Faults) -> None:
+    @property
+    def is_drain_over(self) -> bool:
+        """Whether a pause has waited long enough for what runs."""
+        return self._drain_until is not None and self._monotonic() > self._drain_until
+
+    def turn(self, wish: Wish, *, faults: Faults) -> None:
         """Wait a moment for events and take all of them."""
-        if is_cancel_requested and not self._is_cancel_told:
-            self._is_cancel_told = True
-            self._inbox.append(CancelRequested())
+        if wish is not self._told:
+            self._told = wish
+            if wish is Wish.PAUSE:
+                self._drain_until = self._monotonic() + DRAIN_S
+            self._inbox.append(CancelRequested() if wish is Wish.CANCEL else PauseRequested())
         durable = self._sync.durable(now=self._monotonic(), is_idle=self._state.is_idle)
         if durable:
             self._inbox.append(Durable(durable))

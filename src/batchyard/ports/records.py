@@ -140,10 +140,19 @@ class Jobs(Protocol):
         """
 
     def request_cancel(self, name: str, *, now: float) -> Job:
-        """Ask a running job to end (status CancelRequested), or end a queued one at once (Canceled).
+        """Ask a running job to end (status CancelRequested), or end a queued or paused one at once (Canceled).
 
         Raises: NotFound; Conflict when it is sealed or final in another way than Canceled.
         """
+
+    def request_pause(self, name: str, *, now: float) -> Job:
+        """Ask a running job to pause (`pause_requested`), or pause a queued one at once; again changes nothing.
+
+        Raises: NotFound; Conflict when it is sealed, to be cancelled, or final.
+        """
+
+    def continue_paused(self, name: str, *, now: float) -> Job:
+        """Queue a paused job again. Raises: NotFound; Conflict when it is not Paused (yet)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +179,17 @@ class Progress:
     failures: FailureReport | None = None
 
 
+class Wish(Enum):
+    """What somebody wants of a job that is held; its owner is told with each renewal."""
+
+    GO_ON = "go on"
+    PAUSE = "pause"
+    CANCEL = "cancel"
+
+
 @dataclass(frozen=True, slots=True)
 class JobChange:
-    """A step of a job's life. phases are merged. Ends the lease when the status is final."""
+    """A step of a job's life. phases are merged. Ends the lease when the status is final or Paused."""
 
     status: JobStatus
     counts: Counts | None = None
@@ -202,8 +219,8 @@ class JobLeases(Protocol):
         made_progress: whether the last owner committed anything; process_ends becomes 0 if so, else one more.
         """
 
-    def renew(self, name: str, *, fence: int, owner: Owner, lease_s: float, progress: Progress) -> bool:
-        """Prolong the lease and store progress; True when a cancel was requested. Raises: LeaseLost."""
+    def renew(self, name: str, *, fence: int, owner: Owner, lease_s: float, progress: Progress) -> Wish:
+        """Prolong the lease, store progress and say what is wanted. Raises: LeaseLost."""
 
     def advance(self, name: str, *, fence: int, change: JobChange) -> Job:
         """Change the job by a legal transition. Raises: LeaseLost; Conflict for an illegal one."""

@@ -10,17 +10,17 @@ from batchyard.domain.jobs import Counts, Job, JobError, JobSpec, Owner, Rerun
 from batchyard.records import codec
 from batchyard.records.tables import AnyRow
 
-# What a final job gives back: its owner's lease, its output's reservation, and what is only true of a running one.
-RELEASED: dict[str, object] = {
+# What a job without an owner has not: a lease, and what is only true of a running one.
+NOT_HELD: dict[str, object] = {
     "lease_until": None,
     "owner_boot": None,
     "owner_pid": None,
     "owner_start": None,
-    "reservation": None,
-    "reserved_folder": None,
     "rate_items_s": None,
     "eta_s": None,
 }
+# What a final job gives back: that, and its output's reservation.
+RELEASED: dict[str, object] = {**NOT_HELD, "reservation": None, "reserved_folder": None}
 
 
 def reserved_folder(spec: JobSpec) -> str:
@@ -64,6 +64,7 @@ def row_of(job: Job) -> dict[str, object]:
         **owner_columns(job.owner),
         "process_ends": 0,
         "cancel_requested": job.cancel_requested,
+        "pause_requested": job.pause_requested,
         "reservation": reservation(spec),
         "reserved_folder": reserved_folder(spec),
         "reserves_folder": not spec.output.into_existing,
@@ -101,6 +102,7 @@ def job_of(row: AnyRow, *, queue_reason: str = "") -> Job:
         fence=row.fence,
         owner=owner_of(row),
         cancel_requested=row.cancel_requested,
+        pause_requested=row.pause_requested,
         request_id=row.request_id,
         ledger_sha256=row.ledger_sha256,
         listed_at=row.listed_at,

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, upd
 
 from batchyard.domain.computes import admit
 from batchyard.domain.errors import Conflict, NotFound, near_names
-from batchyard.domain.job_states import FINAL, JobStatus, can_cancel, check_transition
+from batchyard.domain.job_states import ENDS_AT_ONCE, FINAL, JobStatus, can_cancel, can_pause, check_transition
 from batchyard.domain.jobs import Job
 from batchyard.ports.records import JobFilter, Page
 from batchyard.records import codec
@@ -67,9 +67,7 @@ class JobTable:
 
     def take_up_again(self, job: Job) -> None:
         """Store a final job as it is queued for its next run, and reserve its output again."""
-        row = self._one(jobs.c.name == job.name)
-        if row is None:
-            raise self._not_found(job.name)
+        row = self._known(job.name)
         check_transition(job.name, JobStatus(row.status), job.status)
         if row.run != job.run - 1 or JobStatus(row.status) not in FINAL:
             raise Conflict(f"Job {job.name!r} has been taken up again meanwhile: it is {row.status} in run {row.run}.")
@@ -78,22 +76,52 @@ class JobTable:
 
     def request_cancel(self, name: str, *, now: float) -> Job:
         """Ask a running job to end, or end a queued one at once; asking again changes nothing."""
-        row = self._one(jobs.c.name == name)
-        if row is None:
-            raise self._not_found(name)
+        row = self._known(name)
         status = JobStatus(row.status)
         if status in (JobStatus.CANCEL_REQUESTED, JobStatus.CANCELED):
             return job_of(row)
         if not can_cancel(status):
             raise Conflict(_why_not_cancel(name, status))
-        if status is JobStatus.QUEUED:
+        if status in ENDS_AT_ONCE:
             check_transition(name, status, JobStatus.CANCELED)
             phases = codec.encode_mapping(codec.decode_numbers(row.phases) | {"ended": now})
             changed = {"status": JobStatus.CANCELED.value, "phases": phases, **RELEASED}
         else:
             check_transition(name, status, JobStatus.CANCEL_REQUESTED)
-            changed = {"status": JobStatus.CANCEL_REQUESTED.value}
-        query = update(jobs).where(jobs.c.id == row.id).values(cancel_requested=True, **changed).returning(jobs)
+            changed = {"status": JobStatus.CANCEL_REQUESTED.value, "pause_requested": False}
+        return self._changed(row, {"cancel_requested": True, **changed})
+
+    def request_pause(self, name: str, *, now: float) -> Job:
+        """Ask a running job to pause, or pause a queued one at once; asking again changes nothing."""
+        row = self._known(name)
+        status = JobStatus(row.status)
+        if status is JobStatus.PAUSED or row.pause_requested:
+            return job_of(row)
+        if not can_pause(status):
+            raise Conflict(f"Job {name!r} is {status.value} and can no longer be paused.")
+        if status not in ENDS_AT_ONCE:
+            return self._changed(row, {"pause_requested": True})
+        phases = codec.encode_mapping(codec.decode_numbers(row.phases) | {"paused": now})
+        return self._changed(row, {"status": JobStatus.PAUSED.value, "phases": phases})
+
+    def continue_paused(self, name: str, *, now: float) -> Job:
+        """Queue a paused job again; it goes on from its ledger once it is claimed."""
+        row = self._known(name)
+        if row.pause_requested:
+            raise Conflict(f"Job {name!r} is {row.status} and about to pause. Continue it once it is Paused.")
+        if row.status != JobStatus.PAUSED.value:
+            raise Conflict(f"Job {name!r} is {row.status}; only a Paused job can be continued.")
+        phases = codec.encode_mapping(codec.decode_numbers(row.phases) | {"queued": now})
+        return self._changed(row, {"status": JobStatus.QUEUED.value, "phases": phases})
+
+    def _known(self, name: str) -> AnyRow:
+        row = self._one(jobs.c.name == name)
+        if row is None:
+            raise self._not_found(name)
+        return row
+
+    def _changed(self, row: AnyRow, values: Mapping[str, object]) -> Job:
+        query = update(jobs).where(jobs.c.id == row.id).values(**values).returning(jobs)
         return job_of(self._connection.execute(query).one())
 
     def _one(self, condition: ColumnElement[bool]) -> AnyRow | None:

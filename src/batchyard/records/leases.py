@@ -14,11 +14,11 @@ from batchyard.domain.computes import InstanceDemand, admit
 from batchyard.domain.errors import LeaseLost
 from batchyard.domain.job_states import FINAL, HOLDS_INSTANCES, JobStatus, check_transition
 from batchyard.domain.jobs import ErrorClass, Job, JobError, Owner
-from batchyard.ports.records import Holding, JobChange, Progress
+from batchyard.ports.records import Holding, JobChange, Progress, Wish
 from batchyard.records import codec
 from batchyard.records.admission import Demand, demand
 from batchyard.records.clock import database_now
-from batchyard.records.job_rows import RELEASED, job_of, owner_columns, owner_of
+from batchyard.records.job_rows import NOT_HELD, RELEASED, job_of, owner_columns, owner_of
 from batchyard.records.tables import AnyRow, jobs
 
 _HOLDING = sorted(status.value for status in HOLDS_INSTANCES)
@@ -78,8 +78,8 @@ class JobLeaseTable:
         row = self._connection.execute(query).one_or_none()
         return None if row is None else job_of(row)
 
-    def renew(self, name: str, *, fence: int, owner: Owner, lease_s: float, progress: Progress) -> bool:
-        """Prolong the lease in the name of `owner` and store progress; True when a cancel was requested.
+    def renew(self, name: str, *, fence: int, owner: Owner, lease_s: float, progress: Progress) -> Wish:
+        """Prolong the lease in the name of `owner`, store progress, and say what is wanted.
 
         The owner is written each time: the engine claims, and the process it forks goes on renewing as itself.
         """
@@ -94,12 +94,14 @@ class JobLeaseTable:
                 **owner_columns(owner),
                 **{column: value for column, value in told.items() if value is not None},
             )
-            .returning(jobs.c.cancel_requested)
+            .returning(jobs.c.cancel_requested, jobs.c.pause_requested)
         )
         row = self._connection.execute(query).one_or_none()
         if row is None:
             raise self._lost(name, fence)
-        return bool(row.cancel_requested)
+        if row.cancel_requested:
+            return Wish.CANCEL
+        return Wish.PAUSE if row.pause_requested else Wish.GO_ON
 
     def advance(self, name: str, *, fence: int, change: JobChange) -> Job:
         """Change the job by a legal transition; reaching the final state it already has changes nothing."""
@@ -171,6 +173,10 @@ def _changes(row: AnyRow, change: JobChange) -> dict[str, object]:
     values["phases"] = codec.encode_mapping(codec.decode_numbers(row.phases) | dict(change.phases))
     if change.status is JobStatus.CANCEL_REQUESTED:
         values["cancel_requested"] = True
+    if change.status in FINAL or change.status in (JobStatus.FINALIZING, JobStatus.PAUSED):
+        values["pause_requested"] = False
+    if change.status is JobStatus.PAUSED:
+        return values | NOT_HELD
     return values | RELEASED if change.status in FINAL else values
 
 

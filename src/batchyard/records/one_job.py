@@ -13,7 +13,7 @@ from typing import cast
 
 from batchyard.domain.job_states import check_transition
 from batchyard.domain.jobs import Job, Owner
-from batchyard.ports.records import JobChange, Key, Progress, Transaction
+from batchyard.ports.records import JobChange, Key, Progress, Transaction, Wish
 
 
 class OneJob:
@@ -43,7 +43,7 @@ class OneJob:
     def after_fork(self) -> None:
         """Do nothing: there are no connections."""
 
-    def renew(self, name: str, *, fence: int, owner: Owner, lease_s: float, progress: Progress) -> bool:  # noqa: ARG002
+    def renew(self, name: str, *, fence: int, owner: Owner, lease_s: float, progress: Progress) -> Wish:  # noqa: ARG002
         """Take the progress; nobody else can ask for a cancel."""
         counts = self.job.counts if progress.counts is None else progress.counts
         self.job = replace(
@@ -54,7 +54,7 @@ class OneJob:
             eta_s=progress.eta_s,
         )
         self._tell(self.job)
-        return False
+        return Wish.GO_ON
 
     def advance(self, name: str, *, fence: int, change: JobChange) -> Job:  # noqa: ARG002
         """Take the job a step further. Raises: Conflict for an illegal one."""

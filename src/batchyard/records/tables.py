@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.types import TypeEngine
@@ -111,6 +112,7 @@ jobs = Table(
     *_lease_columns(),
     _required("process_ends", Integer),
     _required("cancel_requested", Boolean),
+    Column("pause_requested", Boolean, nullable=False, server_default=false()),
     # The place in a datastore that this job will publish to; both are null once the job is final.
     Column("reservation", Text),
     Column("reserved_folder", Text),

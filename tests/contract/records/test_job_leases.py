@@ -12,7 +12,7 @@ from batchyard.domain.errors import Conflict, LeaseLost
 from batchyard.domain.failures import FailureGroup, FailureReport, FailureSample
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Counts, ErrorClass, Job, JobError, Owner
-from batchyard.ports.records import Holding, JobChange, Key, Kind, Progress, Records, Transaction
+from batchyard.ports.records import Holding, JobChange, Key, Kind, Progress, Records, Transaction, Wish
 from batchyard.records.database import DatabaseRecords
 
 MakeJob = Callable[..., Job]
@@ -137,7 +137,7 @@ def test_renew_prolongs_the_lease_and_stores_owner_and_progress(
         told = tx.job_leases.renew(
             "one", fence=1, owner=owners[1], lease_s=60, progress=Progress(counts, rate_items_s=2.5, eta_s=4.0)
         )
-        assert told is False
+        assert told is Wish.GO_ON
         assert held(tx) == Holding("one", 1, owners[1], lapsed=False)
         tx.job_leases.renew("one", fence=1, owner=owners[1], lease_s=60, progress=NOTHING)
         job = tx.jobs.get("one")
@@ -150,7 +150,52 @@ def test_renew_tells_of_a_cancel_request(records: DatabaseRecords, make_job: Mak
     with records.writing() as tx:
         claim(tx, owners[0])
         tx.jobs.request_cancel("one", now=1.0)
-        assert tx.job_leases.renew("one", fence=1, owner=owners[0], lease_s=60, progress=NOTHING) is True
+        assert tx.job_leases.renew("one", fence=1, owner=owners[0], lease_s=60, progress=NOTHING) is Wish.CANCEL
+
+
+def test_renew_tells_of_a_pause_request_until_a_cancel_comes(
+    records: DatabaseRecords, make_job: MakeJob, owners: Owners
+) -> None:
+    add(records, make_job("one"))
+    with records.writing() as tx:
+        claim(tx, owners[0])
+        tx.jobs.request_pause("one", now=1.0)
+        assert tx.job_leases.renew("one", fence=1, owner=owners[0], lease_s=60, progress=NOTHING) is Wish.PAUSE
+        tx.jobs.request_cancel("one", now=2.0)
+        assert tx.job_leases.renew("one", fence=1, owner=owners[0], lease_s=60, progress=NOTHING) is Wish.CANCEL
+
+
+def test_a_pause_frees_instances_and_ends_the_lease_but_keeps_the_outputs_place(
+    records: DatabaseRecords, make_job: MakeJob, owners: Owners
+) -> None:
+    add(records, make_job("one", path="out"), make_job("two"), cpus=1)
+    with records.writing() as tx:
+        claim(tx, owners[0])
+        tx.jobs.request_pause("one", now=1.0)
+        change = JobChange(JobStatus.PAUSED, counts=Counts(items=3), phases={"paused": 2.0})
+        paused = tx.job_leases.advance("one", fence=1, change=change)
+        assert (paused.status, paused.owner, paused.pause_requested) == (JobStatus.PAUSED, None, False)
+        with pytest.raises(LeaseLost):
+            tx.job_leases.renew("one", fence=1, owner=owners[0], lease_s=60, progress=NOTHING)
+        other = claim(tx, owners[0])
+        assert other is not None
+        assert other.name == "two"
+    with pytest.raises(Conflict, match="'one'"):
+        add(records, make_job("three", path="out"))
+
+
+def test_a_continued_job_is_claimed_with_the_next_fence_and_its_counts(
+    records: DatabaseRecords, make_job: MakeJob, owners: Owners
+) -> None:
+    add(records, make_job("one"))
+    with records.writing() as tx:
+        claim(tx, owners[0])
+        tx.jobs.request_pause("one", now=1.0)
+        tx.job_leases.advance("one", fence=1, change=JobChange(JobStatus.PAUSED, counts=Counts(items=3)))
+        tx.jobs.continue_paused("one", now=5.0)
+        again = claim(tx, owners[1])
+    assert again is not None
+    assert (again.fence, again.run, again.counts.items, again.phases["queued"]) == (2, 1, 3, 5.0)
 
 
 def test_taking_over_gives_the_next_fence_and_shuts_the_old_owner_out(

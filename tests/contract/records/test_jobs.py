@@ -300,3 +300,49 @@ def test_only_the_end_of_the_run_before_is_taken_up(
         tx.jobs.take_up_again(again(before))
     with pytest.raises(NotFound), records.writing() as tx:
         tx.jobs.take_up_again(again(make_job("none")))
+
+
+def test_pausing_a_queued_job_is_immediate_and_again_without_effect(
+    records: DatabaseRecords, make_job: MakeJob, owners: Owners
+) -> None:
+    add(records, make_job("one"))
+    with records.writing() as tx:
+        paused = tx.jobs.request_pause("one", now=1.0)
+        assert (paused.status, paused.phases["paused"]) == (JobStatus.PAUSED, 1.0)
+        assert tx.jobs.request_pause("one", now=2.0) == paused
+        assert tx.job_leases.claim_next(owners[0], lease_s=60, now=3.0) is None
+        assert tx.jobs.continue_paused("one", now=4.0).status is JobStatus.QUEUED
+
+
+def test_a_paused_job_is_cancelled_at_once(records: DatabaseRecords, make_job: MakeJob) -> None:
+    add(records, make_job("one", path="out"))
+    with records.writing() as tx:
+        tx.jobs.request_pause("one", now=1.0)
+        assert tx.jobs.request_cancel("one", now=2.0).status is JobStatus.CANCELED
+    add(records, make_job("two", path="out"))
+
+
+def test_a_job_that_is_about_to_pause_cannot_be_continued_yet(
+    records: DatabaseRecords, make_job: MakeJob, owners: Owners
+) -> None:
+    add(records, make_job("one"))
+    with records.writing() as tx:
+        start(tx, owners[0])
+        asked = tx.jobs.request_pause("one", now=1.0)
+        assert (asked.status, asked.pause_requested) == (JobStatus.PREPARING, True)
+    with pytest.raises(Conflict, match="about to pause"), records.writing() as tx:
+        tx.jobs.continue_paused("one", now=2.0)
+
+
+@pytest.mark.parametrize("status", [JobStatus.FINALIZING, JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELED])
+def test_a_sealed_or_final_job_is_neither_paused_nor_continued(
+    records: DatabaseRecords, make_job: MakeJob, owners: Owners, status: JobStatus
+) -> None:
+    add(records, make_job("one"))
+    with records.writing() as tx:
+        job = start(tx, owners[0])
+        for step in (JobStatus.FINALIZING, status) if status is JobStatus.COMPLETED else (status,):
+            tx.job_leases.advance("one", fence=job.fence, change=JobChange(step))
+    for refused in ("request_pause", "continue_paused"):
+        with pytest.raises(Conflict, match=status.value), records.writing() as tx:
+            getattr(tx.jobs, refused)("one", now=1.0)

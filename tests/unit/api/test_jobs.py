@@ -245,3 +245,20 @@ def test_there_is_no_part_of_a_job_that_was_not_begun_and_no_unknown_snapshot_of
     for snapshot in ("x", "1-99", "1-19.", "9" * 30):
         for what in ("rows", "failedItems"):
             assert bench.client.get(f"{run}/{snapshot}/{what}").status_code == 404, snapshot
+
+
+def test_a_queued_job_is_paused_at_once_continued_and_both_are_audited(bench: Bench) -> None:
+    bench.ready()
+    job = bench.invoke().json()["id"]
+    why = {"x-batchyard-reason": "urgent job"}
+
+    paused = [bench.client.post(f"{job}/pause", headers=why) for _ in range(2)]
+    assert [answer.json()["properties"]["status"] for answer in paused] == ["Paused", "Paused"]
+    assert bench.client.post(f"{job}/resume").status_code == 409
+    assert bench.client.post(f"{job}/continue").json()["properties"]["status"] == "Queued"
+    assert bench.client.post(f"{job}/continue").status_code == 409
+
+    with bench.records.reading() as tx:
+        pauses, goes_on = tx.audit.list(action="jobs/pause"), tx.audit.list(action="jobs/continue")
+    assert [(entry.reason, entry.details["status_after"]) for entry in pauses] == [("urgent job", "Paused")]
+    assert len(goes_on) == 1

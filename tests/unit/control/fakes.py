@@ -22,7 +22,7 @@ from batchyard.domain.errors import (
     NotFound,
     PreconditionFailed,
 )
-from batchyard.domain.job_states import FINAL, JobStatus, can_cancel
+from batchyard.domain.job_states import FINAL, JobStatus, can_cancel, can_pause
 from batchyard.domain.jobs import InputSource, Job, OutputTarget
 from batchyard.domain.resource_ids import DatastorePath
 from batchyard.ports.datastore import Datastore, Publication
@@ -127,6 +127,24 @@ class FakeJobs:
             if other.name != job.name and other.status not in FINAL and _output(other) == _output(job):
                 raise Conflict(f"The output is reserved by job {other.name!r}.")
         self.known[job.name] = job
+
+    def request_pause(self, name: str, *, now: float) -> Job:
+        job = self.known[name]
+        if job.status is JobStatus.PAUSED or job.pause_requested:
+            return job
+        if not can_pause(job.status):
+            raise Conflict(f"Job {name!r} is {job.status.value} and can no longer be paused.")
+        is_at_once = job.status is JobStatus.QUEUED
+        status = JobStatus.PAUSED if is_at_once else job.status
+        self.known[name] = replace(job, status=status, pause_requested=not is_at_once)
+        return self.known[name]
+
+    def continue_paused(self, name: str, *, now: float) -> Job:
+        job = self.known[name]
+        if job.status is not JobStatus.PAUSED:
+            raise Conflict(f"Job {name!r} is {job.status.value}; only a Paused job can be continued.")
+        self.known[name] = replace(job, status=JobStatus.QUEUED)
+        return self.known[name]
 
     def request_cancel(self, name: str, *, now: float) -> Job:
         job = self.known.get(name)

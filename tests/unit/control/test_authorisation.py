@@ -130,6 +130,8 @@ MORE_THAN_READER: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
         lambda b, c: deployments.delete(b.tx, c, "digits", "blue", now=NOW),
     ),
     "jobs.invoke": ("batchEndpoints/jobs/write", lambda b, c: b.invoke(INVOCATION, caller=c)),
+    "jobs.pause": ("jobs/pause", lambda b, c: jobs.pause(b.tx, c, "job1", now=NOW)),
+    "jobs.continue_": ("jobs/continue", lambda b, c: jobs.continue_(b.tx, c, "job1", now=NOW)),
     "jobs.resume": ("jobs/resume", lambda b, c: b.resume("job1", caller=c)),
     "jobs.cancel": ("jobs/cancel", lambda b, c: jobs.cancel(b.tx, c, "job1", now=NOW)),
 }

@@ -254,3 +254,32 @@ def test_a_job_that_is_sealed_or_ended_cannot_be_cancelled(ready: Bench, status:
 def test_cancelling_a_missing_job_is_not_found(ready: Bench) -> None:
     with refused(ready.tx, NotFound):
         jobs.cancel(ready.tx, OWNER, "none", now=NOW)
+
+
+def test_a_running_job_is_asked_to_pause_once(ready: Bench) -> None:
+    job = ready.invoke()
+    ready.tx.change_job(job.name, status=JobStatus.RUNNING)
+    asked = jobs.pause(ready.tx, OWNER, job.name, now=NOW, ticket="T-1")
+    assert (asked.status, asked.pause_requested) == (JobStatus.RUNNING, True)
+    assert (ready.last_entry.action, ready.last_entry.ticket) == ("jobs/pause", "T-1")
+    before = ready.tx.snapshot()
+    jobs.pause(ready.tx, OWNER, job.name, now=NOW + 1)
+    assert ready.tx.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    "status", [JobStatus.FINALIZING, JobStatus.CANCEL_REQUESTED, JobStatus.COMPLETED, JobStatus.FAILED]
+)
+def test_a_job_that_is_sealed_ending_or_ended_cannot_be_paused(ready: Bench, status: JobStatus) -> None:
+    job = ready.invoke()
+    ready.tx.change_job(job.name, status=status)
+    with refused(ready.tx, Conflict):
+        jobs.pause(ready.tx, OWNER, job.name, now=NOW)
+
+
+@pytest.mark.parametrize("status", sorted(set(JobStatus) - {JobStatus.PAUSED}, key=str))
+def test_only_a_paused_job_can_be_continued(ready: Bench, status: JobStatus) -> None:
+    job = ready.invoke()
+    ready.tx.change_job(job.name, status=status)
+    with refused(ready.tx, Conflict):
+        jobs.continue_(ready.tx, OWNER, job.name, now=NOW)

@@ -1,4 +1,4 @@
-"""Jobs: shown, listed by status, endpoint and deployment, cancelled, resumed. They are made by invoking an endpoint."""
+"""Jobs: shown, listed, cancelled, paused, continued, resumed. They are made by invoking an endpoint."""
 
 from __future__ import annotations
 
@@ -51,6 +51,24 @@ def cancel_job(name: str, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> J
     with rooms.records.writing() as tx:
         job, _ = find_job(tx, caller, name)
         job = jobs.cancel(tx, caller, job.name, now=rooms.clock(), reason=why.reason, ticket=why.ticket)
+    return JSONResponse(job_to_arm(rooms.scope, job))
+
+
+@router.post("/jobs/{name}/pause")
+def pause_job(name: str, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
+    """Ask one to let go of its instances."""
+    with rooms.records.writing() as tx:
+        job, _ = find_job(tx, caller, name)
+        job = jobs.pause(tx, caller, job.name, now=rooms.clock(), reason=why.reason, ticket=why.ticket)
+    return JSONResponse(job_to_arm(rooms.scope, job))
+
+
+@router.post("/jobs/{name}/continue")
+def continue_job(name: str, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
+    """Queue a paused one again."""
+    with rooms.records.writing() as tx:
+        job, _ = find_job(tx, caller, name)
+        job = jobs.continue_(tx, caller, job.name, now=rooms.clock(), reason=why.reason, ticket=why.ticket)
     return JSONResponse(job_to_arm(rooms.scope, job))
 
 
