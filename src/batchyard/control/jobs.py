@@ -197,8 +197,8 @@ def _route(tx: Transaction, invocation: Invocation) -> tuple[Route, Stored[Deplo
     """Give the deployment that the invocation reaches, and its serving revision."""
     endpoint = registry.load_endpoint(tx, invocation.endpoint).document
     deployments = {stored.key.name: stored.document for stored in registry.deployments_of(tx, endpoint.name)}
-    # Azure: the SDK may send the header of an earlier call (sdk-wire 7.1); a name unknown here is refused all the same.
-    chosen = route(endpoint, named=invocation.deployment, deployments=deployments)
+    named, may_be_stale = invocation.deployment, invocation.deployment_may_be_stale
+    chosen = route(endpoint, named=named, deployments=deployments, may_be_stale=may_be_stale)
     served = registry.serving(tx, endpoint.name, chosen.deployment)
     if served is None:
         standing = registry.standing(deployments[chosen.deployment])

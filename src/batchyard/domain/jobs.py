@@ -51,6 +51,7 @@ class OutputTarget:
 class Invocation:
     """What a consumer asked of an endpoint, before anything was decided.
 
+    deployment_may_be_stale: see `routing.route`.
     request_id: the same id again gives the same job (Azure's repeatability_request-id), or None.
     job_name: wished name, or None for a made one. output_path: a folder, or with output_is_file a file's full path.
     """
@@ -58,6 +59,7 @@ class Invocation:
     endpoint: str
     source: InputSource
     deployment: str | None = None
+    deployment_may_be_stale: bool = False
     overrides: Overrides = field(default_factory=Overrides)
     job_name: str | None = None
     request_id: str | None = None

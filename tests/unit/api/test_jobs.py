@@ -41,6 +41,23 @@ def test_a_header_names_the_deployment(bench: Bench) -> None:
     assert "'green'" in missing.json()["error"]["message"]
 
 
+def test_a_name_that_the_sdk_still_sends_from_an_earlier_call_leads_to_the_default(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.ready()
+    stale = {"azureml-model-deployment": "elsewhere"}
+    sdk = {"user-agent": "azure-ai-ml/1.35.2 azsdk-python-core/1.41.0"}
+
+    job = bench.invoke(headers={**stale, **sdk})
+    shown = bench.client.get(f"{WS}/jobs/{job.json()['name']}").json()["properties"]["batchyard"]
+
+    assert (job.status_code, shown["deployment"], shown["routedBy"]) == (201, "blue", "default_for_stale_name")
+    assert "stale header" in caplog.text
+    assert bench.invoke(headers=stale).status_code == 404
+    named = bench.invoke(headers={"azureml-model-deployment": "blue", **sdk}).json()["name"]
+    assert bench.client.get(f"{WS}/jobs/{named}").json()["properties"]["batchyard"]["routedBy"] == "named"
+
+
 def test_an_empty_input_is_refused_and_makes_no_job(bench: Bench) -> None:
     bench.ready()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
+
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
@@ -9,8 +12,11 @@ from batchyard.api.bodies import Body
 from batchyard.api.reasons import ReasonsIn
 from batchyard.api.rooms import CallerIn, RoomsIn, header_text
 from batchyard.control import jobs
+from batchyard.domain.routing import STALE
 from batchyard.wire.invocations import invocation_from_body
 from batchyard.wire.jobs import invoke_answer
+
+log = logging.getLogger(__name__)
 
 router = APIRouter()
 
@@ -23,6 +29,9 @@ def invoke(
     deployment = header_text(request, "azureml-model-deployment") or None
     request_id = header_text(request, "repeatability_request-id") or None
     invocation = invocation_from_body(endpoint, deployment, request_id, body, rooms.scope)
+    # Azure: its SDK looks for a deployment before it sends the name; one that is unknown here is of an earlier call.
+    is_sdk = "azure-ai-ml/" in request.headers.get("user-agent", "")
+    invocation = replace(invocation, deployment_may_be_stale=is_sdk)
     with rooms.records.writing() as tx:
         job = jobs.invoke(
             tx,
@@ -34,4 +43,7 @@ def invoke(
             reason=why.reason,
             ticket=why.ticket,
         )
+    if job.spec.routed_by == STALE:
+        told = {"endpoint": endpoint, "named": deployment, "deployment": job.spec.deployment, "job": job.name}
+        log.warning("deployment named by a stale header; routed to the default", extra=told)
     return JSONResponse(invoke_answer(rooms.scope, job), 201)
