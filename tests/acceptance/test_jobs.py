@@ -69,7 +69,7 @@ def test_threshold_k_completes_with_k_failed_items_and_fails_with_one_more(
         failed = [json.loads(line) for line in lines]
         assert [f["item"] for f in failed] == ["item-0000.txt", "item-0001.txt"]
         keys = {"item", "position", "mini_batch", "attempts", "error_class", "error", "message", "stack"}
-        assert all(set(f) == keys | {"worker", "log"} for f in failed)
+        assert all(set(f) == keys | {"worker", "log", "attribution"} for f in failed)
         assert all("cannot read" in (served.logs(job["name"]) / f["log"]).read_text() for f in failed)
 
 
