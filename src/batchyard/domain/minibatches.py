@@ -32,6 +32,10 @@ class Cut:
             return first + items[0], first + items[1]
         return first, first + self.items_in(mini_batch, 1)
 
+    def mini_batch_of(self, position: int) -> int:
+        """The mini-batch that holds the item at a position of the listing."""
+        return position // self.size if self.starts is None else bisect_right(self.starts, position) - 1
+
     def items_in(self, first: int, count: int) -> int:
         """How many items the mini-batches first..first+count-1 hold."""
         if self.starts is not None:

@@ -17,6 +17,7 @@ from batchyard.domain.ledger import AttemptFailed, Committed, FailedItems, Plann
 from batchyard.domain.minibatches import Cut
 from batchyard.domain.outcomes import short_message
 from batchyard.engine.ledger_file import extents, records
+from batchyard.engine.packing import open_cut
 from batchyard.engine.plan import Listing
 from batchyard.ports.job_home import JobHome, JobHomes
 
@@ -42,7 +43,7 @@ class LedgerItemHistories:
         if not paths:
             name = item_text(wanted[0])
             raise NotFound(f"Job {job!r} has no item {name!r}. Give its path relative to the input, or the end of it.")
-        cut = Cut(planned.items, planned.mini_batch_size)
+        cut = open_cut(home, planned)
         items = tuple(_histories(home, paths, cut))
         return FoundItems(items, len(positions))
 
@@ -96,7 +97,7 @@ def _offsets(content: mmap.mmap, end: bytes) -> Iterator[int]:
 def _histories(home: JobHome, paths: dict[int, bytes], cut: Cut) -> Iterator[ItemHistory]:
     attempts: dict[int, list[Attempt]] = {position: [] for position in paths}
     outcomes = dict.fromkeys(paths, ItemOutcome.INCOMPLETE)
-    by_mini_batch = sorted((position // cut.size, position) for position in paths)
+    by_mini_batch = sorted((cut.mini_batch_of(position), position) for position in paths)
     for record in live(lambda: records(home, extents(home))):
         for mini_batch, position in by_mini_batch:
             if _is_about(record, mini_batch, position - cut.bounds(mini_batch)[0]):
@@ -124,7 +125,7 @@ def _note(record: Record, attempts: list[Attempt], outcomes: dict[int, ItemOutco
     elif isinstance(record, FailedItems):
         outcomes[position] = ItemOutcome.FAILED
     elif isinstance(record, Committed):
-        mini_batch = position // cut.size
+        mini_batch = cut.mini_batch_of(position)
         missing = dict(record.short).get(mini_batch)
         outcomes[position] = ItemOutcome.SUCCEEDED if missing is None else ItemOutcome.SHORT
         first, stop = record.items or (0, cut.items_in(mini_batch, 1))

@@ -56,3 +56,12 @@ def test_take_gives_the_lowest_members_first(content: list[tuple[int, int]], lim
         assert found[1] - found[0] <= limit
         taken += range(*found)
     assert taken == members
+
+
+@pytest.mark.parametrize(
+    "cut", [Cut(10, 3), Cut(10, 10), Cut(1, 4), Cut(7, 5, [0, 1, 5, 7]), Cut(3, 9, [0, 3])], ids=repr
+)
+def test_each_position_is_in_the_mini_batch_whose_bounds_hold_it(cut: Cut) -> None:
+    for position in range(cut.items):
+        first, stop = cut.bounds(cut.mini_batch_of(position))
+        assert first <= position < stop
