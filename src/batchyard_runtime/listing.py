@@ -57,6 +57,10 @@ class Listing:
             for at in range(0, len(paths), size):
                 yield paths[at : at + size]
 
+    def position(self, mini_batch: int) -> int:
+        """Give the place of a mini-batch's first item in the listing."""
+        return mini_batch * self._size if self._starts is None else int(self._starts[mini_batch])
+
     def relative(self, path: str) -> str:
         """Give one of the paths without the input's root."""
         return path[len(self._prefix) :]

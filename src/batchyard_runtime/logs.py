@@ -93,6 +93,12 @@ def own_logger(path: str, *, level: str, cap_bytes: int) -> logging.Logger:
     return logger
 
 
+def moment(seconds: float) -> str:
+    """Give a time, seconds since the epoch, as text in UTC with microseconds."""
+    whole = int(seconds)
+    return "%s.%06dZ" % (time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)), int((seconds - whole) * 1e6))
+
+
 def append_error(path: str, headline: str, stack: str, *, cap_bytes: int) -> None:
     """Add one exception of the script to its file, unless the file is full."""
     fd = _open(path)

@@ -121,7 +121,7 @@ class Scorer:
                 self._adopt(mini_batch, segment)
                 is_touched = self._outputs.is_touched
             if is_debug:
-                self._describe(mini_batch, items, rows, took_ns)
+                self._describe(mini_batch, lease, (items, rows), (started_ns, took_ns))
         return run_ns
 
     def _names_of(self, lease: dict[str, Any]) -> Iterator[list[str]]:
@@ -226,13 +226,26 @@ class Scorer:
         except OSError as exc:
             raise WritesFailed("no folder can be made for the script's files: %s" % exc) from exc
 
-    def _describe(self, mini_batch: int, items: int, rows: int, took_ns: int) -> None:
+    def _describe(
+        self, mini_batch: int, lease: dict[str, Any], counts: tuple[int, int], times_ns: tuple[int, int]
+    ) -> None:
+        """Write the record of a finished mini-batch. counts: items, rows; times_ns: monotonic start, and how long."""
+        (items, rows), (started_ns, took_ns) = counts, times_ns
+        began = time.time() - (time.monotonic_ns() - started_ns) / 1e9
+        first = self._listing.position(mini_batch) + (lease.get("items") or (0, 0))[0]
         self._log.debug(
-            "mini-batch %d: items %d, succeeded %d, failed %d, %.6f s",
+            "mini-batch %d, attempt %d: positions %d to %d, items %d, succeeded %d, failed %d, rows %d, "
+            "start %s, end %s, %.6f s",
             mini_batch,
+            lease["attempt"],
+            first,
+            first + items - 1,
             items,
             min(rows, items),
             max(0, items - rows),
+            rows,
+            logs.moment(began),
+            logs.moment(began + took_ns / 1e9),
             took_ns / 1e9,
         )
 

@@ -122,8 +122,9 @@ def test_debug_level_writes_a_line_for_each_mini_batch(tmp_path: Path, python: P
     with Bench(tmp_path, script, items=4, mini_batch_size=2, logging_level="DEBUG", python=python) as bench:
         bench.score()
     log = bench.log("sys/node/n0/n0-s0-0.txt")
-    assert "mini-batch 0: items 2, succeeded 1, failed 1, 0.0" in log
-    assert "mini-batch 1: items 2, succeeded 1, failed 1, 0.0" in log
+    told = "positions %d to %d, items 2, succeeded 1, failed 1, rows 1, start 2"
+    assert "mini-batch 0, attempt 1: " + told % (0, 1) in log
+    assert "mini-batch 1, attempt 1: " + told % (2, 3) in log
 
 
 def test_files_of_each_mini_batch_lie_in_a_folder_of_their_own(tmp_path: Path, python: Path) -> None:
