@@ -146,3 +146,16 @@ def test_neither_the_database_nor_the_web_framework_is_imported() -> None:
     code = f"import batchyard.bootstrap.run, sys; print([m for m in sys.modules if m in {heavy}])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("spelling", ["error_threshold=0", "settings.error_threshold=0"])
+def test_a_setting_is_set_by_either_of_its_names(own_home: ServerHome, spelling: str) -> None:
+    write(own_home, FAILS, retry_settings={"max_retries": 0})
+    source = own_home.files("input", 6)
+    arguments = ("run", "deployment.yml", "--input", str(source), "--output", "out", "--set", spelling)
+    assert "error_threshold 0" in own_home.run(*arguments, exit_code=1).stderr
+
+
+def test_a_usage_mistake_of_a_run_is_one_line(own_home: ServerHome) -> None:
+    (line,) = own_home.run("run", "deployment.yml", exit_code=2).stderr.splitlines()
+    assert line.startswith("ERROR: batchyard run: the following arguments are required: --input")

@@ -17,6 +17,7 @@ import time
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import quote
 
 from batchyard.bootstrap.environments import make_environments
@@ -71,8 +72,16 @@ def main(arguments: list[str] | None = None) -> int:
         return INTERRUPTED
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that tells a mistake in one line, as the other commands do."""
+
+    def error(self, message: str) -> NoReturn:
+        """Tell a mistake and end with exit code 2."""
+        self.exit(2, f"ERROR: {self.prog}: {message}. See `{self.prog} --help`.\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="batchyard run", description="Score a folder here and now, without a server.")
+    parser = _Parser(prog="batchyard run", description="Score a folder here and now, without a server.")
     parser.add_argument("deployment", type=Path, help="YAML file of a deployment; its compute need not exist")
     parser.add_argument("--input", type=Path, required=True, help="folder of files, or one file")
     parser.add_argument("--output", type=Path, help="folder to publish; must not exist or be empty")

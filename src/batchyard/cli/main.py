@@ -18,6 +18,7 @@ from knack.help_files import helps
 from batchyard.cli import grammar
 from batchyard.cli.configure import Defaults
 from batchyard.cli.failures import CommandFailed, exit_code, explain
+from batchyard.cli.usage import OneLineParser
 from batchyard.cli.visible import visible, visible_result
 from batchyard.settings import Settings, from_environment
 
@@ -71,6 +72,7 @@ class BatchyardCLI(CLI):  # type: ignore[misc]  # knack is untyped
             out_file=sys.stdout,
             config_cls=Defaults,
             commands_loader_cls=grammar.Commands,
+            parser_cls=OneLineParser,
         )
         # knack reads the flag only where it sets up logging itself; a caller that logs already counts as well.
         if "--only-show-errors" in args:

@@ -14,6 +14,7 @@ from batchyard.wire.deployment_settings import RetryArm, RetryYaml
 from batchyard.wire.documents import apply_set
 from batchyard.wire.durations import iso_from_seconds
 from batchyard.wire.mistakes import merged, renamed, shown
+from batchyard.wire.set_spellings import as_at_invoke
 from batchyard.wire.shapes import (
     ArmShape,
     Duration,
@@ -132,8 +133,10 @@ class OverridesArm(ArmShape):
 def overrides_from_set(assignments: Sequence[str]) -> tuple[Overrides, InvokeExtras]:
     """Read `--set` of an invocation (A.5), in both spellings (`instance_count` and `compute.instance_count`, …).
 
+    Also as the deployment spells them, `settings.error_threshold`.
     Raises: InvalidInput with all mistakes; a key that cannot be changed at invoke is one.
     """
+    assignments = as_at_invoke(assignments)
     mistakes: list[Mistake] = []
     try:
         document = apply_set({}, assignments, marks_removals=True)
