@@ -127,9 +127,7 @@ def test_nobody_else_does_and_the_folder_is_not_even_looked_at(ready: Bench, uri
     assert ready.datastores.checked_inputs == []
 
 
-@pytest.mark.parametrize(
-    "uri", ["", "in", "/data/in", "wasbs://c@a/in", "azureml:digits:1", "azureml://jobs/a"]
-)
+@pytest.mark.parametrize("uri", ["", "in", "/data/in", "wasbs://c@a/in", "azureml:digits:1", "azureml://jobs/a"])
 def test_an_input_of_another_kind_is_refused(ready: Bench, uri: str) -> None:
     with refused(ready.tx, InvalidInput) as refusal:
         ready.invoke(replace(INVOCATION, source=InputSource(InputKind.FOLDER, uri)))
