@@ -18,6 +18,8 @@ from tests.chaos.victims import KINDS, committed, is_published, recorded
 from tests.support.processes import kill, wait_for_none
 from tests.support.server_home import ServerHome
 
+pytestmark = pytest.mark.timeout(900)  # A hung run fails by its own deadlines long before.
+
 ITEMS = 400
 MOST_KILLS_A_JOB = 15
 # Five ends of a job's process without a commit between end the job, by rule 5.
@@ -35,8 +37,6 @@ def run(mini_batch, context):
 """
 FILES_SCRIPT = """
 import os, time
-
-pytestmark = pytest.mark.timeout(900)  # A hung run fails by its own deadlines long before.
 def run(mini_batch):
     for path in mini_batch:
         number = int(open(path).read())
