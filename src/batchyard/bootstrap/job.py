@@ -14,9 +14,9 @@ from typing import NoReturn
 
 from batchyard.bootstrap.log_lines import JsonLines
 from batchyard.bootstrap.process_identity import this_process
-from batchyard.domain.errors import BatchyardError, LeaseLost
+from batchyard.domain.errors import BatchyardError, LeaseLost, PlatformError
 from batchyard.domain.jobs import Job
-from batchyard.engine.claim import note_stop
+from batchyard.engine.claim import note_end, note_stop
 from batchyard.engine.job_run import run_job
 from batchyard.engine.provision import provision
 from batchyard.engine.rooms import Rooms
@@ -96,6 +96,9 @@ def job_child(job: Job) -> Callable[[Rooms], None]:
             run_job(rooms, job)
         except SystemExit:
             note_stop(rooms, job)
+            raise
+        except (PlatformError, OSError) as exc:
+            note_end(rooms, job, str(exc))
             raise
 
     return run

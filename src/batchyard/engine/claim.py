@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 from collections.abc import Callable
 
-from batchyard.domain.errors import PlatformError
+from batchyard.domain.errors import BatchyardError, PlatformError
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import ErrorClass, Job, JobError, Owner
 from batchyard.domain.ledger import Committed, read
 from batchyard.engine.lease import LEASE_S
+from batchyard.engine.result_files import write_result
 from batchyard.engine.rooms import Rooms
 from batchyard.ports.records import Holding, JobChange, Operation
 
@@ -71,6 +74,14 @@ def note_stop(rooms: Rooms, job: Job) -> None:
     rooms.homes.open(job.name).create(f"stopped/{job.fence}", b"")
 
 
+def note_end(rooms: Rooms, job: Job, reason: str) -> None:
+    """Note why this owner ends, for the message of a job that is given up in the end; a full disk may not take it."""
+    try:
+        rooms.homes.open(job.name).create(f"ended/{job.fence}", reason.encode("utf-8", "backslashreplace"))
+    except BatchyardError as exc:
+        log.warning("end not noted", extra={"job": job.name, "reason": str(exc)})
+
+
 def _was_stopped(rooms: Rooms, orphan: Holding) -> bool:
     return rooms.homes.open(orphan.name).exists(f"stopped/{orphan.fence}")
 
@@ -88,12 +99,30 @@ def _give_up(rooms: Rooms, job: Job, ends: int) -> None:
         rooms.kill_left_overs(rooms.homes.open(job.name).path("workers.jsonl"))
     except PlatformError as exc:  # They are killed all the same, and end when the kernel lets them.
         log.error("left-over processes do not die", extra={"job": job.name, "reason": str(exc)})
-    message = (
-        f"The job's process ended {ends} times without any progress between. "
-        "The server's log tells why each time (`batchyard server logs`)."
-    )
-    error = JobError("ProcessEnded", message, ErrorClass.PLATFORM, log="logs/sys/job.txt")
+    error = JobError("ProcessEnded", _why_given_up(rooms, job, ends), ErrorClass.PLATFORM, log="logs/sys/job.txt")
+    change = JobChange(JobStatus.FAILED, counts=job.counts, phases={"ended": rooms.now()}, error=error)
+    try:
+        write_result(rooms.logs_of(job.name) / "logs", change)
+    except (PlatformError, OSError) as exc:  # The record is what counts.
+        log.warning("result not written", extra={"job": job.name, "reason": str(exc)})
     with rooms.records.writing() as tx:
-        change = JobChange(JobStatus.FAILED, phases={"ended": rooms.now()}, error=error)
         tx.job_leases.advance(job.name, fence=job.fence, change=change)
     log.error("job given up", extra={"job": job.name})
+
+
+def _why_given_up(rooms: Rooms, job: Job, ends: int) -> str:
+    """Say what happened and what to do: the platform failed, no item is charged, and the job can go on."""
+    home = rooms.homes.open(job.name)
+    noted = sorted(home.list("ended"), key=int)
+    reason = ""
+    if noted:
+        with home.read(f"ended/{noted[-1]}") as stream:
+            reason = stream.read().decode("utf-8", "replace")
+    told = f", the last time because: {reason.rstrip('.')}." if reason else "."
+    remedy = "See `batchyard server logs` and logs/sys/job.txt of the job for the cause."
+    if os.strerror(errno.ENOSPC) in reason:
+        remedy = "Free space on the disk of the server's home (`batchyard doctor` shows how much there is)."
+    return (
+        f"The job's process ended {ends} times without any progress between{told} No item is charged for it. "
+        f"{remedy} Then `batchyard job resume -n {job.name}` goes on where it stopped."
+    )
