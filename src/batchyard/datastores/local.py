@@ -7,6 +7,7 @@ import fcntl
 import os
 import re
 import secrets
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -14,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from batchyard.datastores.disk import disk_errors, make_folder, sync_folder, write_new
 from batchyard.datastores.publish import LocalPublication, clear_unfinished, published_names
+from batchyard.datastores.walking import UNFINISHED, files_in_order, holds_a_file, level_in_order
 from batchyard.domain.datastores import DATASTORES
 from batchyard.domain.errors import CallerError, Conflict, InvalidInput, Mistake, NotFound, not_found
 from batchyard.domain.jobs import InputKind, InputSource, OutputTarget
@@ -22,8 +24,7 @@ from batchyard.ports.datastore import Entry
 from batchyard.ports.web import WebInputs, is_web
 
 _CODE_CONTAINER = re.compile(r"code-[a-zA-Z0-9-]{1,64}")
-# A file being written; never listed, so that nobody reads half a file.
-_UNFINISHED = ".unfinished-"
+_UNFINISHED = os.fsdecode(UNFINISHED)
 _LONGEST_PART_BYTES = 255
 # Linux takes 4095; what is written beside the file while it is unfinished has a longer name.
 _LONGEST_PATH_BYTES = 4000
@@ -35,14 +36,21 @@ class LocalDatastore:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def list(self, prefix: str) -> Iterator[Entry]:
-        start, _, _ = prefix.rpartition("/")
-        folder = self.path(start) if start else self._root
-        found = [p for p in _walk(folder, os.fspath(self._root)) if p.startswith(prefix)]
-        for path in sorted(found, key=os.fsencode):
-            entry = self.stat(path)
-            if entry is not None:
-                yield entry
+    def list(self, prefix: str, *, start: str = "") -> Iterator[Entry]:
+        root = self._root_of_list(prefix)
+        with disk_errors(f"list {prefix!r}"):
+            for path in files_in_order(root, os.fsencode(prefix), start=os.fsencode(start)):
+                entry = self._listed(root, path)
+                if entry is not None:
+                    yield entry
+
+    def level(self, prefix: str, *, start: str = "") -> Iterator[Entry | str]:
+        root = self._root_of_list(prefix)
+        with disk_errors(f"list {prefix!r}"):
+            for path in level_in_order(root, os.fsencode(prefix), start=os.fsencode(start)):
+                item = os.fsdecode(path) if path.endswith(b"/") else self._listed(root, path)
+                if item is not None:
+                    yield item
 
     def stat(self, path: str) -> Entry | None:
         try:
@@ -96,6 +104,23 @@ class LocalDatastore:
         except (FileNotFoundError, NotADirectoryError):
             return False
         return True
+
+    def _root_of_list(self, prefix: str) -> bytes:
+        """Give the folder to list in, having seen that the prefix stays inside. Raises: CallerError."""
+        self.path(prefix.rpartition("/")[0])
+        return os.fsencode(self._root)
+
+    def _listed(self, root: bytes, path: bytes) -> Entry | None:
+        """Give a file that a list came upon. The folders above it are no links, so only it may be one."""
+        name = os.fsdecode(path)
+        try:
+            found = os.lstat(os.path.join(root, path))
+            if stat.S_ISLNK(found.st_mode):
+                return self.stat(name)
+        except (FileNotFoundError, NotADirectoryError, CallerError):
+            # Gone since, or a link that leads out.
+            return None
+        return _entry(name, found) if stat.S_ISREG(found.st_mode) else None
 
     def path(self, path: str) -> Path:
         """Give the local path of a name in the datastore. Raises: CallerError when it would leave the folder."""
@@ -206,7 +231,7 @@ class LocalDatastores:
             return None if path.is_file() else Mistake("input", f"no file at {source.uri!r}", wanted)
         if not path.is_dir():
             return Mistake("input", f"no folder at {source.uri!r}", wanted, "Say --input-type uri_file for one file.")
-        if next(_walk(path, os.fspath(path)), None) is None:
+        if not holds_a_file(os.fsencode(path)):
             return Mistake("input", f"an empty folder at {source.uri!r}", wanted)
         return None
 
@@ -255,22 +280,6 @@ def _put_in_place(unfinished: Path, target: Path, *, create_only: bool) -> None:
     else:
         os.replace(unfinished, target)
     sync_folder(target.parent)
-
-
-def _walk(folder: Path, root: str) -> Iterator[str]:
-    """Give the paths, relative to root, of the files below a folder, in no order."""
-    stack = [os.fspath(folder)]
-    while stack:
-        try:
-            entries = os.scandir(stack.pop())
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        with entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    stack.append(entry.path)
-                elif not entry.name.startswith(_UNFINISHED):
-                    yield os.path.relpath(entry.path, root)
 
 
 def _file_path(uri: str) -> bytes:

@@ -25,8 +25,17 @@ class Entry:
 class Datastore(Protocol):
     """One named place. Paths are relative; one that would leave the place is refused with CallerError."""
 
-    def list(self, prefix: str) -> Iterator[Entry]:
-        """Give every file whose path starts with prefix, sorted by the bytes of the path."""
+    def list(self, prefix: str, *, start: str = "") -> Iterator[Entry]:
+        """Give every file whose path starts with prefix and is not before start, sorted by the bytes of the path.
+
+        Going on from a start costs no more than beginning there. Links that lead out of the place are left out.
+        """
+
+    def level(self, prefix: str, *, start: str = "") -> Iterator[Entry | str]:
+        """Give files as `list` does, but those below folders only once, as the folder's path with a '/' at its end.
+
+        The folders are those next below the last '/' of prefix; what is in them is not looked through.
+        """
 
     def stat(self, path: str) -> Entry | None:
         """Give one file, or None."""

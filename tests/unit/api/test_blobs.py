@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
@@ -174,6 +175,28 @@ def test_notes_come_with_a_put_too_and_new_ones_replace_all(bench: Bench) -> Non
     assert "x-ms-meta-two" not in headers
 
 
+def test_notes_are_listed_where_they_are_asked_for(bench: Bench) -> None:
+    bench.client.put(f"{BLOBS}/a", content=b"1", headers={"x-ms-meta-b": "<2>", "x-ms-meta-a": "1"})
+    bench.upload("b", "1")
+
+    def notes(query: str) -> list[dict[str, str | None]]:
+        root = ElementTree.fromstring(bench.client.get(f"{BLOBS}?comp=list{query}").content)
+        return [{note.tag: note.text for note in blob.iterfind("Metadata/*")} for blob in root.iter("Blob")]
+
+    assert notes("&include=metadata") == [{"a": "1", "b": "<2>"}, {}]
+    assert notes("&include=snapshots,metadata") == [{"a": "1", "b": "<2>"}, {}]
+    assert notes("") == [{}, {}]
+
+
+@pytest.mark.parametrize("name", ["1a", "a-b", "a.b", "", "a b"])
+def test_a_note_whose_name_no_list_could_hold_is_refused(bench: Bench, name: str) -> None:
+    bench.upload("a", "1")
+
+    answer = bench.client.put(f"{BLOBS}/a?comp=metadata", headers={f"x-ms-meta-{name}": "1"})
+
+    assert answer.status_code == 400
+
+
 def test_notes_on_nothing_or_too_many_are_refused(bench: Bench) -> None:
     bench.upload("a", "1")
 
@@ -262,6 +285,39 @@ def test_lists_go_on_from_their_marker(bench: Bench, delimiter: str) -> None:
     assert (found, marker) == (["a", "b&b", "c c", "ü"], "")
 
 
+@pytest.mark.parametrize("delimiter", ["/", "-"])
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_pages_with_a_delimiter_give_each_name_once(bench: Bench, delimiter: str, size: int) -> None:
+    for name in ("a/1", "a/2", "a-1", "a.txt", "a0", "b/c/d", "b-c-d", "b-d", "c"):
+        bench.upload(name, "x")
+    bench.home.joinpath("datastores/workspaceblobstore/empty/folder").mkdir(parents=True)
+    found, marker = [], ""
+    for _ in range(20):
+        query = f"comp=list&maxresults={size}&delimiter={delimiter}&marker={quote(marker)}"
+        root = ElementTree.fromstring(bench.client.get(f"{BLOBS}?{query}").content)
+        found += [element.text for element in root.iter("Name")]
+        marker = root.findtext("NextMarker") or ""
+        if not marker:
+            break
+
+    by_slash = ["a-1", "a.txt", "a/", "a0", "b-c-d", "b-d", "b/", "c"]
+    assert found == (by_slash if delimiter == "/" else ["a-", "a.txt", "a/1", "a/2", "a0", "b-", "b/c/d", "c"])
+
+
+def test_links_are_listed_unless_they_lead_out_or_nowhere(bench: Bench) -> None:
+    bench.upload("real", "x")
+    on_disk(bench, "inside").symlink_to(on_disk(bench, "real"))
+    on_disk(bench, "outside").symlink_to(bench.home / "token")
+    on_disk(bench, "nowhere").symlink_to(bench.home / "no-such-file")
+    on_disk(bench, "folder").symlink_to(bench.home)
+    os.mkfifo(on_disk(bench, "pipe"))
+
+    assert listed(bench) == ["inside", "real"]
+    assert listed(bench, "&delimiter=/") == ["inside", "real"]
+    for name in ("outside", "folder/token"):
+        assert bench.client.get(f"{BLOBS}/{name}").status_code == 400
+
+
 def test_a_list_that_leaves_the_datastore_is_refused(bench: Bench) -> None:
     assert bench.client.get(f"{BLOBS}?comp=list&prefix=../").status_code == 400
     assert bench.client.get(f"{BLOBS}?comp=list&maxresults=0").status_code == 400
@@ -280,7 +336,7 @@ def test_other_paths_of_the_gateway_are_refused(bench: Bench, path: str) -> None
 
 
 def test_names_that_xml_cannot_hold_are_percent_encoded() -> None:
-    entries = [Entry("a\x01b", 1, 0.0, '"e"'), Entry("a<&>b", 1, 0.0, '"e"')]
+    entries: list[Entry | str] = [Entry("a\x01b", 1, 0.0, '"e"'), Entry("a<&>b", 1, 0.0, '"e"')]
     query = BlobQuery("", "", "", 10)
 
     xml = page_to_xml(take_page(entries, query), query, container="c").decode()

@@ -12,7 +12,7 @@ from fastapi.responses import Response, StreamingResponse
 from batchyard.api.blob import writing
 from batchyard.api.blob.arriving import in_turn
 from batchyard.api.blob.conditions import conditions_of, is_known
-from batchyard.api.blob.listing import BlobQuery, page_to_xml, take_page
+from batchyard.api.blob.listing import BlobQuery, list_page, page_to_xml
 from batchyard.api.blob.notes import NOTE_PREFIX
 from batchyard.api.blob.paths import BlobPath, blob_file_name, parse_blob_path
 from batchyard.api.blob.ranges import ByteRange, UnsatisfiableError, wanted_range
@@ -52,7 +52,7 @@ def get_blob(request: Request, rooms: RoomsIn, caller: CallerIn) -> Response:
     path = parse_blob_path(request.scope["raw_path"])
     store = _store(request, rooms, caller, path, is_write=False)
     if not path.name and request.query_params.get("comp") == "list":
-        return _list(request, store, path)
+        return _list(request, rooms, store, path)
     name = blob_file_name(path)
     if store.stat(name) is None:
         return blob_error(request.scope, 404, f"There is no blob {name!r}.")
@@ -144,7 +144,7 @@ def _read(stream: BinaryIO, part: ByteRange) -> Iterator[bytes]:
             yield chunk
 
 
-def _list(request: Request, store: Datastore, path: BlobPath) -> Response:
+def _list(request: Request, rooms: Rooms, store: Datastore, path: BlobPath) -> Response:
     query = request.query_params
     given = query.get("maxresults", str(_MOST_LISTED))
     if not (given.isascii() and given.isdecimal() and int(given[:9]) > 0):
@@ -155,5 +155,8 @@ def _list(request: Request, store: Datastore, path: BlobPath) -> Response:
         marker=unquote(query.get("marker", ""), errors="surrogateescape"),
         limit=min(int(given[:9]), _MOST_LISTED),
     )
-    page = take_page(store.list(wanted.prefix), wanted)
-    return Response(page_to_xml(page, wanted, container=path.container), media_type="application/xml")
+    page = list_page(store, wanted)
+    notes = None
+    if "metadata" in query.get("include", "").split(","):
+        notes = lambda entry: rooms.blob_metadata.get(path.container, entry.path, etag=entry.etag)  # noqa: E731
+    return Response(page_to_xml(page, wanted, container=path.container, notes=notes), media_type="application/xml")
