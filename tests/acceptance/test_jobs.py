@@ -136,18 +136,26 @@ def test_cancelling_stops_within_five_seconds_and_leaves_nothing_running(served:
     assert not served.output(name).exists()
 
 
-def test_two_jobs_run_at_once(served: ServerHome, ten: Path) -> None:
-    script = """
-        import time
-        def run(mini_batch):
-            time.sleep(0.2)
-            return list(mini_batch)
+def held_until(gate: Path) -> str:
+    """Give a script whose run() waits until the gate is there: a job that is busy for as long as a test needs it."""
+    return f"""
+        import os, time
+        def run(b):
+            while not os.path.exists({str(gate)!r}):
+                time.sleep(0.02)
+            return list(b)
         """
-    served.deploy("twice", "one", script, mini_batch_size=1)
+
+
+def test_two_jobs_run_at_once(served: ServerHome, ten: Path) -> None:
+    gate = served.folder / "twice.gate"
+    served.deploy("twice", "one", held_until(gate), mini_batch_size=1)
     first, second = served.invoke("twice", ten), served.invoke("twice", ten)
-    jobs = [served.finish(first), served.finish(second)]
-    assert [job["status"] for job in jobs] == ["Completed", "Completed"]
-    assert jobs[1]["phases"]["running"] < jobs[0]["phases"]["ended"]
+    for job in (first, second):
+        while served.json("job", "show", "--name", job)["status"] != "Running":
+            time.sleep(0.05)
+    gate.touch()
+    assert [served.finish(job)["status"] for job in (first, second)] == ["Completed", "Completed"]
 
 
 def test_two_jobs_with_one_output_path_are_not_both_accepted(served: ServerHome, ten: Path) -> None:
@@ -168,16 +176,17 @@ def test_two_jobs_with_one_output_path_are_not_both_accepted(served: ServerHome,
 
 
 def test_a_job_waits_queued_with_the_reason_until_its_instances_are_free(served: ServerHome, ten: Path) -> None:
-    script = "import time\ndef run(b):\n    time.sleep(2)\n    return list(b)\n"
+    gate = served.folder / "waits.gate"
     served.file("small.yml", {"name": "small", "type": "amlcompute", "max_instances": 2})
     served.run("compute", "create", "--file", "small.yml")
-    served.deploy("waits", "one", script, compute="small", mini_batch_size=5, instance_count=2)
+    served.deploy("waits", "one", held_until(gate), compute="small", mini_batch_size=5, instance_count=2)
     first, second = served.invoke("waits", ten), served.invoke("waits", ten)
     while served.json("job", "show", "--name", first)["status"] == "Queued":
         time.sleep(0.05)
     waiting = served.json("job", "show", "--name", second)
     assert waiting["status"] == "Queued"
     assert "small" in waiting["queue_reason"]
+    gate.touch()
     assert served.finish(second)["status"] == "Completed"
     more = ("batch-endpoint", "invoke", "--name", "waits", "--input", str(ten), "--instance-count", "3")
     assert "max_instances" in served.run(*more, exit_code=1).stderr
@@ -241,29 +250,31 @@ def test_invoke_time_overrides_change_this_job_only(served: ServerHome, ten: Pat
 
 
 def test_invoke_answers_with_a_job_before_anything_is_listed(served: ServerHome, ten: Path) -> None:
-    script = "import time\ndef run(b):\n    time.sleep(3)\n    return list(b)\n"
+    gate = served.folder / "large.gate"
     served.file("narrow.yml", {"name": "narrow", "type": "amlcompute", "max_instances": 1})
     served.run("compute", "create", "--file", "narrow.yml")
-    served.deploy("large", "one", script, compute="narrow")
+    served.deploy("large", "one", held_until(gate), compute="narrow")
     many = served.files("many", 3000)
     busy = served.invoke("large", ten)
     job = served.invoke("large", many, "--mini-batch-size", "3000")
     assert served.json("job", "show", "--name", job)["counts"]["items"] == 0
     assert not (served.home / "jobs" / job / "listing").exists()
+    gate.touch()
     assert served.finish(busy)["status"] == "Completed"
     assert served.finish(job)["counts"]["items"] == 3000
 
 
 def test_an_input_that_is_gone_when_the_job_starts_fails_it_with_the_folders_name(served: ServerHome) -> None:
-    script = "import time\ndef run(b):\n    time.sleep(3)\n    return list(b)\n"
+    gate = served.folder / "gone.gate"
     served.file("lane.yml", {"name": "lane", "type": "amlcompute", "max_instances": 1})
     served.run("compute", "create", "--file", "lane.yml")
-    served.deploy("gone", "one", script, compute="lane")
+    served.deploy("gone", "one", held_until(gate), compute="lane")
     kept, gone = served.files("kept", 1), served.files("vanishing", 3)
     busy, job = served.invoke("gone", kept), served.invoke("gone", gone)
     for path in gone.iterdir():
         path.unlink()
     gone.rmdir()
+    gate.touch()
     served.finish(busy)
     record = served.finish(job)
     assert record["status"] == "Failed"
