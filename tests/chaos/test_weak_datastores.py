@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from batchyard.domain.job_states import JobStatus
-from tests.chaos.fault_runs import FILES, ITEMS, ROWS, finish, start_engine, submitted
+from tests.chaos.fault_runs import FILES, ITEMS, ROOT, ROWS, finish, start_engine, submitted
 from tests.support.processes import end_all
 
 pytestmark = pytest.mark.timeout(600)  # A hung run fails by its own deadlines long before.
@@ -42,3 +45,14 @@ def test_a_datastore_that_is_slower_than_the_lease_is_waited_for(tmp_path: Path)
     assert time.monotonic() - began > 10, "longer than the lease of a job"
     outcome = finish(direct)
     assert (outcome.status, outcome.files, outcome.owners) == (JobStatus.COMPLETED, ROWS, 1)
+
+
+@pytest.mark.parametrize("left_bytes", [1 << 20, 8 << 20], ids=["while scoring", "while publishing"])
+def test_a_disk_that_is_really_full_delays_a_job_and_is_charged_to_no_item(tmp_path: Path, left_bytes: int) -> None:
+    """In a mount namespace of its own, so that nothing of it stays."""
+    as_root = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    command = [sys.executable, "-m", "tests.chaos.full_disk_run", str(tmp_path), str(left_bytes)]
+    done = subprocess.run(
+        ["unshare", "--mount", *as_root, *command], cwd=ROOT, text=True, capture_output=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
