@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
+import pytest
+
 from tests.support.server_home import ServerHome
 
 NAMES = [
@@ -83,8 +85,9 @@ def test_every_name_comes_back_from_the_failed_list_byte_for_byte(served: Server
     }
 
 
+@pytest.mark.parametrize("size", [1, 6])
 def test_what_cannot_be_read_is_a_data_failure_by_name_and_spoils_nothing_else(
-    served: ServerHome, tmp_path: Path
+    served: ServerHome, tmp_path: Path, size: int
 ) -> None:
     source = write_names(tmp_path / "bad", [b"good-1", b"good-2", b"vanishes", b"becomes-a-folder"])
     (source / "leads-nowhere").symlink_to("nothing")
@@ -100,8 +103,8 @@ def test_what_cannot_be_read_is_a_data_failure_by_name_and_spoils_nothing_else(
                 os.mkdir(other)
             return [open(path).read() for path in mini_batch]
         """
-    served.deploy("unreadable", "one", script, mini_batch_size=1, retry_settings={"max_retries": 1})
-    job = served.finish(served.invoke("unreadable", source))
+    served.deploy(f"unreadable-{size}", "one", script, mini_batch_size=size, retry_settings={"max_retries": 1})
+    job = served.finish(served.invoke(f"unreadable-{size}", source))
     assert (job["status"], job["counts"]["succeeded"], job["counts"]["failed"]) == ("Completed", 2, 4)
     failed = {str(entry["item"]): entry for entry in failed_items(served.output(job["name"]))}
     assert {item: (entry["error_class"], entry["error"]) for item, entry in failed.items()} == {
