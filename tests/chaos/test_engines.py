@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Owner
 from batchyard.engine.claim import claim_job
 from batchyard.engine.rooms import Rooms
-from batchyard.ports.records import Key, Kind, Operation, OperationStatus
+from batchyard.ports.records import JobChange, Key, Kind, Operation, OperationStatus
 from tests.support.direct import DirectHome
 from tests.support.engine_process import NobodyToWatch
 
@@ -90,6 +90,37 @@ def test_a_stop_spares_a_process_that_has_the_id_of_one_that_is_gone(
     engine_of(direct).stop()
     send_signal(earlier, signal.SIGTERM)
     assert is_alive(identity(sleeper))
+
+
+def test_what_a_process_of_an_earlier_engine_left_when_it_was_killed_at_its_end_is_tidied_up(
+    direct: DirectHome, tmp_path: Path, sleeper: subprocess.Popen[bytes]
+) -> None:
+    submit(direct, tmp_path, "job")
+    job = claim_job(replace(direct.rooms, owner=identity(sleeper)))
+    assert job is not None
+    left = direct.home / "jobs/job/scratch-1"
+    engine = engine_of(direct)
+    tick_until(engine, lambda: not engine.is_idle)
+    with direct.rooms.records.writing() as tx:
+        tx.job_leases.advance("job", fence=job.fence, change=JobChange(JobStatus.FAILED))
+    left.mkdir(parents=True)
+    for _ in range(12):  # Longer than it takes to look for orphans: it may be at it itself.
+        tick_until(engine, lambda: True)
+    assert left.exists()
+    sleeper.kill()
+    sleeper.wait()
+    tick_until(engine, lambda: not left.exists())
+    tick_until(engine, lambda: engine.is_idle)
+
+
+def tick_until(engine: Engine, condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        engine.tick()
+        time.sleep(0.1)
+        if condition():
+            return
+        assert time.monotonic() < deadline, "it did not come"
 
 
 class OneBad:

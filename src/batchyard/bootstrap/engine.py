@@ -14,18 +14,18 @@ from pathlib import Path
 
 from batchyard.bootstrap.database import database_url
 from batchyard.bootstrap.home import ALREADY_RUNNING, REFUSED, check_home
-from batchyard.bootstrap.job import DONE, fork, job_child, operation_child, tidy_child
+from batchyard.bootstrap.job import DONE, fork, job_child, operation_child
 from batchyard.bootstrap.locks import AlreadyHeldError, HeldLock, hold
 from batchyard.bootstrap.log_lines import set_up_logging
 from batchyard.bootstrap.process_identity import is_alive, send_signal
 from batchyard.bootstrap.rooms import build_rooms
 from batchyard.bootstrap.spawn import Watcher
+from batchyard.bootstrap.tidying import Tidying
 from batchyard.domain.errors import BatchyardError, PlatformError
 from batchyard.domain.jobs import Owner
 from batchyard.engine.claim import claim_job, claim_operation, orphans, take_over
 from batchyard.engine.provision import give_up
 from batchyard.engine.rooms import Rooms
-from batchyard.engine.tidy import tidy_all
 from batchyard.ports.records import Holding, Operation
 from batchyard.records.database import migrate
 from batchyard.settings import from_environment
@@ -51,15 +51,14 @@ class Engine:
         self._operations: dict[int, Operation] = {}
         self._crashes: dict[str, int] = {}
         self._not_before: dict[str, float] = {}
-        self._tidying: set[int] = set()
-        self._untidy: list[Callable[[Rooms], None]] = [tidy_all]
+        self._tidying = Tidying()
         self._next_look = 0.0
         self.is_stopping = False
 
     @property
     def is_idle(self) -> bool:
         """Whether no child is at work and none is due."""
-        return not (self._jobs or self._operations or self._tidying or self._untidy)
+        return self._tidying.is_idle and not (self._jobs or self._operations)
 
     def tick(self) -> None:
         """Do what is due now. Raises: PlatformError when the database does not answer; the next tick tries again."""
@@ -72,9 +71,7 @@ class Engine:
             self._jobs[self._fork(job_child(job))] = job.name
         while (operation := claim_operation(self._rooms)) is not None:
             self._operations[self._fork(operation_child(operation), ends_with_parent=True)] = operation
-        while self._untidy:
-            self._tidying.add(self._fork(self._untidy[0]))
-            del self._untidy[0]
+        self._tidying.start(self._fork)
         if time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + _LOOK_FOR_ORPHANS_EVERY_S
             self._adopt_orphans()
@@ -86,7 +83,7 @@ class Engine:
         self._signal_all(left, signal.SIGTERM)
         deadline = time.monotonic() + _STOP_WITHIN_S
         while (
-            self._jobs or self._operations or self._tidying or any(map(is_alive, left))
+            self._jobs or self._operations or self._tidying.pids or any(map(is_alive, left))
         ) and time.monotonic() < deadline:
             self._reap()
             time.sleep(0.02)
@@ -107,7 +104,7 @@ class Engine:
         return [owner for owner in owners if owner is not None and owner.pid not in mine and is_alive(owner)]
 
     def _signal_all(self, left: list[Owner], number: signal.Signals) -> None:
-        for pid in [*self._jobs, *self._operations, *self._tidying]:
+        for pid in [*self._jobs, *self._operations, *self._tidying.pids]:
             _signal(pid, number)
         for owner in left:
             send_signal(owner, number)
@@ -122,7 +119,9 @@ class Engine:
             except (BatchyardError, OSError) as exc:  # One job that cannot be read must not keep the others waiting.
                 log.error("job not adopted", extra={"job": orphan.name, "reason": str(exc)})
         with self._rooms.records.reading() as tx:
-            held = tx.operations.held()
+            held, jobs = tx.operations.held(), tx.job_leases.held()
+        children = [h.owner for h in jobs if h.owner is not None and h.owner.pid in self._jobs]
+        self._tidying.watch(jobs, mine=[self._rooms.owner, *children], is_alive=self._is_alive)
         for holding in held:
             is_mine = holding.name in [operation.id for operation in self._operations.values()]
             # Held by this process without a child: it could not be forked, or not be released when it crashed.
@@ -140,7 +139,7 @@ class Engine:
         if job is not None:
             self._jobs[self._fork(job_child(job))] = job.name
         else:  # It was given up, or somebody else has it.
-            self._untidy.append(tidy_child(orphan.name))
+            self._tidying.add(orphan.name)
 
     def _is_alive(self, owner: Owner) -> bool | None:
         """As `is_alive`; an owner of another boot is surely gone where no other host can be an owner."""
@@ -159,11 +158,11 @@ class Engine:
 
     def _ended(self, pid: int, code: int) -> None:
         job = self._jobs.pop(pid, None)
-        self._tidying.discard(pid)
+        self._tidying.ended(pid, code)
         if job is not None:
             self._next_look = 0.0
             if code != DONE:
-                self._untidy.append(tidy_child(job))
+                self._tidying.add(job)
             log.info("job process ended", extra={"job": job, "pid": pid, "exit_code": code})
         operation = self._operations.pop(pid, None)
         if operation is not None and code != 0:
