@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,30 @@ def test_random_kills_lose_and_double_nothing(
     home.run("server", "stop", "-o", "none")
     assert wait_for_none(home.home, within_s=20) == {}
     assert list((home.folder / "tmp").iterdir()) == []
+
+
+def test_kills_of_a_job_that_is_paused_and_let_go_on_change_nothing(
+    home: ServerHome, chaos_seed: int, is_full_chaos: bool
+) -> None:
+    chance, source = random.Random(f"{chaos_seed} pauses"), home.files("input", ITEMS)
+    home.deploy("kills", "rows", ROWS_SCRIPT, **SETTINGS)
+    for _ in range(5 if is_full_chaos else 1):
+        job = home.invoke("kills", source)
+        with ThreadPoolExecutor() as pool:
+            pauses = pool.submit(pause_and_continue, home, job, random.Random(chance.random()))
+            killed = disturb(home, job, "job", chance, most=6)
+        assert pauses.result() and killed
+        check(home, job, ROWS)
+
+
+def pause_and_continue(home: ServerHome, job: str, chance: random.Random) -> int:
+    """Pause the job and let it go on, three times; give how often it let itself be paused."""
+    paused = 0
+    for _ in range(3):
+        time.sleep(chance.uniform(0.0, 0.6))
+        paused += home.run("job", "pause", "-n", job, "-o", "none", exit_code=None).returncode == 0
+        time.sleep(chance.uniform(0.0, 0.6))
+        home.run("job", "continue", "-n", job, "-o", "none", exit_code=None)
+    while not is_published(home.home, job):  # Until it is sure that none of them came too early.
+        home.run("job", "continue", "-n", job, "-o", "none", exit_code=None)
+    return paused
