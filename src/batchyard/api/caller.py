@@ -6,12 +6,11 @@ import ipaddress
 import re
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from batchyard.api.blob.paths import parse_blob_path
+from batchyard.api.blob.paths import signed_path
 from batchyard.api.errors import error_answer, is_blob_path
 from batchyard.domain.access import Caller
 from batchyard.domain.errors import BatchyardError, CallerError, Unauthenticated, WrongHost
@@ -101,20 +100,7 @@ class Doorkeeper:
         # No URL is ever signed for anything else, such as deleting.
         permission = _PERMISSIONS.get(scope["method"], "none")
         query = scope["query_string"].decode("latin-1")
-        self._identity.check_url(_signed_place(scope, query), query, now=self._clock(), permission=permission)
-
-
-def _signed_place(scope: Scope, query: str) -> str:
-    """Give what must be signed: the blob, or for a list of blobs the folder that its prefix names."""
-    path = parse_blob_path(scope["raw_path"])
-    place = f"/{path.container}/{path.name}"
-    # Of a field given twice the last one counts, blank or not, as it does for the gateway.
-    fields = dict(parse_qsl(query, keep_blank_values=True))
-    if fields.get("comp") == "list" and not path.name:
-        # The last part of a prefix may be the beginning of several names, so only whole folders count.
-        folder, _, _ = fields.get("prefix", "").rpartition("/")
-        return f"{place}/{folder}"
-    return place
+        self._identity.check_url(signed_path(scope["raw_path"]), query, now=self._clock(), permission=permission)
 
 
 def _bearer(headers: Headers) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar  # Any: what a document is, its key's kind says
 
-from batchyard.control import audit, references, registry
+from batchyard.control import audit, references, registry, sealed_places
 from batchyard.domain.access import Action, Caller, authorise
 from batchyard.domain.assets import (
     ANONYMOUS_COMPONENT,
@@ -362,6 +362,7 @@ def _store(
     """Save a new version, or what may change of an existing one; nothing is saved where nothing changed."""
     key = registry.asset_key(kind, wanted.name, wanted.version)
     if stored is None:
+        sealed_places.seal_place_of(tx, act, key, wanted)
         return audit.save(tx, act, key, wanted)
     if _content(stored.document) != _content(wanted):
         raise Conflict(refusal)

@@ -22,6 +22,7 @@ _COLLECTIONS = {
     Kind.DATA: "data",
     Kind.COMPONENT: "components",
     Kind.SCHEDULE: "schedules",
+    Kind.SEALED_PLACE: "sealedPlaces",
     Kind.RUN_LIMIT: "runLimits",
 }
 

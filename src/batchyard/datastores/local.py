@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import re
 import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,10 +19,10 @@ from batchyard.domain.datastores import DATASTORES
 from batchyard.domain.errors import CallerError, Conflict, InvalidInput, Mistake, NotFound, not_found
 from batchyard.domain.jobs import InputKind, InputSource, OutputTarget
 from batchyard.domain.resource_ids import parse_datastore_uri
+from batchyard.domain.sealed_places import CODE_CONTAINER
 from batchyard.ports.datastore import Entry
 from batchyard.ports.web import WebInputs, is_web
 
-_CODE_CONTAINER = re.compile(r"code-[a-zA-Z0-9-]{1,64}")
 _UNFINISHED = os.fsdecode(UNFINISHED)
 _LONGEST_PART_BYTES = 255
 # Linux takes 4095; what is written beside the file while it is unfinished has a longer name.
@@ -148,14 +147,14 @@ class LocalDatastores:
     def get(self, name: str) -> LocalDatastore:
         if name in self._more:
             return LocalDatastore(self._more[name])
-        if _CODE_CONTAINER.fullmatch(name):
+        if CODE_CONTAINER.fullmatch(name):
             return LocalDatastore(self._home / "uploads" / name)
         if name not in [info.name for info in DATASTORES]:
             raise not_found("datastore", name, [info.name for info in DATASTORES])
         return LocalDatastore(self._home / "datastores" / name)
 
     def by_container(self, container: str) -> LocalDatastore | None:
-        if _CODE_CONTAINER.fullmatch(container):
+        if CODE_CONTAINER.fullmatch(container):
             return self.get(container)
         names = [info.name for info in DATASTORES if info.container == container]
         return self.get(names[0]) if names else None

@@ -27,7 +27,26 @@ def create_once(path: Path, make: Callable[[], bytes]) -> bytes:
         finally:
             beside.unlink()
         sync_folder(path.parent)
-    return _read_private(path)
+    return read_private(path)
+
+
+def read_private(path: Path) -> bytes:
+    """Give the content of a file that must be there.
+
+    Raises: PlatformError when it is readable by others than its owner, or empty.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        found = os.fstat(file.fileno())
+        content = file.read()
+    if found.st_mode & 0o077 or found.st_uid != os.getuid():
+        raise PlatformError(
+            f"{str(path)!r} can be read by others than its owner (mode {found.st_mode & 0o777:04o}). "
+            "Its secret must be taken as known: delete it, so that a new one is made at the next start."
+        )
+    if not content.strip():
+        raise PlatformError(f"{str(path)!r} is empty. Delete it, so that a new one is made at the next start.")
+    return content
 
 
 def replace_file(path: Path, content: bytes, *, mode: int) -> None:
@@ -56,18 +75,3 @@ def _write_beside(path: Path, content: bytes, *, mode: int) -> Path:
         file.flush()
         os.fsync(file.fileno())
     return beside
-
-
-def _read_private(path: Path) -> bytes:
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with os.fdopen(handle, "rb") as file:
-        found = os.fstat(file.fileno())
-        content = file.read()
-    if found.st_mode & 0o077 or found.st_uid != os.getuid():
-        raise PlatformError(
-            f"{str(path)!r} can be read by others than its owner (mode {found.st_mode & 0o777:04o}). "
-            "Its secret must be taken as known: delete it, so that a new one is made at the next start."
-        )
-    if not content.strip():
-        raise PlatformError(f"{str(path)!r} is empty. Delete it, so that a new one is made at the next start.")
-    return content

@@ -8,19 +8,23 @@ import hmac
 import os
 import pwd
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode
 
 from batchyard.domain.access import AccessToken, Caller
 from batchyard.domain.errors import Unauthenticated
 from batchyard.identity.access_tokens import AccessTokens
-from batchyard.identity.owner_files import create_once
+from batchyard.identity.owner_files import create_once, read_private
 
 TOKEN_FILE = "token"
 IDENTITY_HEADER_FILE = "identity-header"
 URL_KEY_FILE = "url.key"
+# The key before it: what it signed stays good until it expires, or until this file is deleted.
+RETIRING_URL_KEY_FILE = "url.key.retiring"
 
 _PERMISSIONS = ("r", "w")
+_SIGNED_FIELDS = ("sp", "se", "sr", "sdd", "si")
 _REFUSED_URL = "The signed URL is not valid for this path, has been changed, or has expired. Ask for a new one."
 
 
@@ -33,7 +37,9 @@ class HomeIdentity:
 
     def __init__(self, home: Path) -> None:
         self._token = create_once(home / TOKEN_FILE, lambda: secrets.token_urlsafe(32).encode()).strip()
-        self._url_key = create_once(home / URL_KEY_FILE, lambda: secrets.token_hex(32).encode()).strip()
+        current = create_once(home / URL_KEY_FILE, lambda: secrets.token_hex(32).encode()).strip()
+        self._url_key_id = _key_id(current)
+        self._url_keys = {self._url_key_id: current, **_retiring(home)}
         self._identity_header = create_once(
             home / IDENTITY_HEADER_FILE, lambda: secrets.token_urlsafe(32).encode()
         ).strip()
@@ -60,37 +66,62 @@ class HomeIdentity:
             raise Unauthenticated("The client secret is not the token of this server.")
         return self._access_tokens.issue(audience, subject=self._owner.name, now=now)
 
-    def sign_url(self, path: str, *, expires_at: float, permission: str) -> str:
-        """Give the query string that lets its bearer use one path, or all below it, until then.
+    def sign_url(self, path: str, *, expires_at: float, permission: str, is_folder: bool = False) -> str:
+        """Give the query string that lets its bearer use one blob, or all below a folder or container, until then.
 
         path: decoded, '/'-separated. permission: "r" reads; "w" writes, and reads back what was written.
         """
         if permission not in _PERMISSIONS:
             raise ValueError(f"permission is {permission!r}, must be one of {_PERMISSIONS}")
         parts = _parts(path)
-        expiry = str(int(expires_at))
-        signature = self._signature(parts, expiry, permission)
-        return urlencode({"sp": permission, "se": expiry, "sdd": str(len(parts)), "sig": signature})
+        # Azure: only these names outlive the storage SDK, which takes unknown ones out of a URL (sp, se, sr, sdd, si).
+        grant = {
+            "sp": permission,
+            "se": str(int(expires_at)),
+            "sr": "d" if is_folder else "b",
+            "sdd": str(len(parts)),
+            "si": self._url_key_id,
+        }
+        return urlencode({**grant, "sig": _signature(self._url_keys[self._url_key_id], grant, parts)})
 
     def check_url(self, path: str, query: str, *, now: float, permission: str) -> None:
-        """Let a signed path (or anything below a signed folder path) pass. Raises: Unauthenticated."""
+        """Let a signed path, or anything below a signed folder, pass. Raises: Unauthenticated."""
         fields = parse_qs(query, keep_blank_values=True)
-        granted, expiry, depth, signature = (_single(fields, name) for name in ("sp", "se", "sdd", "sig"))
-        parts = _parts(path)
-        if not depth.isdecimal() or not expiry.isdecimal() or len(depth) > 4 or len(expiry) > 12:
+        grant = {name: _single(fields, name) for name in _SIGNED_FIELDS}
+        depth, expiry, parts = grant["sdd"], grant["se"], _parts(path)
+        key = self._url_keys.get(grant["si"])
+        if key is None or not _is_number(depth, digits=4) or not _is_number(expiry, digits=12):
             raise Unauthenticated(_REFUSED_URL)
+        covers = int(depth) == len(parts) if grant["sr"] == "b" else 0 < int(depth) <= len(parts)
         # `..` below a signed folder would leave it; the datastore refuses it too, but nothing may rest on that.
-        is_below = 0 < int(depth) <= len(parts) and not {".", ".."} & set(parts)
-        expected = self._signature(parts[: int(depth)], expiry, granted)
-        is_ours = hmac.compare_digest(signature.encode(errors="surrogateescape"), expected.encode())
-        is_granted = granted in _PERMISSIONS and permission in (granted, "r")
-        if not (is_ours and is_below and is_granted and now < int(expiry)):
+        covers = covers and not {".", ".."} & set(parts)
+        expected = _signature(key, grant, parts[: int(depth)])
+        is_ours = hmac.compare_digest(_single(fields, "sig").encode(errors="surrogateescape"), expected.encode())
+        is_granted = grant["sp"] in _PERMISSIONS and permission in (grant["sp"], "r")
+        if not (is_ours and covers and is_granted and now < int(expiry)):
             raise Unauthenticated(_REFUSED_URL)
 
-    def _signature(self, parts: list[str], expiry: str, permission: str) -> str:
-        # A path part never holds a NUL, so no two different grants give the same text.
-        text = "\0".join((permission, expiry, *parts))
-        return hmac.new(self._url_key, text.encode(errors="surrogateescape"), hashlib.sha256).hexdigest()
+
+def _signature(key: bytes, grant: Mapping[str, str], parts: list[str]) -> str:
+    # Neither a field nor a path part ever holds a NUL, so no two different grants give the same text.
+    text = "\0".join((*(grant[name] for name in _SIGNED_FIELDS), *parts))
+    return hmac.new(key, text.encode(errors="surrogateescape"), hashlib.sha256).hexdigest()
+
+
+def _key_id(key: bytes) -> str:
+    return hashlib.sha256(b"batchyard url key " + key).hexdigest()[:16]
+
+
+def _retiring(home: Path) -> dict[str, bytes]:
+    try:
+        key = read_private(home / RETIRING_URL_KEY_FILE).strip()
+    except FileNotFoundError:
+        return {}
+    return {_key_id(key): key}
+
+
+def _is_number(text: str, *, digits: int) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= digits
 
 
 def _is_same(given: str, secret: bytes) -> bool:

@@ -25,8 +25,11 @@ class Identity(Protocol):
         Compares in constant time. Raises: Unauthenticated; CallerError for an unknown audience.
         """
 
-    def sign_url(self, path: str, *, expires_at: float, permission: str) -> str:
-        """Give the query string that lets its bearer use one path until then. permission: "r" or "w"."""
+    def sign_url(self, path: str, *, expires_at: float, permission: str, is_folder: bool = False) -> str:
+        """Give the query string that lets its bearer use one blob, or all below a folder or container, until then.
+
+        permission: "r" or "w", which reads too.
+        """
 
     def check_url(self, path: str, query: str, *, now: float, permission: str) -> None:
-        """Let a signed path (or anything below a signed folder path) pass. Raises: Unauthenticated."""
+        """Let a signed path, or anything below a signed folder, pass. Raises: Unauthenticated."""

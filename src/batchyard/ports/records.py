@@ -32,6 +32,7 @@ class Kind(Enum):
     DATA = "data"
     COMPONENT = "component"
     SCHEDULE = "schedule"
+    SEALED_PLACE = "sealed_place"
     RUN_LIMIT = "run_limit"
 
 

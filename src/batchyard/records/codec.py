@@ -20,6 +20,7 @@ from batchyard.domain.endpoints import Endpoint
 from batchyard.domain.errors import PlatformError
 from batchyard.domain.run_items import RunLimit
 from batchyard.domain.schedules import Schedule
+from batchyard.domain.sealed_places import SealedPlace
 from batchyard.ports.records import Kind
 
 T = TypeVar("T")
@@ -34,6 +35,7 @@ DOCUMENT_TYPES: Mapping[Kind, type] = {
     Kind.DATA: DataAsset,
     Kind.COMPONENT: Component,
     Kind.SCHEDULE: Schedule,
+    Kind.SEALED_PLACE: SealedPlace,
     Kind.RUN_LIMIT: RunLimit,
 }
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}  # Any: each is for its own type

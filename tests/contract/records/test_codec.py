@@ -35,6 +35,7 @@ from batchyard.domain.jobs import Counts, ErrorClass, Job, JobError, JobSpec
 from batchyard.domain.resource_ids import AssetId
 from batchyard.domain.run_items import RunLimit
 from batchyard.domain.schedules import Schedule
+from batchyard.domain.sealed_places import SealedPlace
 from batchyard.ports.records import Kind
 from batchyard.records.codec import DOCUMENT_TYPES, decode, decode_document, encode, encode_document
 
@@ -81,6 +82,7 @@ DOCUMENTS: dict[Kind, list[Any]] = {  # Any: documents of each kind
     Kind.DATA: [DataAsset("d", "1", DataType.FILE, "uri", tags={"a": "b"}, is_archived=True)],
     Kind.COMPONENT: [Component("c", "1", {"type": "command", "inputs": {"a": {"default": 1.5, "optional": None}}})],
     Kind.SCHEDULE: [Schedule("s", {"triggerType": "Cron"}, {"actionType": "CreateJob", "n": [1]}, is_enabled=False)],
+    Kind.SEALED_PLACE: [SealedPlace("workspaceblobstore", "LocalUpload/h/m", "models/m/versions/1")],
 }
 
 

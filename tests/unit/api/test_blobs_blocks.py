@@ -126,7 +126,7 @@ def test_an_empty_list_makes_an_empty_blob(bench: Bench) -> None:
 
 
 def test_a_signed_url_sends_blocks_into_its_own_container_alone(bench: Bench) -> None:
-    query = bench.identity.sign_url("/code-1", expires_at=2e9, permission="w")
+    query = bench.identity.sign_url("/code-1", expires_at=2e9, permission="w", is_folder=True)
     block = f"comp=block&blockid={quote(id_of(1))}&{query}"
 
     assert bench.stranger.put(f"/blob/u.blob.core.windows.net/code-1/a?{block}", content=b"x").status_code == 201

@@ -82,7 +82,7 @@ def test_health_and_discovery_tell_nothing_but_that(bench: Bench) -> None:
 
 def test_a_signed_url_opens_the_blob_gateway_alone(bench: Bench) -> None:
     bench.upload("folder/a.txt", "a")
-    query = bench.identity.sign_url("/azureml-blobstore/folder", expires_at=2e9, permission="r")
+    query = bench.identity.sign_url("/azureml-blobstore/folder", expires_at=2e9, permission="r", is_folder=True)
 
     assert bench.stranger.get(f"{BLOBS}/folder/a.txt?{query}").text == "a"
     assert bench.stranger.get(f"{WS}?{query}").status_code == 401
@@ -93,21 +93,28 @@ def test_a_signed_url_opens_the_blob_gateway_alone(bench: Bench) -> None:
 
 def test_a_signed_url_cannot_be_led_out_of_its_folder(bench: Bench) -> None:
     bench.upload("secret.txt", "s")
-    query = bench.identity.sign_url("/azureml-blobstore/folder", expires_at=2e9, permission="w")
+    query = bench.identity.sign_url("/azureml-blobstore/folder", expires_at=2e9, permission="w", is_folder=True)
 
     for path in ("folder/%2e%2e/secret.txt", "folder/..%2fsecret.txt", "folder%2f%2e%2e%2fsecret.txt"):
         assert bench.stranger.get(f"{BLOBS}/{path}?{query}").status_code == 401, path
 
 
-def test_a_signed_folder_lists_only_itself(bench: Bench) -> None:
+def test_a_signed_url_never_lists(bench: Bench) -> None:
     bench.upload("folder/a.txt", "a")
-    bench.upload("folder2/b.txt", "b")
-    query = bench.identity.sign_url("/azureml-blobstore/folder", expires_at=2e9, permission="r")
-    listing = f"{BLOBS}?restype=container&comp=list&{query}"
+    listing = f"{BLOBS}?restype=container&comp=list"
+    for place, status in (("/azureml-blobstore", 403), ("/azureml-blobstore/folder", 401)):
+        query = bench.identity.sign_url(place, expires_at=2e9, permission="r", is_folder=True)
+        for more in ("", "&prefix=folder/", "&comp=x", "&comp=list&prefix="):
+            answer = bench.stranger.get(f"{listing}&{query}{more}")
+            assert answer.status_code in (status, 400 if more == "&comp=x" else status), more
+            assert "a.txt" not in answer.text
 
-    assert "folder/a.txt" in bench.stranger.get(f"{listing}&prefix=folder/").text
-    for prefix in ("", "&prefix=folder", "&prefix=", "&prefix=folder/&prefix=", "&prefix=folder2/"):
-        assert bench.stranger.get(listing + prefix).status_code == 401, prefix
+
+def test_a_signed_blob_opens_nothing_below_it(bench: Bench) -> None:
+    query = bench.identity.sign_url("/azureml-blobstore/a", expires_at=2e9, permission="w")
+
+    assert bench.stranger.put(f"{BLOBS}/a/b?{query}", content=b"x").status_code == 401
+    assert bench.stranger.put(f"{BLOBS}/a?{query}", content=b"x").status_code == 201
 
 
 def test_an_expired_url_is_refused(bench: Bench) -> None:

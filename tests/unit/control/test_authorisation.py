@@ -169,7 +169,7 @@ NOUNS = (
     "schedules",
 )
 # What the verbs are made of; the doors call none of it.
-PARTS = ("audit", "drafts", "invocations", "references", "registry", "reruns", "scripts")
+PARTS = ("audit", "drafts", "invocations", "references", "registry", "reruns", "scripts", "sealed_places")
 
 
 @pytest.fixture

@@ -67,7 +67,8 @@ def put_code(name: str, version: str, body: Body, rooms: RoomsIn, caller: Caller
 
 @router.post(_ONE + "/startPendingUpload")
 def start_upload(rooms: RoomsIn, caller: CallerIn, base_url: BaseUrl) -> JSONResponse:
-    """Give a fresh place to upload a folder of code to, and a URL that opens it without a token for a day.
+    """Give a fresh place to upload a folder of code to, and a URL that opens it without a token for a day, or until
+    it is registered.
 
     Which version the upload is for is said when it is registered.
     """
@@ -75,7 +76,7 @@ def start_upload(rooms: RoomsIn, caller: CallerIn, base_url: BaseUrl) -> JSONRes
     container = f"code-{rooms.new_id()}"
     path = blob_url_path("uploads", container)
     expires_at = rooms.clock() + _UPLOAD_LIFE_S
-    query = rooms.identity.sign_url(signed_path(path.encode()), expires_at=expires_at, permission="w")
+    query = rooms.identity.sign_url(signed_path(path.encode()), expires_at=expires_at, permission="w", is_folder=True)
     reference = {
         "blobUri": base_url + path,
         "credential": {"credentialType": "SAS", "sasUri": f"{base_url}{path}?{query}"},

@@ -20,9 +20,12 @@ from batchyard.api.blob.writing import version_headers
 from batchyard.api.errors import blob_error
 from batchyard.api.rooms import CallerIn, Rooms, RoomsIn
 from batchyard.control import datastores
+from batchyard.control.sealed_places import sealed_by
 from batchyard.domain.access import Action, Caller, authorise
 from batchyard.domain.datastores import DATASTORES
-from batchyard.domain.errors import InvalidInput, Mistake, NotFound
+from batchyard.domain.errors import Forbidden, InvalidInput, Mistake, NotFound
+from batchyard.domain.resource_ids import DatastorePath
+from batchyard.domain.sealed_places import CODE_CONTAINER
 from batchyard.ports.datastore import Datastore, Entry
 
 router = APIRouter()
@@ -52,6 +55,8 @@ def get_blob(request: Request, rooms: RoomsIn, caller: CallerIn) -> Response:
     path = parse_blob_path(request.scope["raw_path"])
     store = _store(request, rooms, caller, path, is_write=False)
     if not path.name and request.query_params.get("comp") == "list":
+        if request.state.is_signed:
+            raise Forbidden("A signed URL opens what it names and never lists.")
         return _list(request, rooms, store, path)
     name = blob_file_name(path)
     if store.stat(name) is None:
@@ -85,14 +90,16 @@ def _put(request: Request, rooms: Rooms, caller: Caller) -> Response:
 def delete_blob(request: Request, rooms: RoomsIn, caller: CallerIn) -> Response:
     """Delete a blob."""
     path = parse_blob_path(request.scope["raw_path"])
-    return writing.delete(request, _store(request, rooms, caller, path, is_write=True), path)
+    return writing.delete(request, rooms, _store(request, rooms, caller, path, is_write=True), path)
 
 
 def _store(request: Request, rooms: Rooms, caller: Caller, path: BlobPath, *, is_write: bool) -> Datastore:
     """Give the datastore behind the container. Raises: Forbidden; NotFound."""
     info = next((info for info in DATASTORES if info.container == path.container), None)
-    # The bearer of a signed URL was let in for exactly this path.
-    if not request.state.is_signed:
+    if request.state.is_signed:
+        # Its bearer was let in for exactly this path, as long as nobody relies on what is there.
+        _refuse_closed(rooms, path)
+    else:
         if info is None:
             authorise(caller, Action.ASSET_WRITE)
         elif is_write:
@@ -104,6 +111,16 @@ def _store(request: Request, rooms: Rooms, caller: Caller, path: BlobPath, *, is
         known = ", ".join(repr(info.container) for info in DATASTORES)
         raise NotFound(f"There is no container {path.container!r}. Known: {known}.")
     return store
+
+
+def _refuse_closed(rooms: Rooms, path: BlobPath) -> None:
+    """Raises: Forbidden for a container whose code has been registered; the URL to upload it has done its work."""
+    if not CODE_CONTAINER.fullmatch(path.container):
+        return
+    with rooms.records.reading() as tx:
+        version = sealed_by(tx, DatastorePath(path.container, ""))
+    if version is not None:
+        raise Forbidden(f"The code was registered as {version}. Its upload URL is closed.")
 
 
 def _properties(entry: Entry, notes: Mapping[str, str]) -> dict[str, str]:

@@ -18,7 +18,10 @@ from batchyard.api.blob.notes import notes_of
 from batchyard.api.blob.paths import BlobPath, blob_file_name
 from batchyard.api.errors import blob_error
 from batchyard.api.rooms import Rooms
-from batchyard.domain.errors import CallerError, InvalidInput, Mistake
+from batchyard.control.sealed_places import sealed_by
+from batchyard.domain.datastores import DATASTORES
+from batchyard.domain.errors import CallerError, Conflict, InvalidInput, Mistake
+from batchyard.domain.resource_ids import DatastorePath
 from batchyard.ports.datastore import Datastore, Entry
 
 # Content-MD5 is in no answer, on purpose: the storage SDK compares it with what it sent last, and retries for 80 s.
@@ -42,13 +45,14 @@ def put(request: Request, rooms: Rooms, store: Datastore, path: BlobPath) -> Res
     raise InvalidInput("blob", [Mistake("comp", repr(operation), allowed)])
 
 
-def delete(request: Request, store: Datastore, path: BlobPath) -> Response:
+def delete(request: Request, rooms: Rooms, store: Datastore, path: BlobPath) -> Response:
     """Delete a blob."""
     name = blob_file_name(path)
     entry = store.stat(name)
     if entry is None:
         return blob_error(request.scope, 404, f"There is no blob {name!r}.")
     check_write(conditions_of(request.headers), entry)
+    _refuse_sealed(rooms, path)
     store.delete(name)
     return Response(status_code=202)
 
@@ -81,15 +85,54 @@ def _put_block_list(request: Request, rooms: Rooms, store: Datastore, path: Blob
 
 def _store_blob(request: Request, rooms: Rooms, store: Datastore, path: BlobPath, content: Iterator[bytes]) -> Response:
     conditions, notes = conditions_of(request.headers), notes_of(request.headers.items())
-    entry = store.put(
-        path.name,
-        content,
-        create_only=conditions.create_only,
-        check=lambda there: check_write(conditions, there),
-    )
+
+    def check(there: Entry | None) -> None:
+        check_write(conditions, there)
+        # Once more: it may have been registered while the bytes were arriving.
+        _refuse_sealed(rooms, path)
+
+    if _sealed_by(rooms, path) is None:
+        entry = store.put(path.name, content, create_only=conditions.create_only, check=check)
+    else:
+        entry = _as_it_is(rooms, store, path, content)
+        check_write(conditions, entry)
     if notes:
         rooms.blob_metadata.replace(path.container, path.name, etag=entry.etag, notes=notes)
     return Response(status_code=201, headers=version_headers(entry))
+
+
+def _as_it_is(rooms: Rooms, store: Datastore, path: BlobPath, content: Iterator[bytes]) -> Entry:
+    """Take the bytes that a sealed blob has already: clients that do not know that they are there send them again.
+
+    Raises: Conflict for other bytes, once all have arrived.
+    """
+    if store.stat(path.name) is None:
+        _refuse_sealed(rooms, path)
+    entry, stream = store.open_entry(path.name)
+    is_same = True
+    with stream:
+        for chunk in content:
+            is_same = is_same and stream.read(len(chunk)) == chunk
+        is_same = is_same and not stream.read(1)
+    if not is_same:
+        _refuse_sealed(rooms, path)
+    return entry
+
+
+def _refuse_sealed(rooms: Rooms, path: BlobPath) -> None:
+    """Raises: Conflict for a place that a registered version was made of."""
+    version = _sealed_by(rooms, path)
+    if version is not None:
+        raise Conflict(
+            f"The blob {path.name!r} belongs to {version}, which never changes. Upload to another place, and register "
+            "that as a new version."
+        )
+
+
+def _sealed_by(rooms: Rooms, path: BlobPath) -> str | None:
+    datastore = next((info.name for info in DATASTORES if info.container == path.container), path.container)
+    with rooms.records.reading() as tx:
+        return sealed_by(tx, DatastorePath(datastore, path.name))
 
 
 def _put_notes(request: Request, rooms: Rooms, store: Datastore, path: BlobPath) -> Response:
