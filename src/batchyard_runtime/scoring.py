@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Attempt = Callable[[list[str], int], int]
 
 _DEBUG = 10
-_MANY = 256  # Mini-batches of a lease of 4 ms, each then so short that looking into a folder after it is felt.
+_MANY = 256  # Mini-batches of a lease, each then so short that looking into a folder after it is felt.
 
 
 class Scorer:
@@ -69,7 +69,7 @@ class Scorer:
         crc = part.end_segment()
         self._at("worker.before_report")
         frame = tally.report(lease["id"], crc=crc, seconds=run_ns / 1e9, is_spent=self.is_spent)
-        self._log.info("lease %d: first %d, finished %d, failed %d", lease["id"], lease["first"], *tally.outcome)
+        self._log.debug("lease %d: first %d, finished %d, failed %d", lease["id"], lease["first"], *tally.outcome)
         return frame
 
     def _score_each(self, attempt: Attempt, lease: dict[str, Any], tally: Tally) -> int:

@@ -1,8 +1,11 @@
-"""How many mini-batches make a lease: a few milliseconds of measured work, one when `run()` takes longer."""
+"""How many mini-batches make a lease: some milliseconds of measured work, one when `run()` takes longer."""
 
 from __future__ import annotations
 
-TARGET_S = 0.004
+# The first leases are short, so that results come soon and sizes are learned; later ones are worth more, as each costs
+# a frame, a record and two wake-ups. What waits at the end is shared, and taken back for workers that have nothing.
+FIRST_TARGET_S = 0.004
+TARGET_S = 0.020
 LONGEST_COUNT = 8192
 # Above this, the round trip to a worker is noise and a second lease in its pipe only delays others at the end.
 PREFETCH_BELOW_S = 0.050
@@ -15,6 +18,7 @@ class LeaseSizes:
         self._is_one_by_one = one_by_one
         self._mini_batch_s: float | None = None
         self._largest = 1
+        self._target_s = FIRST_TARGET_S
 
     def measured(self, mini_batches: int, seconds: float) -> None:
         """Learn from one report: how many mini-batches ran, and the seconds spent in `run()` for them together."""
@@ -24,6 +28,7 @@ class LeaseSizes:
         old = self._mini_batch_s
         self._mini_batch_s = each if old is None else 0.7 * old + 0.3 * each
         self._largest = min(self._largest * 4, LONGEST_COUNT)
+        self._target_s = min(self._target_s * 1.25, TARGET_S)
 
     @property
     def is_prefetch_worth_it(self) -> bool:
@@ -34,6 +39,6 @@ class LeaseSizes:
         """The size of the next lease, at least 1; workers share what waits, so that all end together."""
         if self._is_one_by_one or self._mini_batch_s is None:
             return 1
-        wanted = int(TARGET_S / self._mini_batch_s) if self._mini_batch_s > 0 else LONGEST_COUNT
+        wanted = int(self._target_s / self._mini_batch_s) if self._mini_batch_s > 0 else LONGEST_COUNT
         share = waiting // (2 * workers) + 1
         return max(1, min(wanted, share, self._largest))
