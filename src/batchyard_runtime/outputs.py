@@ -72,7 +72,13 @@ class Outputs:
             folders = [os.path.join(folder, below) for below in ("", *self._tree)]
             self._watch = Watch(folders, parent=os.path.dirname(folder))
             if self._look(0):  # It was touched before the watch began.
-                self._unwatch()
+                self.unwatch()
+
+    def unwatch(self) -> None:
+        """Look again, from now on."""
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
 
     @property
     def is_touched(self) -> Callable[[float], object]:
@@ -117,17 +123,12 @@ class Outputs:
 
     def close(self) -> None:
         """Let go of the current folder's descriptors and of the watch."""
-        self._unwatch()
+        self.unwatch()
         if self._fd >= 0:
             for fd in (self._fd, *self._below):
                 os.close(fd)
         self._fd = -1
         self._below = []
-
-    def _unwatch(self) -> None:
-        if self._watch is not None:
-            self._watch.close()
-            self._watch = None
 
     def _point_at(self, name: str) -> None:
         beside = self._link + ".new"

@@ -78,7 +78,9 @@ class Scorer:
         All of this is paid for every mini-batch, about 1 µs of it: names are local, the page's words are written by
         number (sequence, ticket, mini-batch, started; 4 is stop_before), and `stamp` tells why in this order.
         """
-        if lease["count"] >= _MANY:
+        if lease["run_items"]:
+            self._outputs.unwatch()  # A piece may be given a new folder: what is asked below must outlive that.
+        elif lease["count"] >= _MANY:
             self._outputs.watch()
         page, part, clock, segment = self._page, self._part, time.monotonic_ns, tally.segment
         is_touched, is_debug = self._outputs.is_touched, self._log.isEnabledFor(_DEBUG)

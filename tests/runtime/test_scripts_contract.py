@@ -204,6 +204,23 @@ def run(mini_batch):
     assert (segment.short, len(segment.files)) == (((0, 1),), 2)
 
 
+def test_a_file_of_one_piece_is_kept_in_a_lease_of_very_many_mini_batches(tmp_path: Path, python: Path) -> None:
+    script = """
+import os
+def run(mini_batch):
+    if mini_batch[0].endswith("item-400"):
+        open(os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], "any"), "w").close()
+    return mini_batch
+"""
+    with Bench(tmp_path, script, items=600, mini_batch_size=2, python=python) as bench:
+        (worker,) = bench.start()
+        bench.assign(worker, 0, 300, run_items=1)
+        bench.until(lambda: bool(bench.of(LeaseReported) or bench.of(WorkerEnded)))
+        assert not bench.of(WorkerEnded), "the worker has broken down"
+        (segment,) = bench.wait(LeaseReported).segments
+    assert (segment.count, [m for m, _ in segment.files]) == (300, [200])
+
+
 def test_failed_attempts_leave_no_rows_and_do_not_end_the_worker(tmp_path: Path, python: Path) -> None:
     script = """
 def run(mini_batch):
