@@ -373,7 +373,7 @@ class Scoring:
 
     def _speculate(self, out: list[Instruction]) -> None:
         """Lease the longest-running mini-batches to workers for which nothing waits."""
-        if self._is_held:
+        if self._is_held or self._is_draining:
             return
         for worker, seat in self._seats.items():
             straggler = self._speculation.straggler(self._seats, now_s=self._elapsed_s) if seat.is_idle else None

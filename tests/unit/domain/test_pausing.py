@@ -20,13 +20,14 @@ from batchyard.domain.scoring_events import (
     Segment,
     TakeBack,
     TakenBack,
+    Tick,
     Worker,
     WorkerEnded,
     WorkerReady,
 )
 from batchyard.domain.tally import Tally
 
-WORKER = Worker("n0", 0, 1)
+WORKER, OTHER = Worker("n0", 0, 1), Worker("n0", 1, 2)
 
 
 def running(items: int) -> tuple[Scoring, list[Lease], Tally]:
@@ -81,6 +82,17 @@ def test_a_worker_that_dies_meanwhile_is_charged_and_not_replaced() -> None:
     state.handle(Durable(written(out)))
     assert state.is_drained
     assert list(tally.open_attempts) == [leases[0].first]
+
+
+def test_a_straggler_is_not_leased_a_second_time_meanwhile() -> None:
+    tally = Tally()
+    tally.apply(Planned(2, 1, "0" * 64, 0.0))
+    state = Scoring(Rules(Cut(2, 1), 2, -1, one_by_one=True, slots=2, is_speculative=True), tally)
+    out = [*state.begin(), *state.handle(WorkerReady(WORKER, 0.0)), *state.handle(WorkerReady(OTHER, 0.0))]
+    first, _ = [i.lease for i in out if isinstance(i, Assign)]
+    state.handle(report(first))
+    state.handle(PauseRequested())
+    assert not [i for _ in range(9) for i in state.handle(Tick(1.0)) if isinstance(i, Assign)]
 
 
 def test_a_job_whose_last_mini_batch_ran_completes_instead_of_pausing() -> None:
