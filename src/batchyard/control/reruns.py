@@ -43,7 +43,7 @@ def check_overrides(tx: Transaction, job: Job, overrides: Overrides) -> None:
     if job.error is not None and job.error.code == _NOTHING_SUCCEEDED:
         raise Conflict(f"Job {job.name!r} has nothing left to score: all its items have failed for good.")
     counts = job.counts
-    breach = Limits(settings, items=counts.items, mini_batches=counts.mini_batches).breach(counts)
+    breach = Limits(settings, items=counts.items - counts.skipped, mini_batches=counts.mini_batches).breach(counts)
     if breach is not None:
         raise Conflict(
             f"Job {job.name!r} would fail again at once, since what failed for good stays failed: {breach.reason} "

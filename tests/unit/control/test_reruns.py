@@ -73,6 +73,13 @@ def test_a_resume_that_would_fail_at_once_is_refused_and_says_how_not_to(ready: 
     assert "--set error_threshold" in refusal.text
 
 
+def test_what_was_skipped_is_no_part_of_what_a_percent_is_of(ready: Bench) -> None:
+    job = failed(ready, counts=Counts(items=10, succeeded=2, failed=3, skipped=5))
+    with refused(ready.tx, Conflict) as refusal:
+        ready.resume(job.name, overrides=Overrides(error_threshold=-1, error_threshold_percent=50.0))
+    assert "3 of 5 items failed" in refusal.text
+
+
 def test_a_job_of_which_every_item_failed_has_nothing_to_resume(ready: Bench) -> None:
     job = failed(ready, error=JobError("NoItemSucceeded", "no", ErrorClass.SCRIPT))
     with refused(ready.tx, Conflict) as refusal:
