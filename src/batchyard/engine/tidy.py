@@ -12,7 +12,7 @@ from batchyard.engine.rooms import Rooms
 
 log = logging.getLogger(__name__)
 
-_OF_ONE_OWNER = ("code-", "scratch-")
+_OF_ONE_OWNER = ("code-", "scratch-", "collect/")
 
 
 def tidy(rooms: Rooms, job: Job) -> None:
@@ -24,8 +24,10 @@ def tidy(rooms: Rooms, job: Job) -> None:
     if job.status not in FINAL:
         return
     home = rooms.homes.open(job.name)
-    needless = [name for name in home.folders() if name.startswith(_OF_ONE_OWNER)]
-    needless += [f"collect/{fence}" for fence in home.folders("collect")]
+    # Later ones belong to who has taken the job up again meanwhile.
+    fences = range(1, job.fence + 1)
+    there = {*home.folders(), *(f"collect/{fence}" for fence in home.folders("collect"))}
+    needless = [name for fence in fences for kind in _OF_ONE_OWNER if (name := f"{kind}{fence}") in there]
     if job.status is JobStatus.COMPLETED and not job.counts.failed:
         needless += ["parts", "files"]
     clear(home, needless)
