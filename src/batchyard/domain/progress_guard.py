@@ -33,8 +33,9 @@ class _Stalled:
 class ProgressGuard:
     """Adds up the seconds without a commit, a failed attempt or an item given up."""
 
-    def __init__(self, limit_s: float, cut: Cut) -> None:
-        self._limit_s, self._cut = limit_s, cut
+    def __init__(self, limit_s: float, cut: Cut, *, run_timeout_s: float = 0.0) -> None:
+        """run_timeout_s: what each `run()` may take, where the limit is to leave time for all that a lease needs."""
+        self._limit_s, self._cut, self._run_timeout_s = limit_s, cut, run_timeout_s
         self._idle_s = 0.0
 
     def progressed(self) -> None:
@@ -47,11 +48,12 @@ class ProgressGuard:
         if not stalled:
             return None
         self._idle_s += seconds
-        if self._idle_s < self._limit_s:
+        limit_s = max(self._limit_s, *(self._run_timeout_s * _pieces(one.lease, self._cut) for one in stalled))
+        if self._idle_s < limit_s:
             return None
         stalled.sort(key=lambda one: -one.seconds)
         longest = stalled[0]
-        why = _reason(self._limit_s, stalled, self._cut)
+        why = _reason(limit_s, stalled, self._cut)
         return Verdict(JobStatus.FAILED.value, "NoProgress", why, longest.lease.first, longest.worker.name)
 
 
@@ -63,6 +65,16 @@ def no_progress_limit_s(settings: ExecutionSettings) -> float:
     if settings.no_progress_timeout_s is not None:
         return settings.no_progress_timeout_s
     return max(LEAST_DEFAULT_S, (settings.retry.max_retries + 1) * settings.retry.timeout_s)
+
+
+def run_timeout_s(settings: ExecutionSettings) -> float:
+    """Give the time limit of each `run()` for the guard; 0 where its own limit is set, and nothing else counts."""
+    return settings.retry.timeout_s if settings.no_progress_timeout_s is None else 0.0
+
+
+def _pieces(lease: Lease, cut: Cut) -> int:
+    """How many times a lease calls `run()` at most, where memory does not suffice for whole mini-batches; else 0."""
+    return lease.count * -(-cut.size // lease.run_items) if lease.run_items else 0
 
 
 def _reason(limit_s: float, stalled: Sequence[_Stalled], cut: Cut) -> str:

@@ -77,7 +77,7 @@ class Scoring:
         self._sizes = LeaseSizes(one_by_one=rules.one_by_one)
         self._speculation = Speculation(is_on=rules.is_speculative)
         self._unstarted: list[Restart] = []
-        self._guard = ProgressGuard(rules.no_progress_timeout_s, rules.cut)
+        self._guard = ProgressGuard(rules.no_progress_timeout_s, rules.cut, run_timeout_s=rules.run_timeout_s)
         self._elapsed_s = 0.0
         self._isolation = Isolation(rules.cut, tally, is_on=rules.isolates)
         self._run_items = RunItems(rules.cut, rules.run_items, tally.counts.run_items)

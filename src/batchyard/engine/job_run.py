@@ -19,7 +19,7 @@ from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import ErrorClass, Job, JobError
 from batchyard.domain.ledger import Planned, Resumed, Verdict
 from batchyard.domain.minibatches import Cut
-from batchyard.domain.progress_guard import no_progress_limit_s
+from batchyard.domain.progress_guard import no_progress_limit_s, run_timeout_s
 from batchyard.domain.scoring import Rules
 from batchyard.domain.tally import Tally, first_failing_position, job_error
 from batchyard.engine.collect import Sealed, collect
@@ -168,6 +168,7 @@ def _rules(job: Job, planned: Planned, cut: Cut) -> Rules:
         allowed_failed_percent=settings.allowed_failed_percent,
         is_speculative=settings.speculative,
         no_progress_timeout_s=no_progress_limit_s(settings),
+        run_timeout_s=run_timeout_s(settings),
         one_by_one=settings.output_action is OutputAction.SUMMARY_ONLY,
         isolates=settings.isolate_failing_items,
         isolates_short=settings.isolate_failing_items and settings.output_action is OutputAction.APPEND_ROW,

@@ -10,7 +10,7 @@ from batchyard.domain.deployments import ExecutionSettings, RetrySettings
 from batchyard.domain.jobs import ErrorClass
 from batchyard.domain.ledger import Planned, Verdict
 from batchyard.domain.minibatches import Cut
-from batchyard.domain.progress_guard import no_progress_limit_s
+from batchyard.domain.progress_guard import no_progress_limit_s, run_timeout_s
 from batchyard.domain.scoring import Rules, Scoring
 from batchyard.domain.scoring_events import (
     Append,
@@ -132,6 +132,21 @@ def test_the_clock_stands_while_no_worker_has_work() -> None:
     bench.ready(WORKERS[0])
     bench.wait(9)
     assert bench.verdict is None
+
+
+@pytest.mark.parametrize(("own", "ends_at_s"), [(None, 2000), (600.0, 600)])
+def test_a_mini_batch_that_is_run_in_pieces_may_take_the_time_limit_of_each(own: float | None, ends_at_s: int) -> None:
+    settings = ExecutionSettings(retry=RetrySettings(3, 20.0), no_progress_timeout_s=own)
+    tally = Tally()
+    tally.apply(Planned(100, 100, "0" * 64, 0.0))
+    limits = {"no_progress_timeout_s": no_progress_limit_s(settings), "run_timeout_s": run_timeout_s(settings)}
+    state = Scoring(Rules(Cut(100, 100), 4, -1, one_by_one=True, slots=1, run_items=1, **limits), tally)
+    state.handle(WorkerReady(WORKERS[0], 0.0))
+    for _ in range(ends_at_s - 1):
+        state.handle(Tick(1.0))
+    assert state.verdict is None
+    state.handle(Tick(1.0))
+    assert state.verdict is not None
 
 
 @pytest.mark.parametrize(
