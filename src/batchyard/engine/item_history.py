@@ -49,7 +49,14 @@ class LedgerItemHistories:
 
 
 def _planned(home: JobHome) -> Planned | None:
-    return next((record for record in records(home, extents(home)) if isinstance(record, Planned)), None)
+    """Give the plan; an empty input may have been listed again since, so the last one counts."""
+    found = None
+    for record in records(home, extents(home)):
+        if isinstance(record, Planned):
+            found = record
+            if found.items:
+                break
+    return found
 
 
 def _positions(paths: Path, listing: Listing, items: int, wanted: Sequence[bytes]) -> list[int]:

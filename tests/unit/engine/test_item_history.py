@@ -9,7 +9,18 @@ import pytest
 from batchyard.datastores.job_home import LocalJobHomes
 from batchyard.domain.errors import NotFound
 from batchyard.domain.item_history import MOST_FOUND, ItemOutcome
-from batchyard.domain.ledger import MAGIC, AttemptFailed, Committed, FailedItems, Opened, Planned, Record, encode
+from batchyard.domain.ledger import (
+    MAGIC,
+    AttemptFailed,
+    Committed,
+    FailedItems,
+    Opened,
+    Planned,
+    Record,
+    Resumed,
+    Verdict,
+    encode,
+)
 from batchyard.engine.item_history import LedgerItemHistories
 from batchyard.engine.plan import freeze
 
@@ -42,6 +53,18 @@ def test_an_end_is_found_after_a_slash_before_one_within_a_name(tmp_path: Path) 
     assert [item.path for item in found.items] == [b"x/1.png", b"y/1.png"]
     found = histories(tmp_path / "other", [b"x/11.png", b"y/21.png"]).find("job", [b"1.png"])
     assert [item.path for item in found.items] == [b"x/11.png", b"y/21.png"]
+
+
+def test_an_item_is_found_in_an_input_that_was_empty_in_the_run_before(tmp_path: Path) -> None:
+    homes = LocalJobHomes(tmp_path)
+    home = homes.open("job")
+    digests = [freeze(iter([names] if names else []), home.path(f"listing/{k}")) for k, names in ((1, []), (2, [b"a"]))]
+    plans = [Planned(k, 1, digests[k], 0.0, f"listing/{k + 1}") for k in (0, 1)]
+    ended: list[Record] = [Verdict("Failed", "EmptyInput", "no files"), Resumed(2)]
+    all_records: list[Record] = [Opened(1), plans[0], *ended, plans[1], committed(0, 1)]
+    home.create("ledger/1.log", MAGIC + b"".join(encode(record) for record in all_records))
+    (item,) = LedgerItemHistories(homes).find("job", [b"a"]).items
+    assert item.outcome is ItemOutcome.SUCCEEDED
 
 
 def test_many_that_fit_are_counted_and_the_first_are_told(tmp_path: Path) -> None:
