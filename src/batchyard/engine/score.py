@@ -65,6 +65,7 @@ def score(
             lease.check()
             driver.turn(lease.wish, faults=faults)
             watch.tell()
+        driver.settle()
         is_early = driver.is_early
     finally:
         driver.stop()
@@ -112,6 +113,11 @@ class _Driver:
             self.carry_out(self._state.handle(event))
         if self._state.platform_message:
             raise PlatformError(f"A worker could not write its rows: {self._state.platform_message}")
+
+    def settle(self) -> None:
+        """Make durable what was reported before the end. Raises: as `turn`."""
+        while durable := self._sync.durable(now=self._monotonic(), is_idle=True):
+            self.carry_out(self._state.handle(Durable(durable)))
 
     def stop(self) -> None:
         """Write nothing any more."""
