@@ -49,7 +49,7 @@ BENCH := .bench/venv
 	  --constraint benchmarks/constraints.txt --editable . --group bench --group bench-long
 	@touch $@
 
-# 530,000 files in one job, ten million mini-batches through the state machine, 100,000 blobs listed: memory stays flat.
+# 530,000 files in one job, ten million mini-batches, 100,000 blobs listed, 2 GiB up and down: memory stays flat.
 scale: setup
 	$(BIN)/python -m pytest -s tests/scale
 

@@ -97,10 +97,13 @@ class Bench:
             self.app, base_url=BASE, headers=headers, client=(address, 50000), raise_server_exceptions=False
         )
 
-    def raw(self, method: str, raw_path: bytes, body: bytes = b"", *, breaks_off: bool = False) -> int:
+    def raw(
+        self, method: str, raw_path: bytes, body: bytes = b"", *, breaks_off: bool = False, query: bytes | None = None
+    ) -> int:
         """Send a path as it stands, which no client would, and give the status of the answer.
 
-        breaks_off: the connection ends after the body, which was to be longer.
+        breaks_off: the connection ends after the body, which was to be longer. query: of a signed URL, sent in place of
+        the token.
         """
         sent: list[Any] = []
         pieces = [{"type": "http.request", "body": body, "more_body": breaks_off}]
@@ -111,7 +114,7 @@ class Bench:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        headers = [(b"host", HOST.encode()), (b"authorization", f"Bearer {self.token}".encode())]
+        token = [(b"authorization", f"Bearer {self.token}".encode())] if query is None else []
         scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
@@ -120,9 +123,9 @@ class Bench:
             "scheme": "https",
             "path": unquote(raw_path.decode("ascii")),
             "raw_path": raw_path,
-            "query_string": b"",
+            "query_string": query or b"",
             "root_path": "",
-            "headers": headers,
+            "headers": [(b"host", HOST.encode()), *token],
             "client": ("127.0.0.1", 50000),
             "server": ("127.0.0.1", 8443),
             "state": {},
