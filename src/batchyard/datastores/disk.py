@@ -11,7 +11,7 @@ from pathlib import Path
 
 from batchyard.domain.errors import Conflict, PlatformError
 
-_RENAME_NOREPLACE = 1
+_RENAME_NOREPLACE, _RENAME_EXCHANGE = 1, 2
 _AT_FDCWD = -100
 
 
@@ -74,13 +74,27 @@ def rename_no_replace(source: Path, target: Path) -> None:
     `os.rename` silently replaces an empty folder; `renameat2(RENAME_NOREPLACE)` does not.
     Raises: Conflict when the target is there; OSError.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    done = libc.renameat2(
-        _AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), ctypes.c_uint(_RENAME_NOREPLACE)
-    )
-    if done == 0:
-        return
-    code = ctypes.get_errno()
+    code = _renameat2(source, target, _RENAME_NOREPLACE)
     if code == errno.EEXIST:
         raise Conflict(f"{str(target)!r} is there already.")
-    raise OSError(code, os.strerror(code), str(target))
+    if code:
+        raise OSError(code, os.strerror(code), str(target))
+
+
+def rename_exchange(left: Path, right: Path) -> None:
+    """Give each of two files or folders the name of the other, at once.
+
+    Raises: Conflict where the file system cannot do that; OSError.
+    """
+    code = _renameat2(left, right, _RENAME_EXCHANGE)
+    if code == errno.EINVAL:
+        raise Conflict(f"The file system of {str(right.parent)!r} cannot exchange two names at once.")
+    if code:
+        raise OSError(code, os.strerror(code), str(right))
+
+
+def _renameat2(source: Path, target: Path, flags: int) -> int:
+    """Rename and give the error number, 0 for none."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    done = libc.renameat2(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), ctypes.c_uint(flags))
+    return 0 if done == 0 else ctypes.get_errno()

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from batchyard.datastores.disk import disk_errors, make_folder, sync_folder, write_new
 from batchyard.datastores.publish import LocalPublication, clear_unfinished, published_names
+from batchyard.datastores.publish import check_next as check_next_generation
 from batchyard.datastores.walking import UNFINISHED, files_in_order, holds_a_file, level_in_order
 from batchyard.domain.datastores import DATASTORES
 from batchyard.domain.errors import CallerError, Conflict, InvalidInput, Mistake, NotFound, not_found
@@ -200,9 +201,13 @@ class LocalDatastores:
         allowed = "azureml://datastores/<name>/paths/<path>, or a local path given to the command"
         raise InvalidInput("The invocation", [Mistake("input", repr(source.uri), allowed)])
 
-    def publication(self, target: OutputTarget, *, job: str) -> LocalPublication:
+    def check_next(self, target: OutputTarget, *, job: str, generation: int) -> None:
         folder = self.get(target.place.datastore).path(target.place.path.rstrip("/"))
-        return LocalPublication(folder, target, job=job)
+        check_next_generation(folder, target, job=job, generation=generation)
+
+    def publication(self, target: OutputTarget, *, job: str, generation: int = 1) -> LocalPublication:
+        folder = self.get(target.place.datastore).path(target.place.path.rstrip("/"))
+        return LocalPublication(folder, target, job=job, generation=generation)
 
     def discard_unfinished(self, target: OutputTarget, *, job: str) -> None:
         clear_unfinished(self.get(target.place.datastore).path(target.place.path.rstrip("/")), target, job=job)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from batchyard.datastores.disk import disk_errors, make_folder, rename_no_replace, sync_folder, sync_tree
+from batchyard.datastores.generations import check_alone, check_unchanged, earlier_at, exchange_files, exchange_folder
 from batchyard.domain.errors import Conflict
 from batchyard.domain.jobs import OutputTarget
 from batchyard.ports.datastore import Piece, Written
@@ -40,6 +41,25 @@ def clear_unfinished(folder: Path, target: OutputTarget, *, job: str) -> None:
             _clear_left_overs(beside, _prefix(job))
 
 
+def check_next(folder: Path, target: OutputTarget, *, job: str, generation: int) -> None:
+    """Look whether a later generation could take its place, without reading all its bytes.
+
+    Raises: Conflict as publishing it would.
+    """
+    manifest = published_names(target.file_name)[2] if target.into_existing else MANIFEST
+    earlier = earlier_at(folder / manifest, job=job, generation=generation)
+    if earlier is not None:
+        check_unchanged(folder, earlier, names=earlier.files, hashes=False)
+        if not target.into_existing:
+            check_alone(folder, earlier, manifest=manifest)
+        return
+    names = published_names(target.file_name) if target.into_existing else [""]
+    for name in names:
+        path = folder / name
+        if os.path.lexists(path) and not (not name and path.is_dir() and not any(path.iterdir())):
+            raise Conflict(f"{path.name!r} stands at the output's place and is not what the job published.")
+
+
 def _beside(folder: Path, target: OutputTarget) -> Path:
     """Give the folder in which the output is built, hidden: its own file system, so that it can appear by a rename."""
     return folder if target.into_existing else folder.parent
@@ -52,8 +72,8 @@ def _prefix(job: str) -> str:
 class LocalPublication:
     """One output being built in a hidden sibling of its target."""
 
-    def __init__(self, folder: Path, target: OutputTarget, *, job: str) -> None:
-        self._folder, self._target = folder, target
+    def __init__(self, folder: Path, target: OutputTarget, *, job: str, generation: int = 1) -> None:
+        self._folder, self._target, self._job, self._generation = folder, target, job, generation
         self._is_new = not target.into_existing
         if self._is_new:
             self._names = (target.file_name, FAILED_ITEMS, MANIFEST)
@@ -61,6 +81,7 @@ class LocalPublication:
             self._names = published_names(target.file_name)
         self._files_prefix = "" if self._is_new else f"{target.file_name}.files/"
         self._written_names: list[str] = []
+        self._exchanged: set[str] = set()
         self._has_moved_files = self._has_appeared = False
         beside = _beside(folder, target)
         with disk_errors(f"prepare the output {str(target.place)!r}"):
@@ -89,16 +110,42 @@ class LocalPublication:
                 return
             (self._staging / self._names[2]).write_bytes(manifest)
             sync_tree(self._staging)
-            if self._is_new:
-                self._appear_as_folder(manifest)
-            else:
-                self._appear_one_by_one()
+            self._appear(manifest)
             self._has_appeared = True
             sync_folder(_beside(self._folder, self._target))
         self.discard()
 
     def discard(self) -> None:
         shutil.rmtree(self._staging, ignore_errors=True)
+
+    def _appear(self, manifest: bytes) -> None:
+        there = self._folder / self._names[2]
+        if there.is_file() and there.read_bytes() == manifest:
+            return  # Another publisher of the same was here before: the manifest is what comes last.
+        earlier = None
+        if self._generation > 1:
+            earlier = earlier_at(there, job=self._job, generation=self._generation)
+        if self._is_new and earlier is not None:
+            exchange_folder(self._staging, self._folder, earlier, manifest=MANIFEST)
+        elif self._is_new:
+            self._appear_as_folder(manifest)
+        elif earlier is not None:
+            names = self._top_names()
+            exchange_files(
+                self._staging,
+                self._folder,
+                earlier,
+                names=names,
+                manifest=self._names[2],
+                exchanged=self._exchanged,
+            )
+        else:
+            self._appear_one_by_one()
+
+    def _top_names(self) -> list[str]:
+        """Give what is to appear before the manifest: the folder of the script's files as one, then the others."""
+        names = [name for name in self._written_names if not name.startswith(self._files_prefix)]
+        return [*([self._files_prefix.rstrip("/")] if len(names) < len(self._written_names) else []), *names]
 
     def _appear_as_folder(self, manifest: bytes) -> None:
         if self._folder.is_dir() and not self._folder.is_symlink() and not any(self._folder.iterdir()):
@@ -114,10 +161,8 @@ class LocalPublication:
 
     def _appear_one_by_one(self) -> None:
         """Look at every name before the first one appears, so that a place that is taken gets nothing half."""
-        names = [name for name in self._written_names if not name.startswith(self._files_prefix)]
         own_files = self._files_prefix.rstrip("/")
-        has_files = len(names) < len(self._written_names)
-        appear = [*([own_files] if has_files else []), *names, self._names[2]]
+        appear = [*self._top_names(), self._names[2]]
         for name in [name for name in appear if not self._is_there(name)]:
             try:
                 if name == own_files:

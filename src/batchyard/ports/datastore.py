@@ -105,6 +105,9 @@ class Publication(Protocol):
     def publish(self, manifest: bytes) -> None:
         """Make everything durable and seen, the manifest last; again with the same manifest is already done.
 
+        Of a later generation: takes the place of the one before, whole, where that is there and as it was published,
+        or that of nothing. Where files are replaced one by one, the manifest last, readers see by its hashes that what
+        they have belongs together.
         Raises: Conflict when the place is taken by anything else; then nothing of this output is seen.
         """
 
@@ -136,7 +139,13 @@ class Datastores(Protocol):
     def input_path(self, source: InputSource) -> Path:
         """Give the local path of an input. Raises: InvalidInput for a URI of another kind; NotFound."""
 
-    def publication(self, target: OutputTarget, *, job: str) -> Publication:
+    def check_next(self, target: OutputTarget, *, job: str, generation: int) -> None:
+        """Look whether this generation of a job's output can be published where the one before it was.
+
+        Raises: Conflict naming what is there beside it, or in its place.
+        """
+
+    def publication(self, target: OutputTarget, *, job: str, generation: int = 1) -> Publication:
         """Begin to publish a job's output; what an earlier try left unfinished is removed."""
 
     def discard_unfinished(self, target: OutputTarget, *, job: str) -> None:

@@ -321,10 +321,14 @@ class FakeDatastores:
         if target.place.path in self.taken:
             raise Conflict(f"The output {target.place.path!r} exists already.")
 
+    def check_next(self, target: OutputTarget, *, job: str, generation: int) -> None:
+        if target.place.path in self.taken:
+            raise Conflict(f"The output {target.place.path!r} is not generation {generation - 1} of job {job!r}.")
+
     def input_path(self, source: InputSource) -> Path:
         raise NotImplementedError("use cases read no inputs")
 
-    def publication(self, target: OutputTarget, *, job: str) -> Publication:
+    def publication(self, target: OutputTarget, *, job: str, generation: int = 1) -> Publication:
         raise NotImplementedError("use cases publish nothing")
 
 
