@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -79,14 +81,27 @@ def take_up(direct: DirectHome, job: Job, kind: RerunKind, overrides: Overrides 
         tx.jobs.take_up_again(again)
 
 
-def run_to_the_end(direct: DirectHome, fault: str, *, within_s: float = 60.0) -> Job:
-    """Keep an engine running, with one fault in it, until the job has ended and its processes are gone."""
+def engine_command(direct: DirectHome, fault: str) -> tuple[list[str], dict[str, str]]:
     log = direct.home / "reached"
     log.touch()
     environment = {**os.environ, "BATCHYARD_HOME": str(direct.home)}
     environment |= {"BATCHYARD_FAULT": fault, "BATCHYARD_FAULT_LOG": str(log)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    command = [sys.executable, "-m", "tests.support.engine_process", str(direct.home), "job"]
+    return [sys.executable, "-m", "tests.support.engine_process", str(direct.home), "job"], environment
+
+
+def run_once(direct: DirectHome, fault: str) -> None:
+    """Run the job in a process of its own, without an engine that would go on with it, until the fault kills it."""
+    program = "import sys; from pathlib import Path; from tests.support.direct import DirectHome; "
+    program += "DirectHome(Path(sys.argv[1]), fault=sys.argv[2], fault_log=sys.argv[3]).run_next()"
+    command = [sys.executable, "-c", program, str(direct.home), fault, str(direct.home / "reached")]
+    done = subprocess.run(command, cwd=ROOT, check=False, timeout=60, capture_output=True)
+    assert done.returncode == -9, done.stderr
+
+
+def run_to_the_end(direct: DirectHome, fault: str, *, within_s: float = 60.0) -> Job:
+    """Keep an engine running, with one fault in it, until the job has ended and its processes are gone."""
+    command, environment = engine_command(direct, fault)
     deadline, engine = time.monotonic() + within_s, None
     with open(direct.home / "engine.log", "ab") as out:
         while direct.job("job").status not in FINAL:
@@ -133,3 +148,54 @@ def test_a_job_whose_owner_died_while_it_was_to_pause_is_paused_by_the_next_one(
         tx.jobs.continue_paused("job", now=time.time())
     assert direct.run_next().status is JobStatus.COMPLETED
     assert (direct.output("job") / "predictions.csv").read_bytes() == b"item\n"
+
+
+def generation_of(direct: DirectHome) -> int:
+    """Check that the output is whole, and give its generation."""
+    folder = direct.output("job")
+    manifest = json.loads((folder / "_manifest.json").read_bytes())
+    for entry in manifest["outputs"]:
+        assert hashlib.sha256((folder / entry["name"]).read_bytes()).hexdigest() == entry["sha256"]
+    return int(manifest["generation"])
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_kill_while_failed_items_are_retried_leaves_one_generation_whole_and_ends_completed(
+    direct: DirectHome, tmp_path: Path, point: str
+) -> None:
+    job = first_run(direct, tmp_path, threshold=-1)
+    assert (job.status, job.counts.failed, generation_of(direct)) == (JobStatus.COMPLETED, 2, 1)
+    take_up(direct, job, RerunKind.RETRY_FAILED)
+    done = run_to_the_end(direct, f"{point}:1:kill")
+    assert (done.status, done.generation, generation_of(direct)) == (JobStatus.COMPLETED, 2, 2)
+    assert (done.counts.succeeded, done.counts.failed) == (ITEMS, 0)
+    assert done.counts.attempts <= job.counts.attempts + 2, "what had succeeded is not scored again"
+    assert (direct.output("job") / "predictions.csv").read_bytes() == ROWS
+    assert (direct.output("job") / "_failed_items.jsonl").read_bytes() == b""
+    assert list((direct.home / "datastores").rglob(".*")) == []
+
+
+@pytest.mark.parametrize("point", ["score.verdict", "publish.before", "publish.after"])
+def test_between_the_kill_and_the_next_owner_one_generation_is_whole(
+    direct: DirectHome, tmp_path: Path, point: str
+) -> None:
+    take_up(direct, first_run(direct, tmp_path, threshold=-1), RerunKind.RETRY_FAILED)
+    run_once(direct, f"{point}:1:kill")
+    assert direct.job("job").status is not JobStatus.COMPLETED
+    assert generation_of(direct) == (2 if point == "publish.after" else 1)
+
+
+def test_a_retry_whose_output_was_changed_meanwhile_is_undone_and_leaves_the_change(
+    direct: DirectHome, tmp_path: Path
+) -> None:
+    job = first_run(direct, tmp_path, threshold=-1)
+    take_up(direct, job, RerunKind.RETRY_FAILED)
+    (direct.output("job") / "predictions.csv").write_text("mine")
+    done = direct.run_next()
+    assert (done.status, done.generation, done.counts) == (JobStatus.COMPLETED, 1, job.counts)
+    (rerun,) = done.reruns
+    assert rerun.undone is not None
+    assert rerun.undone.error is not None
+    assert rerun.undone.error.code == "OutputConflict"
+    assert (direct.output("job") / "predictions.csv").read_text() == "mine"
+    assert list((direct.home / "datastores").rglob(".*")) == []

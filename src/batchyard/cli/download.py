@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any  # JSON of jobs and manifests
 from urllib.parse import quote, unquote
 
-from batchyard.cli.failures import CommandFailed, Unreachable
+from batchyard.cli.failures import CommandFailed, ServerError, Unreachable
 from batchyard.cli.upload import container_url
 
 if TYPE_CHECKING:
@@ -66,10 +66,26 @@ def _name_of(entry: Element) -> str:
 
 
 def fetch_output(server: Server, job: Mapping[str, Any], target: Path) -> list[str]:
-    """Download a completed job's output into a new folder and give the files' names, sorted.
+    """Download a job's published output into a new folder and give the files' names, sorted.
 
+    One that is replaced meanwhile by its next generation is begun anew.
     Raises: CommandFailed when the manifest is missing, when a file is not what it says, or when the folder exists.
     """
+    from batchyard.wire.jobs import job_cli_from_arm
+
+    for _ in range(_TRIES):
+        try:
+            return _fetch_generation(server, job, target)
+        except (CommandFailed, ServerError):
+            again = job_cli_from_arm(server.get(server.path("jobs", str(job.get("name")))).body)
+            if again.get("generation") == job.get("generation") and again.get("status") != "Finalizing":
+                raise
+            job = again
+            server.sleep(0.5)
+    return _fetch_generation(server, job, target)
+
+
+def _fetch_generation(server: Server, job: Mapping[str, Any], target: Path) -> list[str]:
     found = job.get("output") or {}
     datastore, folder = str(found.get("datastore") or ""), str(found.get("path") or "").strip("/")
     if not datastore:

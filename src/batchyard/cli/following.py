@@ -68,11 +68,17 @@ def follow_to_end(server: Server, job: Mapping[str, Any], *, with_logs: bool) ->
         f"Job {job['name']} is {job['status']}. Follow it elsewhere with `batchyard job stream -n {job['name']}`."
     )
     done = follow(server, str(job["name"]), out=sys.stderr, with_logs=with_logs)
-    if done.get("status") != "Completed":
+    if done.get("status") != "Completed" or undone(done):
         # The job is named on stdout all the same; scripts go on with it.
         print(visible(f"ERROR: {story(done)}"), file=sys.stderr)
         server.exit_code = EXIT_ERROR
     return {**job, "status": done.get("status")}
+
+
+def undone(job: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Give how the job's last run ended, when it came to nothing and the output of before stands; else None."""
+    reruns = job.get("reruns") or []
+    return (reruns[-1].get("undone") or None) if reruns else None
 
 
 def progress(job: Mapping[str, Any]) -> str:
@@ -97,6 +103,14 @@ def progress(job: Mapping[str, Any]) -> str:
 
 def story(job: Mapping[str, Any]) -> str:
     """Say how a job that did not complete ended: the reason, the first failing item, the stack, the log to read."""
+    vain = undone(job)
+    if vain:
+        error = vain.get("error") or {}
+        why = f": ({error['code']}) {error['message']}" if error else "."
+        return (
+            f"Scoring the failed items of job {job.get('name')!r} again ended {vain['status']}{why}\n"
+            f"  Generation {job.get('generation')} of its output stays as it was."
+        )
     error = job.get("error") or {}
     if job.get("status") == "Paused":
         return f"Job {job.get('name')!r} is Paused. Let it go on with `batchyard job continue -n {job.get('name')}`."

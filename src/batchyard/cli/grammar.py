@@ -48,7 +48,7 @@ GROUPS: Mapping[str, Group] = {
     "data": Group(_ROOM + "data", "Registered names for data to score."),
     "environment": Group(_ROOM + "environment", "Registered environments and their versions."),
     "compute": Group(_ROOM + "compute", "Named shares of instances that jobs run on."),
-    "job": Group(_ROOM + "job", "Scoring jobs: follow, read logs, download, cancel, pause, resume."),
+    "job": Group(_ROOM + "job", "Scoring jobs: follow, read logs, download, cancel, pause, resume, retry."),
     "server": Group(_ROOM + "server", "The embedded server of this home."),
     "run": Group(_ROOM + "run", "Score a folder here and now, without a server.", "run"),
     "workspace": Group(_ROOM + "workspace", "Where everything of this server lives."),

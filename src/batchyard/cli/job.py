@@ -44,6 +44,15 @@ COMMANDS = (
         example=("Let a paused job go on, and wait for its end.", "batchyard job continue -n JOB --wait"),
     ),
     Command(
+        "job retry-failed",
+        "retry_failed",
+        output.jobs,
+        example=(
+            "Score failed items again, now that their cause is gone.",
+            "batchyard job retry-failed -n JOB --wait",
+        ),
+    ),
+    Command(
         "job resume",
         "resume",
         output.jobs,
@@ -143,6 +152,24 @@ def resume(
     return _followed(server, job, wait=wait, stream=stream)
 
 
+def retry_failed(
+    server: Server,
+    *,
+    name: str,
+    sets: list[list[str]] | None = None,
+    wait: bool = False,
+    stream: bool = False,
+    reason: str = "",
+    ticket: str = "",
+) -> Any:
+    """Score the failed items of a job again, and publish its output whole as the next generation."""
+    from batchyard.wire.reruns import overrides_of_rerun_from_set, overrides_to_rerun_body
+
+    overrides = overrides_of_rerun_from_set([text for group in sets or () for text in group])
+    job = _post(server, name, "retryFailed", body=overrides_to_rerun_body(overrides), reason=reason, ticket=ticket)
+    return _followed(server, job, wait=wait, stream=stream)
+
+
 def download(
     server: Server,
     *,
@@ -167,7 +194,7 @@ def download(
     if partial:
         target = folder / "partial-outputs" / "score"
         done |= {"partial": fetch_partial(server, name, target), "path": str(target)}
-    elif job.get("status") == "Completed":
+    elif job.get("status") == "Completed" or job.get("generation"):
         target = folder / "named-outputs" / "score"
         done |= {"files": fetch_output(server, job, target), "path": str(target)}
     elif not all_:

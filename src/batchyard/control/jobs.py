@@ -1,4 +1,4 @@
-"""Jobs: invoked, shown, listed, cancelled, paused, continued, resumed."""
+"""Jobs: invoked, shown, listed, cancelled, paused, continued, resumed, retried."""
 
 from __future__ import annotations
 
@@ -159,13 +159,44 @@ def resume(
     before = _load(tx, name)
     reruns.check_resumable(before)
     reruns.check_overrides(tx, before, overrides)
+    reruns.check_hopeful(before, overrides)
     reruns.check_places(before, datastores=datastores, homes=homes)
-    after = taken_up_again(before, RerunKind.RESUME, asked_by=caller.name, now=now, overrides=overrides)
+    act = audit.Act(caller.name, Action.JOB_RESUME, now, reason, ticket)
+    return _taken_up(tx, act, before, RerunKind.RESUME, overrides)
+
+
+def retry_failed(
+    tx: Transaction,
+    caller: Caller,
+    name: str,
+    *,
+    overrides: Overrides,
+    datastores: Datastores,
+    homes: JobHomes,
+    now: float,
+    reason: str = "",
+    ticket: str = "",
+) -> Job:
+    """Queue a job that has ended for another run, which scores its failed items again, and what is missing.
+
+    A completed one publishes its output whole as the next generation, or stays as it is when the run comes to nothing.
+    Raises: Forbidden; NotFound; InvalidInput with every mistake; Conflict (its state, its output's place, its home).
+    """
+    authorise(caller, Action.JOB_RETRY_FAILED)
+    before = _load(tx, name)
+    reruns.check_retriable(before)
+    reruns.check_overrides(tx, before, overrides)
+    reruns.check_places(before, datastores=datastores, homes=homes)
+    act = audit.Act(caller.name, Action.JOB_RETRY_FAILED, now, reason, ticket)
+    return _taken_up(tx, act, before, RerunKind.RETRY_FAILED, overrides)
+
+
+def _taken_up(tx: Transaction, act: audit.Act, before: Job, kind: RerunKind, overrides: Overrides) -> Job:
+    after = taken_up_again(before, kind, asked_by=act.actor, now=act.now, overrides=overrides)
     tx.jobs.take_up_again(after)
     changed = {key: str(value) for key, value in given(overrides).items()}
     details = {"status_before": before.status.value, "run": str(after.run), **changed}
-    act = audit.Act(caller.name, Action.JOB_RESUME, now, reason, ticket, details)
-    audit.record(tx, act, audit.job_target(name), before=before, after=after)
+    audit.record(tx, replace(act, details=details), audit.job_target(before.name), before=before, after=after)
     return after
 
 

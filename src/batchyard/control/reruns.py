@@ -13,6 +13,7 @@ from batchyard.ports.job_home import JobHomes
 from batchyard.ports.records import Transaction
 
 _RESUMABLE = (JobStatus.FAILED, JobStatus.CANCELED)
+_RETRIABLE = (JobStatus.COMPLETED, *_RESUMABLE)
 _NOTHING_SUCCEEDED = "NoItemSucceeded"
 # What the ledger rests on, and where the output was promised to go.
 _FIXED = ("mini_batch_size", "mini_batch_max_bytes", "output_file_name")
@@ -26,11 +27,17 @@ def check_resumable(job: Job) -> None:
         )
 
 
-def check_overrides(tx: Transaction, job: Job, overrides: Overrides) -> None:
-    """Let overrides pass that this job can be run with from here on.
+def check_retriable(job: Job) -> None:
+    """Let a final job with failed items pass. Raises: Conflict saying what there is to do instead."""
+    if job.status not in _RETRIABLE:
+        raise Conflict(f"Job {job.name!r} is {job.status.value}; its failed items are retried once it has ended.")
+    if not job.counts.failed:
+        instead = "" if job.status is JobStatus.COMPLETED else f" Resume it: `batchyard job resume -n {job.name}`."
+        raise Conflict(f"Job {job.name!r} has no failed items.{instead}")
 
-    Raises: InvalidInput with every mistake; Conflict when the run would end at once as the one before it did.
-    """
+
+def check_overrides(tx: Transaction, job: Job, overrides: Overrides) -> None:
+    """Let overrides pass that this job can be run with from here on. Raises: InvalidInput with every mistake."""
     settings = effective(job.settings, overrides)
     fixed = [(name, getattr(overrides, name)) for name in _FIXED if getattr(overrides, name) is not None]
     mistakes = [
@@ -40,19 +47,25 @@ def check_overrides(tx: Transaction, job: Job, overrides: Overrides) -> None:
     ]
     if mistakes:
         raise InvalidInput(f"Run {job.run + 1} of job {job.name!r}", mistakes)
+
+
+def check_hopeful(job: Job, overrides: Overrides) -> None:
+    """Let a resume pass that would not end at once as the run before it did. Raises: Conflict."""
+    settings = effective(job.settings, overrides)
+    retry = f"Score the failed items again with `batchyard job retry-failed -n {job.name}`."
     if job.error is not None and job.error.code == _NOTHING_SUCCEEDED:
-        raise Conflict(f"Job {job.name!r} has nothing left to score: all its items have failed for good.")
+        raise Conflict(f"Job {job.name!r} has nothing left to score: all its items have failed for good. {retry}")
     counts = job.counts
     breach = Limits(settings, items=counts.items - counts.skipped, mini_batches=counts.mini_batches).breach(counts)
     if breach is not None:
         raise Conflict(
             f"Job {job.name!r} would fail again at once, since what failed for good stays failed: {breach.reason} "
-            "Tolerate more, such as with `--set error_threshold=-1 error_threshold_percent=100`."
+            f"Tolerate more, such as with `--set error_threshold=-1 error_threshold_percent=100`. {retry}"
         )
 
 
 def check_places(job: Job, *, datastores: Datastores, homes: JobHomes) -> None:
-    """See that the ledger is there, the input too, and the output's place free.
+    """See that the ledger is there, the input too, and the output's place free or held by what the job published.
 
     Raises: Conflict naming what is gone or in the way; InvalidInput for an input that cannot be read.
     """
@@ -62,14 +75,17 @@ def check_places(job: Job, *, datastores: Datastores, homes: JobHomes) -> None:
         )
     datastores.check_input(job.spec.source)
     try:
-        datastores.check_output(job.spec.output)
+        if job.generation:
+            datastores.check_next(job.spec.output, job=job.name, generation=job.generation + 1)
+        else:
+            datastores.check_output(job.spec.output)
     except CallerError as exc:
         raise Conflict(
-            f"Job {job.name!r} cannot publish where it was going to. {exc} Move that away, and resume the job then."
+            f"Job {job.name!r} cannot publish where it was going to. {exc} Move that away, and repeat the command."
         ) from exc
 
 
 def _instead(job: Job) -> str:
     if job.status is JobStatus.COMPLETED:
-        return "Its output is published."
+        return f"Its failed items are scored again by `batchyard job retry-failed -n {job.name}`."
     return "It has not ended: watch it with `batchyard job stream`."

@@ -34,6 +34,7 @@ class Action(Enum):
     JOB_READ = "jobs/read"
     JOB_CANCEL = "jobs/cancel"
     JOB_RESUME = "jobs/resume"
+    JOB_RETRY_FAILED = "jobs/retryFailed"
     JOB_PAUSE = "jobs/pause"
     JOB_CONTINUE = "jobs/continue"
     JOB_READ_LOGS = "jobs/logs/read"

@@ -122,6 +122,14 @@ class FailureGroups:
                 if group.items <= 0:
                     del self._groups[key]
 
+    def retry(self, *, short_items: int, short_mini_batches: int) -> None:
+        """Forget what failed, as it is scored again; only results that are still too short stay."""
+        self.version += 1
+        short = {key: group for key, group in self._groups.items() if key[1] == SHORT_RESULT and short_items}
+        for group in short.values():
+            group.items, group.mini_batches = short_items, short_mini_batches
+        self._groups = short
+
     def groups(self, name_of: Callable[[int], str] | None = None) -> tuple[FailureGroup, ...]:
         """Give the groups, largest first. name_of: the item at a position; None leaves them unnamed."""
         found = [

@@ -58,7 +58,8 @@ TRANSITIONS: Mapping[JobStatus, frozenset[JobStatus]] = {
     JobStatus.FINALIZING: frozenset({JobStatus.COMPLETED, JobStatus.FAILED}),
     JobStatus.PAUSED: frozenset({JobStatus.QUEUED, JobStatus.CANCELED}),
     JobStatus.CANCEL_REQUESTED: frozenset({JobStatus.CANCELED, JobStatus.FAILED}),
-    JobStatus.COMPLETED: frozenset(),
+    # Its failed items are scored again by hand.
+    JobStatus.COMPLETED: frozenset({JobStatus.QUEUED}),
     # Resumed by hand: a new run of the same job, which goes on from its ledger.
     JobStatus.FAILED: frozenset({JobStatus.QUEUED}),
     JobStatus.CANCELED: frozenset({JobStatus.QUEUED}),

@@ -171,6 +171,7 @@ class RerunKind(Enum):
     """What a run after the first one is for."""
 
     RESUME = "resume"  #: what is missing is scored; what failed for good stays so
+    RETRY_FAILED = "retry-failed"  #: what is missing and what failed for good is scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,7 @@ class RunEnd:
     phases: Mapping[str, float]
     error: JobError | None = None
     ledger_sha256: str | None = None
+    failures: FailureReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,8 @@ class Rerun:
     """A run after the first one, asked for by hand. asked_at: seconds since the epoch, UTC.
 
     run: its number, from 2 on. overrides: laid over the settings of the run before it; the spec itself never changes.
-    before: how the run before it ended.
+    before: how the run before it ended. undone: how this one ended, when it came to nothing: a completed job whose
+    failed items were tried again in vain is what it was before, with its output.
     """
 
     run: int
@@ -198,6 +201,7 @@ class Rerun:
     asked_by: str
     before: RunEnd
     overrides: Overrides = field(default_factory=Overrides)
+    undone: RunEnd | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +210,7 @@ class Job:
 
     phases: name of each phase entered by this run -> when (queued, preparing, running, finalizing, ended).
     run: 1, and one more for each time it was taken up again, of which `reruns` tells, oldest first.
+    generation: of the output that is published; 0 while there is none.
     pause_requested: it is to pause, and its owner is seeing to it.
     fence: grows with each owner. queue_reason: why it waits, "" when it does not.
     rate_items_s / eta_s: while running, from the engine; None when unknown. failures: in groups, without stacks.
@@ -235,11 +240,13 @@ class Job:
     tags: Mapping[str, str] = field(default_factory=dict)
     properties: Mapping[str, str] = field(default_factory=dict)
     reruns: tuple[Rerun, ...] = ()
+    generation: int = 0
 
     @property
     def settings(self) -> ExecutionSettings:
         """The settings in force for this run: those of the spec, with what was changed when it was taken up again."""
-        return reduce(lambda settings, rerun: effective(settings, rerun.overrides), self.reruns, self.spec.settings)
+        changes = [rerun.overrides for rerun in self.reruns if rerun.undone is None]
+        return reduce(effective, changes, self.spec.settings)
 
     @property
     def name(self) -> str:
@@ -253,8 +260,14 @@ class Job:
 
     @property
     def began_at(self) -> float:
-        """When this run was asked for."""
-        return self.reruns[-1].asked_at if self.reruns else self.created_at
+        """When this run was asked for; the last one that came to something."""
+        return max([self.created_at, *(rerun.asked_at for rerun in self.reruns if rerun.undone is None)])
+
+    @property
+    def may_be_undone(self) -> bool:
+        """Whether this run leaves the job as it was before, unless it completes: its output is there already."""
+        last = self.reruns[-1] if self.reruns else None
+        return last is not None and last.undone is None and last.before.status is JobStatus.COMPLETED
 
 
 def is_completed_with_errors(status: JobStatus, counts: Counts) -> bool:
@@ -264,7 +277,7 @@ def is_completed_with_errors(status: JobStatus, counts: Counts) -> bool:
 
 def taken_up_again(job: Job, kind: RerunKind, *, asked_by: str, now: float, overrides: Overrides | None = None) -> Job:
     """Give a final job as it is queued for its next run; name, spec, fence and what it counted stay."""
-    before = RunEnd(job.status, job.counts, job.phases, job.error, job.ledger_sha256)
+    before = RunEnd(job.status, job.counts, job.phases, job.error, job.ledger_sha256, job.failures)
     rerun = Rerun(job.run + 1, kind, now, asked_by, before, overrides or Overrides())
     return replace(
         job,

@@ -195,10 +195,12 @@ class Resumed:
     """A new run begins by hand: the verdict before it no longer counts, and what is open has all its attempts again.
 
     run: its number, from 2 on. overrides: the settings that this run changed, and their new values.
+    retries_failed: all FailedItems before this are taken back: they are scored again.
     """
 
     run: int
     overrides: Mapping[str, int | float | str] = field(default_factory=dict)
+    retries_failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,15 +276,21 @@ def valid_bytes(stream: BinaryIO) -> int:
 
 
 def live(read_all: Callable[[], Iterable[Record]]) -> Iterator[Record]:
-    """Leave out Committed records that a later Lost takes back, and the Lost records themselves.
+    """Leave out Committed records that a later Lost takes back, FailedItems that a later Resumed does, and Lost itself.
 
     read_all: gives the records from the start; called twice, so that nothing but what was lost is kept.
     """
-    gone = {record.place for record in read_all() if isinstance(record, Lost)}
-    for record in read_all():
-        if isinstance(record, Lost) or (isinstance(record, Committed) and record.place in gone):
-            continue
-        yield record
+    gone, retried_before = set[Place](), 0
+    for at, record in enumerate(read_all()):
+        if isinstance(record, Lost):
+            gone.add(record.place)
+        elif isinstance(record, Resumed) and record.retries_failed:
+            retried_before = at
+    for at, record in enumerate(read_all()):
+        is_retried = isinstance(record, FailedItems) and at < retried_before
+        is_lost = isinstance(record, Lost) or (isinstance(record, Committed) and record.place in gone)
+        if not (is_retried or is_lost):
+            yield record
 
 
 def _decode(body: bytes) -> Record:

@@ -21,11 +21,16 @@ class OpenPart:
 
 @dataclass(slots=True)
 class Parts:
-    """One mini-batch in parts. made: parts ever made. has_failed: whether items of it have failed for good."""
+    """One mini-batch in parts. made: parts ever made. failed: those whose items have failed for good -> attempts."""
 
     open: dict[Slice, OpenPart] = field(default_factory=dict)
     made: int = 0
-    has_failed: bool = False
+    failed: dict[Slice, int] = field(default_factory=dict)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether items of it have failed for good."""
+        return bool(self.failed)
 
     def split(self, record: Split) -> None:
         """Put two halves in the place of a part, or of the whole mini-batch."""
@@ -44,8 +49,16 @@ class Parts:
     def settle(self, record: Committed | FailedItems, items: Slice) -> bool:
         """Note a part that needs no more work; True when it was the mini-batch's last one."""
         self.open.pop(items, None)
-        self.has_failed = self.has_failed or isinstance(record, FailedItems)
+        if isinstance(record, FailedItems):
+            self.failed[items] = record.attempts
         return not self.open
+
+    def retry(self) -> int:
+        """Open again what has failed for good; how many items that are."""
+        self.open.update({items: OpenPart(attempts) for items, attempts in self.failed.items()})
+        items = sum(stop - start for start, stop in self.failed)
+        self.failed, self.made = {}, 0
+        return items
 
     def lose(self, record: Lost, items: Slice) -> bool:
         """Open a scored part again; True when the mini-batch was through before."""

@@ -54,6 +54,8 @@ class Tally:
         self.unraised: set[int] = set()
         self.parts: dict[int, Parts] = {}
         self.has_whole_result = False
+        self._given_up = RangeSet()
+        self._short_items = self._short_mini_batches = 0
 
     def apply(self, record: Record) -> None:
         """Take one more record of the ledger, in order."""
@@ -84,6 +86,7 @@ class Tally:
         count, c = len(record.lengths), self.counts
         for mini_batch, missing in record.short:
             self._count_short(record, mini_batch, missing)
+            self._short_items, self._short_mini_batches = self._short_items + missing, self._short_mini_batches + 1
         self.counts = replace(
             c,
             succeeded=c.succeeded + record.succeeded,
@@ -120,6 +123,7 @@ class Tally:
             self._settle_part(record, record.items)
             return
         self.settled.add(record.mini_batch, record.mini_batch + 1)
+        self._given_up.add(record.mini_batch, record.mini_batch + 1)
         self._forget_attempts(record.mini_batch)
         self._count_mini_batches(failed=1)
 
@@ -132,10 +136,33 @@ class Tally:
             parts.forget_failures()
         if self.first_failure is not None and self.first_failure.mini_batch < 0:
             self.first_failure = None  # A start that failed is no reason for how the next run ends.
+        if record.retries_failed:
+            self._retry_failed()
+
+    def _retry_failed(self) -> None:
+        """Open again what has failed for good; a result that is too short names no items, and stays."""
+        self.first_failure, items = None, 0
+        for first, stop in self._given_up:
+            start, end = self._bounds(first, None)[0], self._bounds(stop - 1, None)[1]
+            items += end - start
+            self.settled.remove(first, stop)
+            self._count_mini_batches(failed=first - stop)
+        self._given_up = RangeSet()
+        for mini_batch, parts in self.parts.items():
+            if not parts.has_failed:
+                continue
+            if not parts.open:
+                self.settled.remove(mini_batch, mini_batch + 1)
+                self._count_mini_batches(failed=-1)
+            items += parts.retry()
+        self.counts = replace(self.counts, failed=self.counts.failed - items)
+        self.failures.retry(short_items=self._short_items, short_mini_batches=self._short_mini_batches)
 
     def _lose(self, record: Lost) -> None:
         c = self.counts
         if record.short_items:
+            self._short_items -= record.short_items
+            self._short_mini_batches -= record.short_mini_batches
             self.failures.lose_short(record.short_items, record.short_mini_batches)
         self.counts = replace(
             c,

@@ -72,7 +72,9 @@ def collect(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed) -> None:
 
 
 def _publish(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed, gathered: Gathered) -> None:
-    publication = patiently(lambda: rooms.datastores.publication(job.spec.output, job=job.name))
+    publication = patiently(
+        lambda: rooms.datastores.publication(job.spec.output, job=job.name, generation=job.generation + 1)
+    )
     try:
         written: list[dict[str, Any]] = []  # Any: JSON values
         if job.spec.settings.output_action is OutputAction.APPEND_ROW:
@@ -296,7 +298,7 @@ def _manifest(job: Job, sealed: Sealed, written: list[dict[str, Any]]) -> bytes:
     spec = job.spec
     document = {
         "format": MANIFEST_FORMAT,
-        "generation": 1,
+        "generation": job.generation + 1,
         "job": job.name,
         "endpoint": spec.endpoint,
         "deployment": spec.deployment,

@@ -16,7 +16,7 @@ from batchyard.domain.errors import Conflict, InvalidInput, NotFound, PlatformEr
 from batchyard.domain.failures import FailureReport, without_stacks
 from batchyard.domain.item_names import item_text
 from batchyard.domain.job_states import JobStatus
-from batchyard.domain.jobs import ErrorClass, Job, JobError
+from batchyard.domain.jobs import ErrorClass, Job, JobError, RerunKind
 from batchyard.domain.ledger import Planned, Resumed, Verdict
 from batchyard.domain.minibatches import Cut
 from batchyard.domain.progress_guard import no_progress_limit_s, run_timeout_s
@@ -145,7 +145,10 @@ def _write_readme(rooms: Rooms, job: Job) -> None:
 
 
 def _resumed(job: Job) -> Resumed | None:
-    return Resumed(job.run, given(job.reruns[-1].overrides)) if job.reruns else None
+    if not job.reruns:
+        return None
+    last = job.reruns[-1]
+    return Resumed(job.run, given(last.overrides), retries_failed=last.kind is RerunKind.RETRY_FAILED)
 
 
 def _advance_to_running(rooms: Rooms, lease: JobLease, tally: Tally, planned: Planned) -> None:
@@ -221,7 +224,8 @@ def _publish(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> None:
         error = JobError("OutputConflict", str(exc), ErrorClass.DATA)
         _finish(rooms, lease, JobChange(JobStatus.FAILED, counts=sealed.tally.counts, error=error, failures=failures))
         return
-    _finish(rooms, lease, JobChange(JobStatus.COMPLETED, counts=sealed.tally.counts, failures=failures))
+    counts, generation = sealed.tally.counts, job.generation + 1
+    _finish(rooms, lease, JobChange(JobStatus.COMPLETED, counts=counts, failures=failures, generation=generation))
 
 
 def _finish(rooms: Rooms, lease: JobLease, change: JobChange) -> None:
@@ -229,7 +233,8 @@ def _finish(rooms: Rooms, lease: JobLease, change: JobChange) -> None:
     told = None if change.failures is None else without_stacks(change.failures)
     ended = replace(change, phases={"ended": rooms.now()}, failures=told)
     try:
-        _write_logs(rooms.logs_of(lease.name) / "logs", lease.name, change)
+        if change.status is JobStatus.COMPLETED or not lease.may_be_undone:
+            _write_logs(rooms.logs_of(lease.name) / "logs", lease.name, change)
     except PlatformError as exc:  # The record is what counts; a job that is published must not be published again.
         log.warning("result not written", extra={"job": lease.name, "reason": str(exc)})
     job = lease.advance(ended)

@@ -25,7 +25,7 @@ class JobLease:
     """
 
     def __init__(self, records: Records, job: Job, owner: Owner, *, monotonic: Callable[[], float]) -> None:
-        self.name, self.fence = job.name, job.fence
+        self.name, self.fence, self.may_be_undone = job.name, job.fence, job.may_be_undone
         self._records, self._owner, self._monotonic = records, owner, monotonic
         self._good_since = monotonic()
         self._progress = Progress()

@@ -141,7 +141,8 @@ class Jobs(Protocol):
         """
 
     def request_cancel(self, name: str, *, now: float) -> Job:
-        """Ask a running job to end (status CancelRequested), or end a queued or paused one at once (Canceled).
+        """Ask a running job to end (status CancelRequested), or end a queued or paused one at once (Canceled, or
+        as it was before, as in `JobLeases.advance`).
 
         Raises: NotFound; Conflict when it is sealed or final in another way than Canceled.
         """
@@ -197,6 +198,7 @@ class JobChange:
     phases: Mapping[str, float] = field(default_factory=dict)
     error: JobError | None = None
     ledger_sha256: str | None = None
+    generation: int | None = None
     listed_at: float | None = None
     failures: FailureReport | None = None
 
@@ -224,7 +226,10 @@ class JobLeases(Protocol):
         """Prolong the lease, store progress and say what is wanted. Raises: LeaseLost."""
 
     def advance(self, name: str, *, fence: int, change: JobChange) -> Job:
-        """Change the job by a legal transition. Raises: LeaseLost; Conflict for an illegal one."""
+        """Change the job by a legal transition. Raises: LeaseLost; Conflict for an illegal one.
+
+        A run that `may_be_undone` and ends Failed or Canceled leaves the job as it was before, and is told by `undone`.
+        """
 
 
 class OperationStatus(Enum):

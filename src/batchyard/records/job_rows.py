@@ -83,6 +83,7 @@ def row_of(job: Job) -> dict[str, object]:
         "tags": codec.encode_mapping(job.tags),
         "properties": codec.encode_mapping(job.properties),
         "reruns": codec.encode_list(job.reruns),
+        "generation": job.generation,
     }
     return columns | RELEASED if job.status in FINAL else columns
 
@@ -114,4 +115,5 @@ def job_of(row: AnyRow, *, queue_reason: str = "") -> Job:
         tags=codec.decode_texts(row.tags),
         properties=codec.decode_texts(row.properties),
         reruns=codec.decode_list(Rerun, row.reruns),
+        generation=row.generation,
     )

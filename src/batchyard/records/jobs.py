@@ -13,7 +13,8 @@ from batchyard.domain.jobs import Job
 from batchyard.ports.records import JobFilter, Page
 from batchyard.records import codec
 from batchyard.records.admission import demand
-from batchyard.records.job_rows import RELEASED, job_of, reservation, reserved_folder, row_of
+from batchyard.records.endings import ended
+from batchyard.records.job_rows import job_of, reservation, reserved_folder, row_of
 from batchyard.records.paging import make_token, read_token
 from batchyard.records.tables import AnyRow, jobs
 
@@ -85,11 +86,11 @@ class JobTable:
         if status in ENDS_AT_ONCE:
             check_transition(name, status, JobStatus.CANCELED)
             phases = codec.encode_mapping(codec.decode_numbers(row.phases) | {"ended": now})
-            changed = {"status": JobStatus.CANCELED.value, "phases": phases, **RELEASED}
-        else:
-            check_transition(name, status, JobStatus.CANCEL_REQUESTED)
-            changed = {"status": JobStatus.CANCEL_REQUESTED.value, "pause_requested": False}
-        return self._changed(row, {"cancel_requested": True, **changed})
+            canceled = {"cancel_requested": True, "status": JobStatus.CANCELED.value, "phases": phases}
+            return self._changed(row, ended(row, canceled))
+        check_transition(name, status, JobStatus.CANCEL_REQUESTED)
+        asked = {"status": JobStatus.CANCEL_REQUESTED.value, "cancel_requested": True, "pause_requested": False}
+        return self._changed(row, asked)
 
     def request_pause(self, name: str, *, now: float) -> Job:
         """Ask a running job to pause, or pause a queued one at once; asking again changes nothing."""

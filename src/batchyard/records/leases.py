@@ -18,7 +18,8 @@ from batchyard.ports.records import Holding, JobChange, Progress, Wish
 from batchyard.records import codec
 from batchyard.records.admission import Demand, demand
 from batchyard.records.clock import database_now
-from batchyard.records.job_rows import NOT_HELD, RELEASED, job_of, owner_columns, owner_of
+from batchyard.records.endings import ended
+from batchyard.records.job_rows import NOT_HELD, job_of, owner_columns, owner_of
 from batchyard.records.tables import AnyRow, jobs
 
 _HOLDING = sorted(status.value for status in HOLDS_INSTANCES)
@@ -147,12 +148,11 @@ class JobLeaseTable:
             "status": JobStatus.FAILED.value,
             "phases": codec.encode_mapping(phases),
             "error": codec.encode(error),
-            **RELEASED,
         }
-        self._connection.execute(query.values(values))
+        self._connection.execute(query.values(ended(row, values)))
 
     def _queued(self, name: str) -> AnyRow:
-        query = select(jobs.c.id, jobs.c.status, jobs.c.phases).where(jobs.c.scope == self._scope, jobs.c.name == name)
+        query = select(jobs).where(jobs.c.scope == self._scope, jobs.c.name == name)
         return self._connection.execute(query).one()
 
     def _lost(self, name: str, fence: int) -> LeaseLost:
@@ -165,6 +165,7 @@ class JobLeaseTable:
 def _changes(row: AnyRow, change: JobChange) -> dict[str, object]:
     """Give the columns that a change of a held job writes."""
     told: dict[str, object] = {"ledger_sha256": change.ledger_sha256, "listed_at": change.listed_at}
+    told["generation"] = change.generation
     told["counts"] = None if change.counts is None else codec.encode(change.counts)
     told["error"] = None if change.error is None else codec.encode(change.error)
     told["failures"] = None if change.failures is None else codec.encode(change.failures)
@@ -177,7 +178,7 @@ def _changes(row: AnyRow, change: JobChange) -> dict[str, object]:
         values["pause_requested"] = False
     if change.status is JobStatus.PAUSED:
         return values | NOT_HELD
-    return values | RELEASED if change.status in FINAL else values
+    return ended(row, values) if change.status in FINAL else values
 
 
 def _never_starts(job: InstanceDemand, waiting: Demand) -> JobError | None:

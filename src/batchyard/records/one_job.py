@@ -66,6 +66,7 @@ class OneJob:
             phases={**self.job.phases, **change.phases},
             error=change.error or self.job.error,
             ledger_sha256=change.ledger_sha256 or self.job.ledger_sha256,
+            generation=change.generation or self.job.generation,
             listed_at=change.listed_at or self.job.listed_at,
             failures=change.failures or self.job.failures,
         )

@@ -135,6 +135,7 @@ jobs = Table(
     _required("properties", Text),
     # How each run after the first came about and how the one before it ended: a JSON array, oldest first.
     Column("reruns", Text, nullable=False, server_default="[]"),
+    Column("generation", Integer, nullable=False, server_default="0"),
     UniqueConstraint("scope", "name", name="jobs_name"),
     UniqueConstraint("scope", "endpoint", "request_id", name="jobs_request"),
     UniqueConstraint("scope", "reservation", name="jobs_reservation"),

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from itertools import pairwise
 
 from batchyard.domain.deployments import given
-from batchyard.domain.jobs import Counts, Job, JobError, JobSpec, Rerun
+from batchyard.domain.jobs import Counts, Job, JobError, JobSpec, Rerun, RunEnd
 from batchyard.domain.resource_ids import Scope
 from batchyard.wire.envelopes import arm_envelope, iso
 from batchyard.wire.failures import failures_cli_from_arm, failures_to_arm
@@ -51,6 +51,7 @@ _OURS = {
     "run": "run",
     "run_items": "runItems",
     "pause_requested": "pauseRequested",
+    "generation": "generation",
     "queue_reason": "queueReason",
     "ledger_sha256": "ledgerSha256",
     "created_by": "createdBy",
@@ -215,6 +216,7 @@ def _ours(job: Job) -> dict[str, object]:
         "run": job.run,
         "runItems": job.counts.run_items or None,
         "pauseRequested": job.pause_requested,
+        "generation": job.generation,
         "reruns": [_rerun(rerun) for rerun in job.reruns],
         "queueReason": job.queue_reason,
         "ledgerSha256": job.ledger_sha256,
@@ -248,30 +250,39 @@ def _error(error: JobError | None) -> dict[str, object] | None:
 
 def _rerun(rerun: Rerun) -> dict[str, object]:
     """Give how a run after the first came about: who asked for it, what it changed, how the run before it ended."""
-    before = rerun.before
     return {
         "run": rerun.run,
         "kind": rerun.kind.value,
         "askedAt": iso(rerun.asked_at),
         "askedBy": rerun.asked_by,
         "overrides": given(rerun.overrides),
-        "before": {"status": before.status.value, "counts": _counts(before.counts), "error": _error(before.error)},
+        "before": _run_end(rerun.before),
+        "undone": None if rerun.undone is None else _run_end(rerun.undone),
     }
 
 
+def _run_end(end: RunEnd) -> dict[str, object]:
+    return {"status": end.status.value, "counts": _counts(end.counts), "error": _error(end.error)}
+
+
 def _rerun_cli(rerun: Mapping[str, object]) -> dict[str, object]:
-    counts, error = mapping_at(rerun, "before", "counts"), mapping_at(rerun, "before", "error")
     return {
         "run": rerun.get("run"),
         "kind": rerun.get("kind"),
         "asked_at": rerun.get("askedAt"),
         "asked_by": rerun.get("askedBy"),
         "overrides": mapping_at(rerun, "overrides"),
-        "before": {
-            "status": at(rerun, "before", "status"),
-            "counts": {name: counts.get(key) for name, key in _COUNTS.items()},
-            "error": {name: error.get(key) for name, key in _ERROR.items()} if error else None,
-        },
+        "before": _run_end_cli(mapping_at(rerun, "before")),
+        "undone": _run_end_cli(mapping_at(rerun, "undone")) if rerun.get("undone") else None,
+    }
+
+
+def _run_end_cli(end: Mapping[str, object]) -> dict[str, object]:
+    counts, error = mapping_at(end, "counts"), mapping_at(end, "error")
+    return {
+        "status": end.get("status"),
+        "counts": {name: counts.get(key) for name, key in _COUNTS.items()},
+        "error": {name: error.get(key) for name, key in _ERROR.items()} if error else None,
     }
 
 

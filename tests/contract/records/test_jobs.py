@@ -346,3 +346,77 @@ def test_a_sealed_or_final_job_is_neither_paused_nor_continued(
     for refused in ("request_pause", "continue_paused"):
         with pytest.raises(Conflict, match=status.value), records.writing() as tx:
             getattr(tx.jobs, refused)("one", now=1.0)
+
+
+def completed(records: Records, owner: Owner, job: Job, counts: Counts) -> Job:
+    """Give a job as it is stored once it has published with failed items."""
+    add(records, job)
+    with records.writing() as tx:
+        claimed = start(tx, owner)
+        sealed = JobChange(JobStatus.FINALIZING, counts=counts, ledger_sha256="ab")
+        tx.job_leases.advance(job.name, fence=claimed.fence, change=sealed)
+        done = JobChange(JobStatus.COMPLETED, phases={"ended": 120.0}, generation=1)
+        return tx.job_leases.advance(job.name, fence=claimed.fence, change=done)
+
+
+def retried(job: Job) -> Job:
+    return taken_up_again(job, RerunKind.RETRY_FAILED, asked_by="ada", now=200.0)
+
+
+@pytest.mark.parametrize("status", [JobStatus.FAILED, JobStatus.CANCELED])
+def test_a_retry_that_comes_to_nothing_leaves_a_completed_job_as_it_was_and_tells(
+    records: DatabaseRecords, make_job: MakeJob, owners: Owners, status: JobStatus
+) -> None:
+    before = completed(records, owners[0], make_job("one"), Counts(items=4, succeeded=3, failed=1))
+    assert before.generation == 1
+    error = JobError("ScriptStartFailed", "no", ErrorClass.SCRIPT)
+    with records.writing() as tx:
+        tx.jobs.take_up_again(retried(before))
+        job = start(tx, owners[1])
+        change = JobChange(status, counts=Counts(items=4, succeeded=3), phases={"ended": 300.0}, error=error)
+        after = tx.job_leases.advance("one", fence=job.fence, change=change)
+    (rerun,) = after.reruns
+    assert rerun.undone is not None
+    assert (rerun.undone.status, rerun.undone.error, rerun.undone.phases["ended"]) == (status, error, 300.0)
+    assert replace(after, reruns=(), fence=before.fence, run=1) == before
+    with records.writing() as tx:
+        tx.jobs.take_up_again(retried(after))
+
+
+def test_a_retry_that_completes_counts_the_generation_and_one_of_a_failed_job_can_fail(
+    records: DatabaseRecords, make_job: MakeJob, owners: Owners
+) -> None:
+    before = completed(records, owners[0], make_job("one"), Counts(items=4, succeeded=3, failed=1))
+    with records.writing() as tx:
+        tx.jobs.take_up_again(retried(before))
+        job = start(tx, owners[1])
+        tx.job_leases.advance("one", fence=job.fence, change=JobChange(JobStatus.FINALIZING, ledger_sha256="cd"))
+        done = JobChange(JobStatus.COMPLETED, counts=Counts(items=4, succeeded=4), generation=2)
+        after = tx.job_leases.advance("one", fence=job.fence, change=done)
+    assert (after.generation, after.counts.succeeded, after.reruns[0].undone) == (2, 4, None)
+    failed = ended(records, owners[0], make_job("two"), JobStatus.FAILED)
+    with records.writing() as tx:
+        tx.jobs.take_up_again(retried(failed))
+        again = end(tx, owners[1], JobStatus.FAILED)
+    assert (again.status, again.reruns[0].undone) == (JobStatus.FAILED, None)
+
+
+def test_a_retry_that_is_cancelled_while_it_is_queued_or_cannot_start_is_undone_too(
+    records: DatabaseRecords, make_job: MakeJob, owners: Owners
+) -> None:
+    counts = Counts(items=4, succeeded=3, failed=1)
+    before = completed(records, owners[0], make_job("one"), counts)
+    with records.writing() as tx:
+        tx.jobs.take_up_again(retried(before))
+        after = tx.jobs.request_cancel("one", now=210.0)
+    assert (after.status, after.cancel_requested, after.counts) == (JobStatus.COMPLETED, False, counts)
+    with records.writing() as tx:
+        tx.jobs.take_up_again(retried(after))
+        tx.documents.delete(Key(Kind.COMPUTE, "cpu"))
+        assert tx.job_leases.claim_next(owners[0], lease_s=60, now=220.0) is None
+        gone = tx.jobs.get("one")
+    assert gone is not None
+    assert gone.status is JobStatus.COMPLETED
+    assert gone.reruns[-1].undone is not None
+    assert gone.reruns[-1].undone.error is not None
+    assert gone.reruns[-1].undone.error.code == "ComputeGone"

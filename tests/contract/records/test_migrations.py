@@ -84,4 +84,10 @@ def test_the_migrations_are_packaged_beside_the_code() -> None:
     folder = importlib.resources.files("batchyard.records").joinpath("migrations")
     assert folder.joinpath("env.py").is_file()
     names = sorted(path.name for path in folder.joinpath("versions").iterdir() if path.name.startswith("0"))
-    assert names == ["0001_first.py", "0002_failures_of_jobs.py", "0003_reruns.py", "0004_pausing.py"]
+    assert names == [
+        "0001_first.py",
+        "0002_failures_of_jobs.py",
+        "0003_reruns.py",
+        "0004_pausing.py",
+        "0005_generations.py",
+    ]

@@ -13,7 +13,7 @@ COMMANDS = {
     "model": ["create", "show", "list", "update", "archive", "restore", "download"],
     "environment": ["create", "show", "list", "update", "archive", "restore"],
     "compute": ["create", "show", "list", "update", "delete"],
-    "job": ["show", "list", "stream", "logs", "download", "cancel", "pause", "continue", "resume"],
+    "job": ["show", "list", "stream", "logs", "download", "cancel", "pause", "continue", "resume", "retry-failed"],
     "server": ["start", "stop", "status", "logs"],
 }
 

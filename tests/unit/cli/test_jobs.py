@@ -259,7 +259,7 @@ def test_resume_refuses_what_only_an_invocation_takes_before_anything_is_sent(te
     assert terminal.azure.requests == []
 
 
-@pytest.mark.parametrize("verb", ["download", "pause", "continue", "resume"])
+@pytest.mark.parametrize("verb", ["download", "pause", "continue", "resume", "retry-failed"])
 def test_the_help_of_a_verb_has_an_example(terminal, verb):
     assert terminal.run("job", verb, "--help") == 0
     assert f"batchyard job {verb} -n" in terminal.out

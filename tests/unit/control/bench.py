@@ -125,6 +125,11 @@ class Bench:
         places = {"datastores": self.datastores, "homes": self.homes}
         return jobs.resume(self.tx, caller, name, **{"overrides": Overrides(), "now": NOW + 9, **places, **named})
 
+    def retry_failed(self, name: str, *, caller: Caller = OWNER, **named: Any) -> Job:
+        """Retry a job's failed items, as the door does."""
+        places = {"datastores": self.datastores, "homes": self.homes}
+        return jobs.retry_failed(self.tx, caller, name, **{"overrides": Overrides(), "now": NOW + 9, **places, **named})
+
     def serving(self, name: str = "blue") -> int | None:
         """Give the serving revision of a deployment of `digits`."""
         stored = deployments.serving(self.tx, "digits", name)

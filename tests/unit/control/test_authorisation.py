@@ -132,6 +132,7 @@ MORE_THAN_READER: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
     "jobs.invoke": ("batchEndpoints/jobs/write", lambda b, c: b.invoke(INVOCATION, caller=c)),
     "jobs.pause": ("jobs/pause", lambda b, c: jobs.pause(b.tx, c, "job1", now=NOW)),
     "jobs.continue_": ("jobs/continue", lambda b, c: jobs.continue_(b.tx, c, "job1", now=NOW)),
+    "jobs.retry_failed": ("jobs/retryFailed", lambda b, c: b.retry_failed("job1", caller=c)),
     "jobs.resume": ("jobs/resume", lambda b, c: b.resume("job1", caller=c)),
     "jobs.cancel": ("jobs/cancel", lambda b, c: jobs.cancel(b.tx, c, "job1", now=NOW)),
 }

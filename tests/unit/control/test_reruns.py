@@ -143,3 +143,55 @@ def test_an_input_that_is_gone_is_refused_before_its_items_fail(ready: Bench) ->
 def test_resuming_a_missing_job_is_not_found(ready: Bench) -> None:
     with refused(ready.tx, NotFound):
         ready.resume("none")
+
+
+def completed(ready: Bench, **changes: object) -> Job:
+    state = {"status": JobStatus.COMPLETED, "generation": 1, "error": None, "counts": Counts(items=9, failed=2)}
+    return failed(ready, **{**state, **changes})
+
+
+def test_the_failed_items_of_a_completed_job_are_retried_and_it_stays_what_it_is_meanwhile(ready: Bench) -> None:
+    job = completed(ready)
+    again = ready.retry_failed(job.name, reason="share mounted")
+    assert (again.status, again.run, again.generation, again.spec) == (JobStatus.QUEUED, 2, 1, job.spec)
+    assert again.may_be_undone
+    row = ready.last_entry
+    assert (row.action, row.reason, row.details["run"]) == ("jobs/retryFailed", "share mounted", "2")
+
+
+def test_a_failed_job_over_its_budget_may_retry_its_failed_items(ready: Bench) -> None:
+    job = failed(ready, spec=with_threshold(ready, 2))
+    assert ready.retry_failed(job.name).status is JobStatus.QUEUED
+
+
+def test_a_job_without_failed_items_has_nothing_to_retry(ready: Bench) -> None:
+    for status, instead in ((JobStatus.COMPLETED, ""), (JobStatus.CANCELED, "job resume")):
+        job = completed(ready, status=status, counts=Counts(items=9, succeeded=4))
+        with refused(ready.tx, Conflict) as refusal:
+            ready.retry_failed(job.name)
+        assert "no failed items" in refusal.text
+        assert instead in refusal.text
+
+
+@pytest.mark.parametrize("status", [JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.PAUSED, JobStatus.FINALIZING])
+def test_a_job_that_has_not_ended_cannot_be_retried(ready: Bench, status: JobStatus) -> None:
+    job = completed(ready, status=status)
+    with refused(ready.tx, Conflict):
+        ready.retry_failed(job.name)
+
+
+def test_an_output_that_is_not_what_was_published_is_told_before_anything_is_scored(ready: Bench) -> None:
+    job = completed(ready)
+    ready.datastores.taken.add(job.spec.output.place.path)
+    with refused(ready.tx, Conflict) as refusal:
+        ready.retry_failed(job.name)
+    assert "is not generation 1" in refusal.text
+
+
+def test_overrides_of_a_run_that_came_to_nothing_do_not_last(ready: Bench) -> None:
+    job = completed(ready)
+    again = ready.retry_failed(job.name, overrides=Overrides(timeout_s=99.0))
+    assert again.settings.retry.timeout_s == 99.0
+    (rerun,) = again.reruns
+    ready.tx.change_job(job.name, status=JobStatus.COMPLETED, reruns=(replace(rerun, undone=rerun.before),))
+    assert ready.retry_failed(job.name).settings.retry.timeout_s == 30.0

@@ -1,4 +1,4 @@
-"""Jobs: shown, listed, cancelled, paused, continued, resumed. They are made by invoking an endpoint."""
+"""Jobs: shown, listed, cancelled, paused, continued, resumed, retried. They are made by invoking an endpoint."""
 
 from __future__ import annotations
 
@@ -79,6 +79,26 @@ def resume_job(name: str, body: OptionalBody, rooms: RoomsIn, caller: CallerIn, 
     with rooms.records.writing() as tx:
         job, _ = find_job(tx, caller, name)
         job = jobs.resume(
+            tx,
+            caller,
+            job.name,
+            overrides=overrides,
+            datastores=rooms.datastores,
+            homes=rooms.homes,
+            now=rooms.clock(),
+            reason=why.reason,
+            ticket=why.ticket,
+        )
+    return JSONResponse(job_to_arm(rooms.scope, job))
+
+
+@router.post("/jobs/{name}/retryFailed")
+def retry_failed_items(name: str, body: OptionalBody, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
+    """Queue an ended one again, to score its failed items."""
+    overrides = overrides_from_rerun_body(name, body)
+    with rooms.records.writing() as tx:
+        job, _ = find_job(tx, caller, name)
+        job = jobs.retry_failed(
             tx,
             caller,
             job.name,
