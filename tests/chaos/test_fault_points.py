@@ -56,3 +56,10 @@ def test_files_that_a_script_writes_are_published_once(tmp_path: Path, point: st
     outcome = run_under_fault(tmp_path, f"{point}:1:kill", writes_files=True)
     assert outcome.status is JobStatus.COMPLETED
     assert outcome.files == FILES
+
+
+@pytest.mark.parametrize("place", ["ledger.synced:3", "score.verdict:1", "seal.after:1", "finish.after:1"])
+def test_files_that_a_script_wrote_survive_a_power_cut(tmp_path: Path, place: str) -> None:
+    outcome = run_under_fault(tmp_path, f"{place}:stop", writes_files=True, notes=tmp_path / "notes")
+    assert outcome.status is JobStatus.COMPLETED
+    assert outcome.files == FILES
