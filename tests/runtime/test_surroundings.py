@@ -24,7 +24,7 @@ def test_environment_holds_what_the_contract_names_and_nothing_else(tmp_path: Pa
     finally:
         del os.environ["BATCHYARD_SECRET_OF_OURS"]
     seen = json.loads(bench.text())
-    scratch = f"{tmp_path}/scratch/1-n0-s0-0"
+    scratch = f"{tmp_path}/job/scratch-1/1-n0-s0-0"
     seen.pop("LC_CTYPE", None)  # Python itself may set it.
     assert seen == {
         "PATH": f"{python.parent}:/usr/bin:/bin",
@@ -61,7 +61,7 @@ def run(mini_batch):
     open_files, below = bench.text().replace('"[', "[").splitlines()[:2]
     targets = {int(fd): path for fd, path in json.loads(open_files).items()}
     assert targets[0] == "/dev/null"
-    allowed = ("pipe:", "/memfd:batchyard-stamp", f"{tmp_path}/job/", "/proc/", f"{tmp_path}/scratch/")
+    allowed = ("pipe:", "/memfd:batchyard-stamp", f"{tmp_path}/job/", "/proc/")
     assert [path for fd, path in targets.items() if fd > 0 and not path.startswith(allowed)] == []
     assert sum(path.startswith("pipe:") for path in targets.values()) == 2
     assert below.split("\n")[0] == "['0', '1', '2']"

@@ -130,7 +130,7 @@ def test_two_forked_workers_draw_different_numbers(tmp_path: Path, python: Path)
     script = """
 import random, numpy.random, torch
 random.seed(1)
-def run(mini_batch): return ["%r %r %r" % (random.random(), numpy.random.state, torch.state)]
+def run(mini_batch): return ["%r %s %s" % (random.random(), numpy.random.state.hex(), torch.state.hex())]
 """
     with Bench(tmp_path, script, items=2, slots=2, python=python) as bench:
         for mini_batch, worker in enumerate(bench.start()):
@@ -167,7 +167,7 @@ def test_temporary_files_are_made_in_the_workers_own_folder(tmp_path: Path, pyth
     script = "import tempfile\nat_import = tempfile.gettempdir()\ndef run(m): return [tempfile.gettempdir()]\n"
     with Bench(tmp_path, script, items=1, forks_from_slots=1, python=python) as bench:
         bench.score()
-    assert bench.text() == f"{tmp_path}/scratch/1-n0-s0-0/tmp\n"
+    assert bench.text() == f"{tmp_path}/job/scratch-1/1-n0-s0-0/tmp\n"
 
 
 def test_a_zygote_that_is_killed_takes_no_worker_with_it_and_is_replaced(tmp_path: Path) -> None:
