@@ -26,7 +26,7 @@ _MIGRATING = threading.Lock()  # Alembic keeps its context in globals: one migra
 ROWS_SCRIPT = """
 import os, time
 def run(mini_batch, context):
-    time.sleep(0.02)
+    time.sleep(PAUSE_S)
     for path in mini_batch:
         with open(path) as stream:
             yield f"{os.path.basename(path)} {stream.read()}"
@@ -34,7 +34,7 @@ def run(mini_batch, context):
 FILES_SCRIPT = """
 import os, time
 def run(mini_batch):
-    time.sleep(0.02)
+    time.sleep(PAUSE_S)
     for path in mini_batch:
         target = os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], os.path.basename(path))
         with open(path) as stream, open(target, "w") as out:
@@ -88,9 +88,17 @@ def run_under_fault(
 
 
 def submitted(
-    folder: Path, *, writes_files: bool = False, folders: int = 0, most_bytes: int | None = None
+    folder: Path,
+    *,
+    writes_files: bool = False,
+    folders: int = 0,
+    most_bytes: int | None = None,
+    pause_s: float = 0.02,
 ) -> DirectHome:
-    """Give a fresh home below a folder with one queued job; its input lies in so many folders, or in none."""
+    """Give a fresh home below a folder with one queued job; its input lies in so many folders, or in none.
+
+    pause_s: what each mini-batch of two items takes.
+    """
     source = folder / "input"
     for k in range(ITEMS):
         place = source / f"folder-{k * folders // ITEMS:02d}" if folders else source
@@ -106,7 +114,8 @@ def submitted(
         output_action=OutputAction.SUMMARY_ONLY if writes_files else OutputAction.APPEND_ROW,
         error_threshold=0,
     )
-    direct.submit("job", source, FILES_SCRIPT if writes_files else ROWS_SCRIPT, settings)
+    script = FILES_SCRIPT if writes_files else ROWS_SCRIPT
+    direct.submit("job", source, script.replace("PAUSE_S", str(pause_s)), settings)
     return direct
 
 

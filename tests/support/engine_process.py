@@ -21,6 +21,7 @@ from batchyard.bootstrap.spawn import Watcher
 from batchyard.domain.errors import PlatformError
 from batchyard.domain.job_states import FINAL
 from batchyard.engine.rooms import Rooms
+from batchyard.ports.datastore import Datastores
 from batchyard.settings import from_environment
 from tests.support.direct import DirectHome
 from tests.support.jumping_clock import jumping_clock
@@ -72,7 +73,8 @@ def _tormented(rooms: Rooms, asked: argparse.Namespace) -> Rooms:
         rooms = replace(rooms, now=jumping_clock(asked.clock))
     if asked.weak is not None:
         weaken_folders(asked.home.parent / "input", asked.weak)
-        rooms = replace(rooms, datastores=WeakDatastores(rooms.datastores, asked.weak, slow_s=asked.slow_s))
+        weak: Datastores = WeakDatastores(rooms.datastores, asked.weak, slow_s=asked.slow_s)  # Typed: replace() is not.
+        rooms = replace(rooms, datastores=weak)
     if asked.spare:
         rooms = replace(rooms, kill_left_overs=lambda _: None)
     return rooms

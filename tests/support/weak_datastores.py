@@ -89,9 +89,12 @@ class WeakDatastores:
     def input_path(self, source: InputSource) -> Path:
         return self._strong.input_path(source)
 
-    def publication(self, target: OutputTarget, *, job: str) -> WeakPublication:
+    def check_next(self, target: OutputTarget, *, job: str, generation: int) -> None:
+        self._strong.check_next(target, job=job, generation=generation)
+
+    def publication(self, target: OutputTarget, *, job: str, generation: int = 1) -> WeakPublication:
         self._calls.count("publication")
-        return WeakPublication(self._strong.publication(target, job=job), self._calls)
+        return WeakPublication(self._strong.publication(target, job=job, generation=generation), self._calls)
 
     def discard_unfinished(self, target: OutputTarget, *, job: str) -> None:
         self._calls.count("discard_unfinished")
