@@ -17,7 +17,9 @@ class _Properties(VersionShape):
     code_uri: Text | None = None
 
 
-class _Body(ArmShape):
+class CodeBody(ArmShape):
+    """The body of a PUT of a code version."""
+
     properties: _Properties | None = None
 
 
@@ -26,7 +28,7 @@ def code_from_arm(name: str, version: str, body: Mapping[str, object]) -> CodeDr
 
     The draft's uri is as sent: `azureml://…` from the command line, the blob gateway's `https://…` from the SDK.
     """
-    shape, mistakes = read_shape(_Body, body)
+    shape, mistakes = read_shape(CodeBody, body)
     given = shape.properties or _Properties()
     ours = version_mistakes("code", name, version)
     if not given.code_uri:

@@ -17,7 +17,9 @@ class _Properties(VersionShape):
     component_spec: dict[str, Any] | None = None
 
 
-class _Body(ArmShape):
+class ComponentBody(ArmShape):
+    """The body of a PUT of a component's version."""
+
     properties: _Properties | None = None
 
 
@@ -26,7 +28,7 @@ def component_from_arm(name: str, version: str | None, body: Mapping[str, object
 
     Raises: InvalidInput with all mistakes, fields as ARM names them.
     """
-    shape, mistakes = read_shape(_Body, body)
+    shape, mistakes = read_shape(ComponentBody, body)
     raise_mistakes(f"Component {name!r}", mistakes)
     given = shape.properties or _Properties()
     return Component(

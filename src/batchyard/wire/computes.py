@@ -37,7 +37,9 @@ _ARM_NAMES = {
 }
 
 
-class _Yaml(YamlShape):
+class ComputeFile(YamlShape):
+    """The YAML of a compute."""
+
     name: Text | None = None
     type: Text | None = None
     size: Text | None = None
@@ -78,7 +80,9 @@ class _Properties(ArmShape):
     properties: _AmlProperties | None = None
 
 
-class _Body(ArmShape):
+class ComputeBody(ArmShape):
+    """The body of a PUT of a compute."""
+
     location: Text | None = None
     tags: TextMap | None = None
     properties: _Properties | None = None
@@ -86,7 +90,7 @@ class _Body(ArmShape):
 
 def compute_from_arm(name: str, body: Mapping[str, object]) -> Compute:
     """Read the body of a PUT. Raises: InvalidInput with all mistakes, fields as ARM names them."""
-    shape, mistakes = read_shape(_Body, body)
+    shape, mistakes = read_shape(ComputeBody, body)
     outer = shape.properties or _Properties()
     inner = outer.properties or _AmlProperties()
     scale = inner.scale_settings or _ScaleSettings()
@@ -125,7 +129,7 @@ def compute_to_arm(scope: Scope, compute: Compute, meta: StoredMeta) -> dict[str
 
 def compute_from_yaml(document: Mapping[str, object]) -> Compute:
     """Read a YAML document. Raises: InvalidInput with all mistakes, fields as YAML names them."""
-    shape, mistakes = read_shape(_Yaml, document)
+    shape, mistakes = read_shape(ComputeFile, document)
     values = given(shape, "type", "size", "min_instances", "max_instances", "location", "description", "tags")
     if shape.idle_time_before_scale_down is not None:
         values["idle_time_before_scale_down_s"] = shape.idle_time_before_scale_down
@@ -137,7 +141,7 @@ def compute_from_yaml(document: Mapping[str, object]) -> Compute:
 
 def compute_notes(document: Mapping[str, object]) -> tuple[str, ...]:
     """Give a sentence for each key that is accepted but has no effect here, for warnings."""
-    return notes_of(read_shape(_Yaml, document)[0])
+    return notes_of(read_shape(ComputeFile, document)[0])
 
 
 def compute_to_yaml(compute: Compute) -> dict[str, object]:

@@ -46,7 +46,9 @@ class DataYaml:
     notes: tuple[str, ...] = ()
 
 
-class _Yaml(YamlShape):
+class DataFile(YamlShape):
+    """The YAML of a data asset."""
+
     name: Text | None = None
     version: Text | None = None
     type: _Type | None = None
@@ -66,7 +68,9 @@ class _Properties(VersionShape):
     data_uri: Text | None = None
 
 
-class _Body(ArmShape):
+class DataBody(ArmShape):
+    """The body of a PUT of a data asset's version."""
+
     properties: _Properties | None = None
 
 
@@ -75,7 +79,7 @@ def data_from_arm(name: str, version: str | None, body: Mapping[str, object]) ->
 
     Raises: InvalidInput with all mistakes, fields as ARM names them.
     """
-    shape, mistakes = read_shape(_Body, body)
+    shape, mistakes = read_shape(DataBody, body)
     given = shape.properties or _Properties()
     ours = version_mistakes("data asset", name, version)
     if parse_datastore_uri(given.data_uri or "") is None:
@@ -103,7 +107,7 @@ def data_to_arm(scope: Scope, data: DataAsset, meta: StoredMeta) -> dict[str, ob
 
 def data_from_yaml(document: Mapping[str, object]) -> DataYaml:
     """Read a YAML document. Raises: InvalidInput with all mistakes, fields as YAML names them."""
-    shape, mistakes = read_shape(_Yaml, document)
+    shape, mistakes = read_shape(DataFile, document)
     data = DataYaml(
         name=shape.name or "",
         version=shape.version,

@@ -64,7 +64,9 @@ class _CodeYaml(YamlShape):
     scoring_script: Text | None = None
 
 
-class _Yaml(YamlShape):
+class DeploymentFile(YamlShape):
+    """The YAML of a deployment."""
+
     name: Text | None = None
     endpoint_name: Text | None = None
     type: Text | None = None
@@ -103,7 +105,7 @@ def read_deployment_yaml(document: Mapping[str, object]) -> tuple[DeploymentYaml
         name, endpoint = str(document.get("name") or ""), str(document.get("endpoint_name") or "")
         return DeploymentYaml(name, endpoint, DeploymentKind.PIPELINE, ""), [pipeline_refused("type")]
     form, places, found = _new_form(document)
-    shape, mistakes = read_shape(_Yaml, form)
+    shape, mistakes = read_shape(DeploymentFile, form)
     model, model_mistakes = _model(shape.model)
     environment, environment_mistakes = _environment(shape.environment)
     code, code_mistakes = _code(shape.code_configuration)
@@ -192,7 +194,7 @@ def _new_form(document: Mapping[str, object]) -> tuple[dict[str, object], dict[s
     """Give the document in the new form, where settings of it stood (new place -> as written), and mistakes of form."""
     is_legacy = "type" not in document and "settings" not in document
     own_settings = SETTING_KEYS if is_legacy else frozenset[str]()
-    known = own_settings.union(keys_of(_Yaml))
+    known = own_settings.union(keys_of(DeploymentFile))
     form = dict(document)
     inner = document.get("settings") if not is_legacy else {}
     settings: object = dict(inner) if isinstance(inner, Mapping) else inner
@@ -200,7 +202,7 @@ def _new_form(document: Mapping[str, object]) -> tuple[dict[str, object], dict[s
     mistakes: list[Mistake] = []
     for key in [key for key in document if key not in known and key != "$schema"]:
         del form[key]
-        mistakes.append(_outside(key, [*writable_keys_of(_Yaml), *own_settings]))
+        mistakes.append(_outside(key, [*writable_keys_of(DeploymentFile), *own_settings]))
     for key in [key for key in form if key in SETTING_KEYS]:
         value = form.pop(key)
         if isinstance(settings, dict):
@@ -255,7 +257,7 @@ def _code(shape: _CodeYaml | None) -> tuple[Reference | str | None, list[Mistake
     return (reference, []) if isinstance(reference, Reference) else (written, [reference])
 
 
-def _instance_count(shape: _Yaml) -> tuple[int | None, list[Mistake]]:
+def _instance_count(shape: DeploymentFile) -> tuple[int | None, list[Mistake]]:
     resources = shape.resources.instance_count if shape.resources else None
     settings = shape.settings.instance_count if shape.settings else None
     if resources is None or settings is None:

@@ -71,7 +71,9 @@ class _Properties(SettingsArm):
     deployment_configuration: _Configuration | None = None
 
 
-class _Body(ArmShape):
+class DeploymentBody(ArmShape):
+    """The body of a PUT of a deployment."""
+
     tags: TextMap | None = None
     properties: _Properties | None = None
 
@@ -79,7 +81,7 @@ class _Body(ArmShape):
 def deployment_from_arm(endpoint: str, name: str, body: Mapping[str, object]) -> DeploymentDraft:
     """Read the body of a PUT. Raises: InvalidInput with all mistakes, fields as ARM names them."""
     subject = f"Deployment {name!r}"
-    shape, mistakes = read_shape(_Body, body)
+    shape, mistakes = read_shape(DeploymentBody, body)
     given = shape.properties or _Properties()
     if given.deployment_configuration is not None and _is_pipeline(given.deployment_configuration):
         raise InvalidInput(subject, [pipeline_refused("properties.deploymentConfiguration")])

@@ -35,7 +35,9 @@ class _DefaultsYaml(YamlShape):
     deployment_name: Text | None = None
 
 
-class _Yaml(YamlShape):
+class EndpointFile(YamlShape):
+    """The YAML of an endpoint."""
+
     name: Text | None = None
     description: Text | None = None
     tags: TextMap | None = None
@@ -65,14 +67,16 @@ class _Properties(ArmShape):
     defaults: _Defaults | None = None
 
 
-class _Body(ArmShape):
+class EndpointBody(ArmShape):
+    """The body of a PUT of an endpoint."""
+
     tags: TextMap | None = None
     properties: _Properties | None = None
 
 
 def endpoint_from_arm(name: str, body: Mapping[str, object]) -> Endpoint:
     """Read the body of a PUT. Raises: InvalidInput with all mistakes, fields as ARM names them."""
-    shape, mistakes = read_shape(_Body, body)
+    shape, mistakes = read_shape(EndpointBody, body)
     given = shape.properties or _Properties()
     wanted = given.defaults.deployment_name if given.defaults else None
     endpoint = Endpoint(
@@ -140,7 +144,7 @@ def default_history_to_arm(changes: Sequence[DefaultChange]) -> list[dict[str, o
 
 def endpoint_from_yaml(document: Mapping[str, object]) -> Endpoint:
     """Read a YAML document. Raises: InvalidInput with all mistakes, fields as YAML names them."""
-    shape, mistakes = read_shape(_Yaml, document)
+    shape, mistakes = read_shape(EndpointFile, document)
     endpoint = Endpoint(
         name=shape.name or "",
         description=shape.description or "",
@@ -156,7 +160,7 @@ def endpoint_from_yaml(document: Mapping[str, object]) -> Endpoint:
 
 def endpoint_notes(document: Mapping[str, object]) -> tuple[str, ...]:
     """Give a sentence for each key that is accepted but has no effect here, for warnings."""
-    return notes_of(read_shape(_Yaml, document)[0])
+    return notes_of(read_shape(EndpointFile, document)[0])
 
 
 def endpoint_to_yaml(endpoint: Endpoint) -> dict[str, object]:

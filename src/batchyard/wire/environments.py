@@ -51,7 +51,9 @@ class EnvironmentYaml:
     notes: tuple[str, ...] = ()
 
 
-class _Yaml(YamlShape):
+class EnvironmentFile(YamlShape):
+    """The YAML of an environment."""
+
     name: Text | None = None
     version: Text | None = None
     image: Text | None = None
@@ -79,13 +81,15 @@ class _Properties(VersionShape):
     os_type: Text | None = None
 
 
-class _Body(ArmShape):
+class EnvironmentBody(ArmShape):
+    """The body of a PUT of an environment's version."""
+
     properties: _Properties | None = None
 
 
 def environment_from_arm(name: str, version: str | None, body: Mapping[str, object]) -> Environment:
     """Read the body of a PUT; version "" takes the next number. Raises: InvalidInput with all mistakes."""
-    shape, mistakes = read_shape(_Body, body)
+    shape, mistakes = read_shape(EnvironmentBody, body)
     given = shape.properties or _Properties()
     environment = Environment(
         name=name,
@@ -151,7 +155,7 @@ def read_environment_yaml(document: object, *, prefix: str = "") -> tuple[Enviro
     """Read as much as can be read, with all mistakes; a missing name is none, as a deployment may leave it out."""
     if isinstance(document, Mapping) and {"channels", "dependencies"} & document.keys():
         return EnvironmentYaml("", None), [_conda_file_given(document, prefix)]
-    shape, mistakes = read_shape(_Yaml, document, prefix=prefix)
+    shape, mistakes = read_shape(EnvironmentFile, document, prefix=prefix)
     path, text, conda_mistakes = _conda_file(shape.conda_file, field=f"{prefix}conda_file")
     environment = EnvironmentYaml(
         name=shape.name or "",

@@ -110,7 +110,9 @@ class _Properties(OverridesArm):
     tags: TextMap | None = None
 
 
-class _Body(ArmShape):
+class InvocationBody(ArmShape):
+    """The body of a POST to a scoring URI."""
+
     properties: _Properties | None = None
 
 
@@ -128,7 +130,9 @@ class _OutputYaml(YamlShape):
     mode: NoEffect = None
 
 
-class _FileYaml(OverridesYaml):
+class InvocationFile(OverridesYaml):
+    """The YAML of `batch-endpoint invoke --file`."""
+
     inputs: dict[str, _InputYaml] | None = None
     outputs: dict[str, _OutputYaml] | None = None
     deployment_name: Text | None = None
@@ -143,7 +147,7 @@ def invocation_from_body(
     scope: the workspace that was asked; ids of another one are mistakes.
     Raises: InvalidInput with all mistakes, fields as ARM names them.
     """
-    shape, mistakes = read_shape(_Body, body)
+    shape, mistakes = read_shape(InvocationBody, body)
     given = shape.properties or _Properties()
     found: list[Mistake] = []
     source = _source(given.input_data or {}, found)
@@ -190,7 +194,7 @@ def invocation_to_body(invocation: Invocation) -> dict[str, object]:
 
 def invoke_file_from_yaml(document: Mapping[str, object]) -> InvokeFile:
     """Read an invoke file. Raises: InvalidInput with all mistakes."""
-    shape, mistakes = read_shape(_FileYaml, document)
+    shape, mistakes = read_shape(InvocationFile, document)
     found: list[Mistake] = []
     inputs, outputs = shape.inputs or {}, shape.outputs or {}
     kind, path = _input_of_file(inputs, found) if inputs else (InputKind.FOLDER, None)

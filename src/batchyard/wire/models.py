@@ -51,7 +51,9 @@ class ModelYaml:
     notes: tuple[str, ...] = ()
 
 
-class _Yaml(YamlShape):
+class ModelFile(YamlShape):
+    """The YAML of a model."""
+
     name: Text | None = None
     version: Text | None = None
     type: _Type | None = None
@@ -81,13 +83,15 @@ class _Properties(VersionShape):
     flavors: dict[str, Any] | None = None
 
 
-class _Body(ArmShape):
+class ModelBody(ArmShape):
+    """The body of a PUT of a model's version."""
+
     properties: _Properties | None = None
 
 
 def model_from_arm(name: str, version: str | None, body: Mapping[str, object]) -> ModelDraft:
     """Read the body of a PUT. Raises: InvalidInput with all mistakes, fields as ARM names them."""
-    shape, mistakes = read_shape(_Body, body)
+    shape, mistakes = read_shape(ModelBody, body)
     given = shape.properties or _Properties()
     draft = ModelDraft(
         name=name,
@@ -132,7 +136,7 @@ def model_from_yaml(document: Mapping[str, object]) -> ModelYaml:
 
 def read_model_yaml(document: object, *, prefix: str = "") -> tuple[ModelYaml, list[Mistake]]:
     """Read as much as can be read, with all mistakes; a missing name is none, as a deployment may leave it out."""
-    shape, mistakes = read_shape(_Yaml, document, prefix=prefix)
+    shape, mistakes = read_shape(ModelFile, document, prefix=prefix)
     model = ModelYaml(
         name=shape.name or "",
         version=shape.version,

@@ -17,13 +17,15 @@ from batchyard.wire.overrides import (
 from batchyard.wire.shapes import ArmShape, raise_mistakes, read_shape
 
 
-class _Body(ArmShape):
+class RerunBody(ArmShape):
+    """The body of a POST that takes a job up again: settings of this run."""
+
     properties: OverridesArm | None = None
 
 
 def overrides_from_rerun_body(job: str, body: Mapping[str, object]) -> Overrides:
     """Read the body of a resume; an empty one changes nothing. Raises: InvalidInput with all mistakes."""
-    shape, mistakes = read_shape(_Body, body)
+    shape, mistakes = read_shape(RerunBody, body)
     overrides, more = overrides_from_arm(shape.properties or OverridesArm())
     raise_mistakes(f"Next run of job {job!r}", merged(mistakes, more))
     return overrides

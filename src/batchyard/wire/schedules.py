@@ -22,13 +22,15 @@ class _Properties(ArmShape):
     properties: TextMap | None = None
 
 
-class _Body(ArmShape):
+class ScheduleBody(ArmShape):
+    """The body of a PUT of a schedule."""
+
     properties: _Properties | None = None
 
 
 def schedule_from_arm(name: str, body: Mapping[str, object]) -> Schedule:
     """Read the body of a PUT. Raises: InvalidInput with all mistakes, fields as ARM names them."""
-    shape, mistakes = read_shape(_Body, body)
+    shape, mistakes = read_shape(ScheduleBody, body)
     raise_mistakes(f"Schedule {name!r}", mistakes)
     given = shape.properties or _Properties()
     return Schedule(

@@ -14,7 +14,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
@@ -157,16 +157,31 @@ def _text_map(value: object) -> dict[str, str]:
     return {str(key): "" if item is None else _text(item) for key, item in given.items()}
 
 
-Text = Annotated[str, BeforeValidator(_text)]
-WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
-Truth = Annotated[bool, BeforeValidator(_truth)]
-Number = Annotated[float, BeforeValidator(_number)]
-Seconds = Annotated[float, BeforeValidator(_seconds)]
-Duration = Annotated[float, BeforeValidator(_duration)]
-TextMap = Annotated[dict[str, str], BeforeValidator(_text_map)]
+# What the readers above take, for the schemas of files and bodies: numbers may stand as text, text as numbers.
+_WHOLE_SCHEMA = {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": r"^\s*[-+]?[0-9]{1,18}\s*$"}]}
+_NUMBER_SCHEMA = {
+    "anyOf": [
+        {"type": "number"},
+        {"type": "string", "pattern": r"^\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?\s*$"},
+    ]
+}
+_DURATION_SCHEMA = {"anyOf": [*_NUMBER_SCHEMA["anyOf"], {"type": "string", "pattern": "^-?P"}]}
+_TRUTH_SCHEMA = {
+    "anyOf": [{"type": "boolean"}, {"type": "string", "pattern": r"^\s*([tT][rR][uU][eE]|[fF][aA][lL][sS][eE])\s*$"}]
+}
+_TEXT_SCHEMA: dict[str, Any] = {"type": ["string", "number", "boolean"]}  # Any: a JSON schema
+_TEXT_MAP_SCHEMA = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "null"]}}
+
+Text = Annotated[str, BeforeValidator(_text), WithJsonSchema(_TEXT_SCHEMA)]
+WholeNumber = Annotated[int, BeforeValidator(_whole_number), WithJsonSchema(_WHOLE_SCHEMA)]
+Truth = Annotated[bool, BeforeValidator(_truth), WithJsonSchema(_TRUTH_SCHEMA)]
+Number = Annotated[float, BeforeValidator(_number), WithJsonSchema(_NUMBER_SCHEMA)]
+Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema(_NUMBER_SCHEMA)]
+Duration = Annotated[float, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
+TextMap = Annotated[dict[str, str], BeforeValidator(_text_map), WithJsonSchema(_TEXT_MAP_SCHEMA)]
 # Any: accepted whatever stands there, since nothing is done with it.
-NoEffect = Annotated[Any, NO_EFFECT]
-ReadOnly = Annotated[Any, READ_ONLY]
+NoEffect = Annotated[Any, NO_EFFECT, WithJsonSchema({"description": "Accepted, without effect here."})]
+ReadOnly = Annotated[Any, READ_ONLY, WithJsonSchema({"readOnly": True, "description": "Left out when read."})]
 
 
 def read_shape(shape: type[S], document: object, *, prefix: str = "") -> tuple[S, list[Mistake]]:
