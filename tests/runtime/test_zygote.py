@@ -16,6 +16,7 @@ from tests.runtime.bench import Bench
 
 ROOT = Path(__file__).parents[2]
 ECHO = "def run(mini_batch): return mini_batch\n"
+TELL = "import os\ndef init(): open('%d.pid' % os.getpid(), 'w')\n"
 IMPORTED = "open('imported', 'a').write('once\\n')\n"
 
 
@@ -44,6 +45,19 @@ def zygotes(bench: Bench) -> list[int]:
             found.append(int(entry))
     recorded = bench.plan.parts_dir.parent.joinpath("workers.jsonl").read_text()
     return [pid for pid in found if f'-zygote-0", "session": {pid},' in recorded]
+
+
+def of_this_job(bench: Bench) -> list[int]:
+    """Give the living processes of a bench, zygotes too."""
+    found, folder = [], os.fsencode(bench.plan.scratch_dir) + b"/"
+    for entry in os.listdir("/proc"):
+        try:
+            environment = Path(f"/proc/{entry}/environ").read_bytes() if entry.isdigit() else b""
+        except OSError:
+            continue
+        if folder in environment and is_alive(int(entry)):
+            found.append(int(entry))
+    return found
 
 
 def is_alive(pid: int) -> bool:
@@ -200,6 +214,19 @@ def test_a_zygote_that_ends_at_a_bad_moment_costs_nothing_but_its_use(tmp_path: 
     assert "was executed, not forked" in own_log(bench, "n0-s0-0")
 
 
+@pytest.mark.parametrize("moment", ["zygote.asked", "zygote.forked"])
+def test_a_zygote_that_falls_silent_leaves_no_twin_of_the_worker_that_is_executed(tmp_path: Path, moment: str) -> None:
+    with Bench(tmp_path, TELL + ECHO, items=4, slots=2, fault=f"{moment}:1:stop") as bench:
+        workers = bench.start()
+        for mini_batch in range(4):
+            bench.assign(workers[mini_batch % 2], mini_batch)
+        bench.wait(LeaseReported, number=4)
+        assert len(list(bench.plan.code_dir.glob("*.pid"))) == 2
+        bench.until(lambda: len(of_this_job(bench)) == 2)
+    assert sorted(bench.rows()) == [0, 1, 2, 3]
+    assert "did not answer for 5000 ms" in own_log(bench, "n0-s0-0")
+
+
 def test_an_import_that_takes_too_long_in_the_zygote_is_a_start_failure(tmp_path: Path) -> None:
     with Bench(tmp_path, "import time\ntime.sleep(60)\n" + ECHO, slots=2, start_timeout_s=0.5) as bench:
         bench.instances.start()
@@ -213,8 +240,7 @@ import os, sys, time
 from pathlib import Path
 from batchyard.domain.scoring_events import WorkerReady
 from tests.runtime.bench import Bench
-TELL = "import os\\ndef init(): open('%d.pid' % os.getpid(), 'w')\\n"
-with Bench(Path(sys.argv[1]), TELL + sys.argv[2], slots=2) as bench:
+with Bench(Path(sys.argv[1]), sys.argv[2], slots=2) as bench:
     bench.start()
     Path(sys.argv[1], "started").touch()
     time.sleep(60)
@@ -223,7 +249,7 @@ with Bench(Path(sys.argv[1]), TELL + sys.argv[2], slots=2) as bench:
 
 def test_forked_workers_die_with_the_jobs_process_even_after_their_zygote(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    agent = subprocess.Popen([sys.executable, "-c", AGENT, str(tmp_path), ECHO], cwd=ROOT, env=environment)
+    agent = subprocess.Popen([sys.executable, "-c", AGENT, str(tmp_path), TELL + ECHO], cwd=ROOT, env=environment)
     try:
         wait_until((tmp_path / "started").exists)
         workers = [int(path.stem) for path in (tmp_path / "code").glob("*.pid")]

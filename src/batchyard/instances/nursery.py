@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,9 @@ from batchyard.instances.cores import thread_counts
 from batchyard.instances.launch import Child, launch, make_environment
 from batchyard.instances.zygote import NoWorkerForked, Zygote
 from batchyard.ports.instance import WorkerPlan
+
+# Makes the worker's ends of a channel: commands, reports, stamp page. What it made before has ended when it is called.
+Channel = Callable[[], AbstractContextManager[Sequence[int]]]
 
 _FORKED = "forked from a process that has imported the script"
 
@@ -57,29 +61,31 @@ class Nursery:
             self._zygote = self._start_zygote()
             self._watch.add(self._zygote.socket_fd, self._hear)
 
-    def launch(self, scratch: Path, *, descriptors: Sequence[int], streams: Sequence[int]) -> tuple[Child, str]:
+    def launch(self, scratch: Path, *, channel: Channel, streams: Sequence[int]) -> tuple[Child, str]:
         """Give a new worker's process, and say how it came to be.
 
-        scratch: gets its HOME and TMPDIR. descriptors: commands, reports, stamp page. streams: stdout, stderr.
+        scratch: gets its HOME and TMPDIR. channel: lends commands, reports, stamp page. streams: stdout, stderr.
         Raises: OSError.
         """
         environment = worker_environment(self._plan, scratch)
         if self._zygote is not None:
             own = {name: value for name, value in environment.items() if self._shared[name] != value}
             try:
-                return self._zygote.fork(own, [*descriptors, *streams]), _FORKED
+                with channel() as descriptors:
+                    return self._zygote.fork(own, [*descriptors, *streams]), _FORKED
             except NoWorkerForked as exc:
                 self._drop(str(exc))
-        arguments = [*map(str, descriptors), str(os.getpid())]
-        child = launch(
-            self._plan.python,
-            arguments,
-            environment=environment,
-            folder=scratch,
-            output=streams[0],
-            errors=streams[1],
-            keep=descriptors,
-        )
+        # Another channel: a zygote that fell silent may have forked all the same, and its worker must hear nothing.
+        with channel() as descriptors:
+            child = launch(
+                self._plan.python,
+                [*map(str, descriptors), str(os.getpid())],
+                environment=environment,
+                folder=scratch,
+                output=streams[0],
+                errors=streams[1],
+                keep=descriptors,
+            )
         return child, f"executed, not forked: {self._why}"
 
     def give_up(self) -> None:

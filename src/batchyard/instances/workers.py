@@ -9,6 +9,8 @@ import os
 import select
 import shutil
 import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,21 +40,13 @@ class WorkerProcess:
         self._decoder = Decoder()
         self._cap_bytes = plan.log_cap_bytes
         self._logs: list[int] = []
-        self._page, stamp_fd = stamp.create_page()
-        child_command, self._command_fd = os.pipe2(os.O_CLOEXEC)
-        self.report_fd, child_report = os.pipe2(os.O_CLOEXEC)
-        self.pidfd = -1
+        self._command_fd = self.report_fd = self.pidfd = -1
         self._child: Child
-        os.set_blocking(self._command_fd, False)
-        os.set_blocking(self.report_fd, False)
         try:
-            origin = self._start(plan, worker, nursery, (child_command, child_report, stamp_fd))
+            origin = self._start(plan, worker, nursery)
         except OSError as exc:
             self.close()
             raise PlatformError(f"The worker {worker.name!r} cannot be started: {exc}") from exc
-        finally:
-            for fd in (child_command, child_report, stamp_fd):
-                os.close(fd)
         self.send(_start_command(plan, worker, scratch=self._scratch, origin=origin))
 
     def open_listing(self, listing: FrozenListing) -> None:
@@ -156,7 +150,8 @@ class WorkerProcess:
 
     def close(self) -> None:
         """Let go of descriptors and of the worker's own folder; after `finish`."""
-        for fd in (*self._logs, self._command_fd, self.report_fd, self.pidfd):
+        self._close_channel()
+        for fd in (*self._logs, self.pidfd):
             if fd >= 0:
                 os.close(fd)
         shutil.rmtree(self._scratch, ignore_errors=True)
@@ -167,11 +162,11 @@ class WorkerProcess:
             if os.fstat(fd).st_size > 2 * self._cap_bytes:
                 os.ftruncate(fd, self._cap_bytes)
 
-    def _start(self, plan: WorkerPlan, worker: Worker, nursery: Nursery, child_fds: tuple[int, int, int]) -> str:
+    def _start(self, plan: WorkerPlan, worker: Worker, nursery: Nursery) -> str:
         """Start the process and record it, or leave no process; say how it came to be. Raises: OSError."""
         for path in _stream_logs(plan, worker):
             self._logs.append(_open_log(path))
-        self._child, origin = nursery.launch(self._scratch, descriptors=child_fds, streams=self._logs)
+        self._child, origin = nursery.launch(self._scratch, channel=self._channel, streams=self._logs)
         self.pidfd = os.pidfd_open(self._child.pid)
         try:
             record_session(sessions_file(plan), name=worker.name, pid=self._child.pid)
@@ -179,6 +174,27 @@ class WorkerProcess:
             self.finish()
             raise
         return origin
+
+    @contextmanager
+    def _channel(self) -> Iterator[Sequence[int]]:
+        """Make commands, reports and stamp page, in the place of those before, and lend the worker's ends."""
+        self._close_channel()
+        self._page, stamp_fd = stamp.create_page()
+        child_command, self._command_fd = os.pipe2(os.O_CLOEXEC)
+        self.report_fd, child_report = os.pipe2(os.O_CLOEXEC)
+        try:
+            os.set_blocking(self._command_fd, False)
+            os.set_blocking(self.report_fd, False)
+            yield child_command, child_report, stamp_fd
+        finally:
+            for fd in (child_command, child_report, stamp_fd):
+                os.close(fd)
+
+    def _close_channel(self) -> None:
+        for fd in (self._command_fd, self.report_fd):
+            if fd >= 0:
+                os.close(fd)
+        self._command_fd = self.report_fd = -1
 
 
 def part_name(plan: WorkerPlan, worker: Worker) -> str:
