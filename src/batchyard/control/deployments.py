@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from batchyard.control import audit, drafts, registry
+from batchyard.control import audit, drafts, mlflow_models, registry
 from batchyard.domain.access import Action, Caller, authorise
 from batchyard.domain.assets import AssetKind, Environment, EnvironmentBuild
 from batchyard.domain.deployments import Deployment, DeploymentDraft
@@ -31,11 +31,13 @@ def create_or_update(
 
     When code, script and environment are those of the serving revision, its build is carried over: the revision is
     Succeeded at once and there is no operation. Else it is Creating or Updating until the operation `new_id` ends,
-    and meanwhile the serving revision goes on taking jobs.
+    and meanwhile the serving revision goes on taking jobs. An MLflow model without a script gets one.
     Raises: Forbidden; InvalidInput with every mistake; PreconditionFailed.
     """
     authorise(caller, Action.DEPLOYMENT_WRITE)
-    resolved = drafts.resolve(tx, draft, sealed=sealed)
+    registering = audit.Act(caller.name, Action.ASSET_WRITE, now, reason, ticket)
+    draft, mistakes = mlflow_models.with_script(tx, registering, draft, sealed=sealed)
+    resolved = drafts.resolve(tx, draft, sealed=sealed, mistakes=mistakes)
     key = registry.deployment_key(draft.endpoint, draft.name)
     build = _build_carried_over(tx, resolved)
     state = _next_state(build, is_new=tx.documents.get(key) is None)

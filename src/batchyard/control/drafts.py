@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any  # what a document is, its key's kind says
 
 from batchyard.control import references, registry, scripts
-from batchyard.domain.assets import AssetKind, CodeVersion, Environment, Model, ModelType
+from batchyard.domain.assets import AssetKind, CodeVersion, Environment, Model
 from batchyard.domain.deployments import (
     CodeReference,
     Deployment,
@@ -19,11 +20,6 @@ from batchyard.domain.resource_ids import AssetId, Reference
 from batchyard.ports.datastore import SealedStore
 from batchyard.ports.records import Kind, Stored, Transaction
 
-_NO_MLFLOW = (
-    "This version does not deploy MLflow models without a script: "
-    "give code_configuration with a scoring script, and an environment."
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
@@ -34,8 +30,13 @@ class Resolved:
     environment: Environment
 
 
-def resolve(tx: Transaction, draft: DeploymentDraft, *, sealed: SealedStore) -> Resolved:
-    """Follow every reference of a draft. Raises: InvalidInput with everything that is wrong, told at once."""
+def resolve(
+    tx: Transaction, draft: DeploymentDraft, *, sealed: SealedStore, mistakes: Sequence[Mistake] = ()
+) -> Resolved:
+    """Follow every reference of a draft. mistakes: why there is no script for its model, found before.
+
+    Raises: InvalidInput with everything that is wrong, told at once.
+    """
     if draft.kind is DeploymentKind.PIPELINE:
         remedy = "Pipeline deployments are not supported by this version."
         raise InvalidInput(_subject(draft), [Mistake("type", "'pipeline'", "'model'", remedy)])
@@ -44,14 +45,14 @@ def resolve(tx: Transaction, draft: DeploymentDraft, *, sealed: SealedStore) -> 
     code: CodeVersion | None = search.follow(AssetKind.CODE, draft.code, field="code_configuration.code")
     environment: Environment | None = search.follow(AssetKind.ENVIRONMENT, draft.environment, field="environment")
     deployment = _deployment(draft, model, code, environment)
-    mistakes = [
+    found = [
         *deployment_mistakes(deployment),
         *search.mistakes,
         *_place_mistakes(tx, draft),
-        *_script_mistakes(draft, model, code, sealed),
+        *(mistakes or _script_mistakes(draft, code, sealed)),
     ]
-    if mistakes or code is None or environment is None:
-        raise InvalidInput(_subject(draft), mistakes)
+    if found or code is None or environment is None:
+        raise InvalidInput(_subject(draft), found)
     return Resolved(deployment, code, environment)
 
 
@@ -130,17 +131,11 @@ def _place_mistakes(tx: Transaction, draft: DeploymentDraft) -> list[Mistake]:
     return found
 
 
-def _script_mistakes(
-    draft: DeploymentDraft, model: Model | None, code: CodeVersion | None, sealed: SealedStore
-) -> list[Mistake]:
+def _script_mistakes(draft: DeploymentDraft, code: CodeVersion | None, sealed: SealedStore) -> list[Mistake]:
     if draft.component is not None:
         remedy = "Pipeline components are not supported by this version."
         return [Mistake("component", repr(draft.component.name), "nothing", remedy)] if draft.model is None else []
     if draft.code is None and not draft.scoring_script:
-        if model is not None and model.type is ModelType.MLFLOW:
-            return [
-                Mistake("model", f"MLflow model {model.name!r} without a scoring script", "one with it", _NO_MLFLOW)
-            ]
         allowed = "a code folder and its scoring_script"
         return [Mistake("code_configuration", "nothing", allowed, "A model needs a script that scores with it.")]
     if draft.code is None:

@@ -6,6 +6,8 @@ import hashlib
 import os
 import secrets
 import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from batchyard.datastores.disk import disk_errors, make_folder, rename_no_replace, sync_folder, sync_tree
@@ -29,16 +31,18 @@ class LocalSealedStore:
         if not origin.exists():
             allowed = "a file or folder that was uploaded"
             raise InvalidInput("path", [Mistake("path", f"nothing at {str(source)!r}", allowed)])
-        with disk_errors(f"seal {str(source)!r}"):
-            make_folder(self._root, mode=0o777)
-            unfinished = self._root / f".unfinished-{secrets.token_hex(8)}"
-            try:
-                _link_tree(origin, unfinished / origin.name if keep_name or origin.is_file() else unfinished)
-                sealed = tree_digest(unfinished, top="")
-                self._keep(unfinished, sealed)
-            finally:
-                shutil.rmtree(unfinished, ignore_errors=True)
-        return sealed
+        with self._unfinished(f"seal {str(source)!r}") as unfinished:
+            _link_tree(origin, unfinished / origin.name if keep_name or origin.is_file() else unfinished)
+            return self._keep(unfinished)
+
+    def add(self, files: Mapping[str, str]) -> Sealed:
+        with self._unfinished(f"seal {sorted(files)}") as unfinished:
+            for name, text in files.items():
+                place = unfinished / name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_text(text, encoding="utf-8")
+                os.chmod(place, 0o444)
+            return self._keep(unfinished)
 
     def read_text(self, sealed: Sealed, path: str, *, limit_bytes: int) -> str | None:
         target = self.path(sealed) / path
@@ -60,13 +64,26 @@ class LocalSealedStore:
         """Give the local folder of a tree."""
         return self._root / sealed.sha256
 
-    def _keep(self, unfinished: Path, sealed: Sealed) -> None:
+    @contextmanager
+    def _unfinished(self, what: str) -> Iterator[Path]:
+        """Give the name of a folder to make a tree in; it is gone at the end, whatever happened."""
+        with disk_errors(what):
+            make_folder(self._root, mode=0o777)
+            unfinished = self._root / f".unfinished-{secrets.token_hex(8)}"
+            try:
+                yield unfinished
+            finally:
+                shutil.rmtree(unfinished, ignore_errors=True)
+
+    def _keep(self, unfinished: Path) -> Sealed:
+        sealed = tree_digest(unfinished, top="")
         sync_tree(unfinished)  # The files too: those that could not be linked were copied just now.
         try:
             rename_no_replace(unfinished, self.path(sealed))
         except Conflict:
-            return  # The same bytes are sealed already.
+            return sealed  # The same bytes are sealed already.
         sync_folder(self._root)
+        return sealed
 
 
 def _link_tree(origin: Path, target: Path) -> None:

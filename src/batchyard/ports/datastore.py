@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -168,6 +168,9 @@ class SealedStore(Trees, Protocol):
         keep_name: the last part of the path stays as the top of the tree (models), else the folder's content is the
         top (code). Raises: InvalidInput when nothing is there.
         """
+
+    def add(self, files: Mapping[str, str]) -> Sealed:
+        """Keep texts as a tree of their own; adding the same again is free. files: relative path -> text."""
 
     def read_text(self, sealed: Sealed, path: str, *, limit_bytes: int) -> str | None:
         """Give a text file of the tree, or None when it has no such file.

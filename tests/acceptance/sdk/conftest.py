@@ -1,4 +1,7 @@
-"""Azure's own SDK in a process of its own, as a user runs a notebook: `batchyard env -- python notebook.py`."""
+"""Azure's own SDK in a process of its own, as a user runs a notebook: `batchyard env -- python notebook.py`.
+
+Every process of a notebook is kept to loopback by `guard/sitecustomize.py`, whose log is looked at when it ends.
+"""
 
 from __future__ import annotations
 
@@ -27,21 +30,38 @@ def notebook(served: ServerHome, tmp_path: Path) -> Notebook:
 
     def run(name: str, *arguments: str, timeout_s: float = 100) -> dict[str, Any]:
         (tmp_path / name).mkdir()
-        done = subprocess.run(
-            [BATCHYARD, "env", "--", sys.executable, "-W", "ignore", HERE / "notebooks" / f"{name}.py", *arguments],
-            # Polling for minutes is for clouds.
-            env={
-                **served.environment(),
-                "AZUREML_RUN_POLLING_INTERVAL_MIN": "1",
-                "AZUREML_RUN_POLLING_INTERVAL_MAX": "1",
-            },
-            cwd=tmp_path / name,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
+        done = run_guarded(
+            served, HERE / "notebooks" / f"{name}.py", *arguments, folder=tmp_path / name, timeout_s=timeout_s
         )
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
         return dict(json.loads(done.stdout.splitlines()[-1]))
 
     return run
+
+
+def run_guarded(
+    served: ServerHome, script: Path, *arguments: str, folder: Path, timeout_s: float = 100
+) -> subprocess.CompletedProcess[str]:
+    """Run a script of a user of this home, and fail where it asked for a connection that leaves this machine."""
+    served.run("server", "start")  # By ourselves: what the notebook starts inherits its guard.
+    log = folder / ".connections"
+    done = subprocess.run(
+        [BATCHYARD, "env", "--", sys.executable, "-W", "ignore", script, *arguments],
+        env={
+            **served.environment(),
+            # Polling for minutes is for clouds.
+            "AZUREML_RUN_POLLING_INTERVAL_MIN": "1",
+            "AZUREML_RUN_POLLING_INTERVAL_MAX": "1",
+            "PYTHONPATH": str(HERE / "guard"),
+            "BATCHYARD_TEST_CONNECTIONS": str(log),
+        },
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+    tried = set(log.read_text().splitlines())
+    assert any(line.startswith("allowed socket.connect") for line in tried), "the guard saw nothing"
+    assert [line for line in tried if line.startswith("refused")] == [], done.stderr
+    return done

@@ -374,6 +374,17 @@ def test_sealing_keeps_the_name_of_a_model_and_not_of_code(
     assert (model.files, model.size_bytes) == (1, 1)
 
 
+def test_added_texts_are_a_tree_like_an_uploaded_one(
+    datastores: LocalDatastores, store: LocalDatastore, home: Path
+) -> None:
+    sealed_store = LocalSealedStore(home / "sealed", datastores)
+    store.put("code/score.py", [b"pass"], create_only=True)
+    added = sealed_store.add({"score.py": "pass"})
+    assert added == sealed_store.add({"score.py": "pass"})
+    assert added == sealed_store.seal(DatastorePath("workspaceblobstore", "code"), keep_name=False)
+    assert sealed_store.read_text(added, "score.py", limit_bytes=9) == "pass"
+
+
 def test_sealed_bytes_do_not_change_when_the_upload_is_replaced(
     datastores: LocalDatastores, store: LocalDatastore, home: Path
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -259,6 +259,14 @@ class FakeSealedStore:
         sha256 = hashlib.sha256(repr(sorted(tree.items())).encode()).hexdigest()
         self.trees[sha256] = tree
         return Sealed(sha256, len(tree), sum(map(len, tree.values())))
+
+    def add(self, files: Mapping[str, str]) -> Sealed:
+        return self.seal(DatastorePath("-", self._added(files)), keep_name=False)
+
+    def _added(self, files: Mapping[str, str]) -> str:
+        place = f"added/{sorted(files.items())}"
+        self.uploads[DatastorePath("-", place)] = {path: text.encode() for path, text in files.items()}
+        return place
 
     def read_text(self, sealed: Sealed, path: str, *, limit_bytes: int) -> str | None:
         body = self.trees[sealed.sha256].get(path)

@@ -170,7 +170,18 @@ NOUNS = (
     "schedules",
 )
 # What the verbs are made of; the doors call none of it.
-PARTS = ("audit", "drafts", "invocations", "references", "registry", "reruns", "scripts", "sealed_places")
+PARTS = (
+    "audit",
+    "drafts",
+    "invocations",
+    "mlflow_models",
+    "mlflow_scoring",
+    "references",
+    "registry",
+    "reruns",
+    "scripts",
+    "sealed_places",
+)
 
 
 @pytest.fixture

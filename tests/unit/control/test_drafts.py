@@ -100,13 +100,6 @@ def test_a_pipeline_deployment_is_refused_with_one_mistake(bench: Bench) -> None
     assert "not supported by this version" in refusal.text
 
 
-def test_an_mlflow_model_without_a_script_is_refused_with_one_mistake(bench: Bench) -> None:
-    bench.model("flow", type=ModelType.MLFLOW)
-    refusal = refuse(bench, model=Reference("models", "flow", "1"), code=None, scoring_script=None, environment=None)
-    assert refusal.fields == ["model"]
-    assert "give code_configuration with a scoring script, and an environment" in refusal.text
-
-
 def test_an_mlflow_model_with_script_and_environment_is_deployed(bench: Bench) -> None:
     bench.model("flow", type=ModelType.MLFLOW)
     bench.deploy(model=Reference("models", "flow", "1"))

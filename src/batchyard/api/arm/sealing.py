@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,10 @@ class _SealedAhead:
     def seal(self, source: DatastorePath, *, keep_name: bool) -> Sealed:
         """Give the seal made ahead, or make one."""
         return self.seal_of_place if source == self.place else self.store.seal(source, keep_name=keep_name)
+
+    def add(self, files: Mapping[str, str]) -> Sealed:
+        """As the store."""
+        return self.store.add(files)
 
     def read_text(self, sealed: Sealed, path: str, *, limit_bytes: int) -> str | None:
         """As the store."""
