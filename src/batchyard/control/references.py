@@ -48,7 +48,7 @@ def follow(tx: Transaction, kind: AssetKind, reference: Reference, *, field: str
     text = _spelled(reference)
     if reference.kind and reference.kind != kind.value:
         return Mistake(field, text, f"a reference to one of {kind.value}")
-    if reference.scope is not None and not is_here(reference.scope):
+    if reference.scope is not None and not is_here(tx, reference.scope):
         return Mistake(field, text, f"a {kind.noun} of this workspace", "Register it here first.")
     if reference.version is None and reference.label is None:
         allowed = f"a version: azureml:{reference.name}:1, or azureml:{reference.name}@latest"

@@ -13,6 +13,8 @@ class Action(Enum):
     """Every permission, `noun/verb`. Azure lumps invoking with writing; here they are apart (D.2)."""
 
     WORKSPACE_READ = "workspaces/read"
+    WORKSPACE_WRITE = "workspaces/write"
+    WORKSPACE_DELETE = "workspaces/delete"
     DATASTORE_READ = "datastores/read"
     DATASTORE_WRITE = "datastores/write"
     COMPUTE_READ = "computes/read"

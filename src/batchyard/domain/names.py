@@ -49,6 +49,20 @@ RULES: dict[str, NameRule] = {
     "schedule": _ASSET,
     # Azure: 255 as well; folders and the child's name are made of it with something before or behind.
     "job": NameRule(_ASSET.pattern, 1, 200, _ASSET.sentence.replace("255", "200")),
+    # Azure: from 3 letters on; the examples of its own SDK say `ws`.
+    "workspace": NameRule(
+        re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_]*"),
+        1,
+        33,
+        "1 to 33 letters, digits, '-' and '_', starting with a letter or digit",
+    ),
+    "resource group": NameRule(
+        re.compile(r"[a-zA-Z0-9_\-.()]*[a-zA-Z0-9_\-()]"),
+        1,
+        90,
+        "1 to 90 letters, digits, '-', '_', '.', '(' and ')', not ending with '.'",
+    ),
+    "subscription": NameRule(re.compile(r"[a-zA-Z0-9\-]+"), 1, 64, "an id of 1 to 64 letters, digits and '-'"),
     "version": NameRule(re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_.]*"), 1, 30, "1 to 30 letters, digits, '-', '_' and '.'"),
 }
 

@@ -16,6 +16,8 @@ from batchyard.domain.audit import AuditEntry
 from batchyard.domain.failures import FailureReport
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Counts, Job, JobError, Owner
+from batchyard.domain.resource_ids import Scope
+from batchyard.domain.workspaces import Workspace
 
 T = TypeVar("T")
 
@@ -288,18 +290,54 @@ class Audit(Protocol):
         """Give entries, newest first; target matches exactly."""
 
 
-class Transaction(Protocol):
-    """Everything of the database, in one transaction of one workspace. It cannot commit."""
+class Workspaces(Protocol):
+    """The workspaces of the database; the same from within each of them. The default one is always there."""
 
+    def get(self, scope: Scope) -> Workspace | None:
+        """Give the one that a scope names, compared without case, or None."""
+
+    def by_id(self, id: str) -> Workspace | None:
+        """Give the one with this id, or None."""
+
+    def list(self) -> Sequence[Workspace]:
+        """Give all, by subscription, resource group and name, without case."""
+
+    def save(self, workspace: Workspace) -> None:
+        """Store a new one, or another state of the one with this id. Raises: Conflict when its names are taken."""
+
+    def delete(self, id: str) -> None:
+        """Take one out of sight; its rows stay under an id that nothing leads to any more."""
+
+    def at_work(self) -> Sequence[Workspace]:
+        """Give those with a job that is neither final nor paused, or with a running operation; one question for all."""
+
+
+class Transaction(Protocol):
+    """Everything of the database, in one transaction of one workspace. It cannot commit.
+
+    scope: that workspace. No name, row or list of another one is met in it, except through `of`.
+    """
+
+    scope: Scope
     documents: Documents
     jobs: Jobs
     job_leases: JobLeases
     operations: Operations
     audit: Audit
+    workspaces: Workspaces
+
+    def of(self, workspace: Workspace) -> Transaction:
+        """Give the same transaction in another workspace; one that writes waits for that one's writers, too."""
 
 
 class Records(Protocol):
-    """The database of one workspace. Safe to use from several threads."""
+    """The database, seen from one workspace. Safe to use from several threads."""
+
+    def of(self, workspace: Workspace) -> Records:
+        """Give the same database seen from another workspace; costs nothing.
+
+        Its `writing` raises NotFound when the workspace has been deleted.
+        """
 
     def writing(self) -> AbstractContextManager[Transaction]:
         """Open a transaction that may write; it waits for other writers, and commits when left without an exception.

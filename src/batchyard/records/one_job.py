@@ -13,6 +13,7 @@ from typing import cast
 
 from batchyard.domain.job_states import check_transition
 from batchyard.domain.jobs import Job, Owner
+from batchyard.domain.workspaces import Workspace
 from batchyard.ports.records import JobChange, Key, Progress, Transaction, Wish
 
 
@@ -26,6 +27,10 @@ class OneJob:
     def __init__(self, job: Job, tell: Callable[[Job], None]) -> None:
         self.job = job
         self._tell = tell
+
+    def of(self, workspace: Workspace) -> OneJob:  # noqa: ARG002
+        """Give the same: the one job is in no workspace."""
+        return self
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:

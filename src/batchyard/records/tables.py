@@ -1,7 +1,7 @@
 """The tables as the code sees them; `migrations/` makes them, and a test compares the two.
 
-Everything carries the `scope` of its workspace. JSON is kept as ASCII text (`codec`), so that both databases store any
-character. Names sort by their bytes on both. Times are seconds since the epoch, UTC.
+Everything carries in `scope` the id of its workspace. JSON is kept as ASCII text (`codec`), so that both databases
+store any character. Names sort by their bytes on both. Times are seconds since the epoch, UTC.
 """
 
 from __future__ import annotations
@@ -52,6 +52,27 @@ def _lease_columns() -> tuple[Column[Any], ...]:  # Any: as above
         Column("owner_start", BigInteger),
     )
 
+
+workspaces = Table(
+    "workspaces",
+    metadata,
+    # What `scope` says in the rows of all other tables.
+    Column("id", _NAME, primary_key=True),
+    # The ARM id in lower case: names compare without case.
+    _required("path", _NAME),
+    _required("subscription", Text),
+    _required("resource_group", Text),
+    _required("name", Text),
+    _required("display_name", Text),
+    _required("description", Text),
+    _required("location", Text),
+    _required("tags", Text),
+    _required("created_at", Double),
+    _required("created_by", Text),
+    _required("modified_at", Double),
+    _required("modified_by", Text),
+    UniqueConstraint("path", name="workspaces_path"),
+)
 
 documents = Table(
     "documents",

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from batchyard.domain.resource_ids import Scope
+from batchyard.domain.workspaces import Workspace
 from batchyard.wire.envelopes import arm_envelope
 from batchyard.wire.trees import at, mapping_at, sorted_keys, text_at
 
 
-def workspace_to_arm(scope: Scope, *, base_url: str) -> dict[str, object]:
-    """Give the workspace. base_url: `https://host:port` as the caller reached it."""
+def workspace_to_arm(workspace: Workspace, *, base_url: str) -> dict[str, object]:
+    """Give a workspace. base_url: `https://host:port` as the caller reached it."""
+    scope = workspace.scope
     properties = {
-        "friendlyName": scope.workspace,
-        "description": "",
+        "friendlyName": workspace.display_name or scope.workspace,
+        "description": workspace.description,
         "discoveryUrl": f"{base_url}/discovery",
         "mlFlowTrackingUri": None,
         "provisioningState": "Succeeded",
         "publicNetworkAccess": "Enabled",
-        "workspaceId": scope.workspace,
+        "workspaceId": scope.workspace if workspace.is_default else workspace.id,
     }
-    return arm_envelope(scope, properties=properties, tags={}, location="local")
+    return arm_envelope(scope, properties=properties, tags=workspace.tags, location=workspace.location)
 
 
 def discovery_to_arm(*, base_url: str) -> dict[str, str]:

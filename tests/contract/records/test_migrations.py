@@ -90,4 +90,5 @@ def test_the_migrations_are_packaged_beside_the_code() -> None:
         "0003_reruns.py",
         "0004_pausing.py",
         "0005_generations.py",
+        "0006_workspaces.py",
     ]

@@ -24,7 +24,8 @@ from batchyard.domain.errors import (
 )
 from batchyard.domain.job_states import FINAL, JobStatus, can_cancel, can_pause
 from batchyard.domain.jobs import InputSource, Job, OutputTarget
-from batchyard.domain.resource_ids import DatastorePath
+from batchyard.domain.resource_ids import DatastorePath, Scope
+from batchyard.domain.workspaces import DEFAULT_WORKSPACE, Workspace, is_same
 from batchyard.ports.datastore import Datastore, Publication
 from batchyard.ports.job_home import JobHome
 from batchyard.ports.records import (
@@ -40,6 +41,7 @@ from batchyard.ports.records import (
     OperationStatus,
     Page,
     Stored,
+    Workspaces,
 )
 
 
@@ -204,12 +206,48 @@ class FakeAudit:
         return list(reversed(found))[:limit]
 
 
+class FakeWorkspaces:
+    """Workspaces by their ids, and the transaction of each."""
+
+    def __init__(self, default: FakeTransaction) -> None:
+        self.known = {DEFAULT_WORKSPACE.id: DEFAULT_WORKSPACE}
+        self.inside = {DEFAULT_WORKSPACE.id: default}
+
+    def get(self, scope: Scope) -> Workspace | None:
+        return next((one for one in self.known.values() if is_same(one.scope, scope)), None)
+
+    def by_id(self, id: str) -> Workspace | None:
+        return self.known.get(id)
+
+    def list(self) -> Sequence[Workspace]:
+        return sorted(self.known.values(), key=lambda one: one.scope.arm_id.lower())
+
+    def save(self, workspace: Workspace) -> None:
+        self.known[workspace.id] = workspace
+
+    def delete(self, id: str) -> None:
+        del self.known[id]
+
+    def at_work(self) -> Sequence[Workspace]:
+        raise NotImplementedError("the use cases have no business with who is at work")
+
+
 class FakeTransaction:
     """A transaction that can be compared with what it was. entries: the audit rows, oldest first."""
 
     job_leases: JobLeases  # never set: the use cases have no business with leases
 
-    def __init__(self, *, largest_page: int = 1000) -> None:
+    def __init__(
+        self,
+        *,
+        largest_page: int = 1000,
+        workspace: Workspace = DEFAULT_WORKSPACE,
+        workspaces: FakeWorkspaces | None = None,
+    ) -> None:
+        self._largest_page = largest_page
+        self._workspaces = workspaces or FakeWorkspaces(self)
+        self.workspaces: Workspaces = self._workspaces
+        self.scope = workspace.scope
         self._documents = FakeDocuments(largest_page=largest_page)
         self._jobs = FakeJobs()
         self._operations = FakeOperations()
@@ -219,6 +257,13 @@ class FakeTransaction:
         self.operations: Operations = self._operations
         self.audit: Audit = self._audit
         self.entries = self._audit.entries
+
+    def of(self, workspace: Workspace) -> FakeTransaction:
+        """Give the transaction of another workspace; the same one each time."""
+        return self._workspaces.inside.setdefault(
+            workspace.id,
+            FakeTransaction(largest_page=self._largest_page, workspace=workspace, workspaces=self._workspaces),
+        )
 
     def change_job(self, name: str, **changes: Any) -> None:
         """Let a job go on, as its process would."""
@@ -232,7 +277,8 @@ class FakeTransaction:
         """Give everything stored, as a value to compare."""
         documents = {key: tuple(revisions) for key, revisions in self._documents.history.items()}
         current = dict(self._documents.current)
-        return documents, current, dict(self._jobs.known), dict(self._operations.known), tuple(self.entries)
+        known = dict(self._workspaces.known)
+        return documents, current, dict(self._jobs.known), dict(self._operations.known), tuple(self.entries), known
 
 
 class FakeSealedStore:

@@ -35,8 +35,9 @@ from batchyard.domain.assets import (
 from batchyard.domain.computes import Compute
 from batchyard.domain.endpoints import Endpoint
 from batchyard.domain.errors import Forbidden
-from batchyard.domain.resource_ids import DEFAULT_SCOPE
+from batchyard.domain.resource_ids import DEFAULT_SCOPE, Scope
 from batchyard.domain.schedules import Schedule
+from batchyard.domain.workspaces import Workspace
 from batchyard.ports.records import JobFilter
 
 from .bench import DRAFT, INVOCATION, NOBODY, NOW, OWNER, READER, Bench
@@ -50,7 +51,8 @@ DATA = DataAsset("in", "9", DataType.FOLDER, "azureml://datastores/workspaceblob
 READS: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
     "schedules.get": ("schedules/read", lambda b, c: schedules.get(b.tx, c, "nightly")),
     "schedules.list_schedules": ("schedules/read", lambda b, c: schedules.list_schedules(b.tx, c)),
-    "workspaces.get": ("workspaces/read", lambda b, c: workspaces.get(c, DEFAULT_SCOPE)),
+    "workspaces.get": ("workspaces/read", lambda b, c: workspaces.get(b.tx, c, DEFAULT_SCOPE)),
+    "workspaces.list_workspaces": ("workspaces/read", lambda b, c: workspaces.list_workspaces(b.tx, c)),
     "datastores.get": ("datastores/read", lambda b, c: datastores.get(c, "workspaceblobstore")),
     "datastores.list_datastores": ("datastores/read", lambda b, c: datastores.list_datastores(c)),
     "computes.get": ("computes/read", lambda b, c: computes.get(b.tx, c, "cpu")),
@@ -129,6 +131,11 @@ MORE_THAN_READER: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
         "deployments/delete",
         lambda b, c: deployments.delete(b.tx, c, "digits", "blue", now=NOW),
     ),
+    "workspaces.create_or_update": (
+        "workspaces/write",
+        lambda b, c: workspaces.create_or_update(b.tx, c, Workspace(Scope("s", "g", "w"), "id"), now=NOW),
+    ),
+    "workspaces.delete": ("workspaces/delete", lambda b, c: workspaces.delete(b.tx, c, Scope("s", "g", "w"), now=NOW)),
     "jobs.invoke": ("batchEndpoints/jobs/write", lambda b, c: b.invoke(INVOCATION, caller=c)),
     "jobs.pause": ("jobs/pause", lambda b, c: jobs.pause(b.tx, c, "job1", now=NOW)),
     "jobs.continue_": ("jobs/continue", lambda b, c: jobs.continue_(b.tx, c, "job1", now=NOW)),
@@ -155,6 +162,7 @@ WITHOUT_CALLER = {
     "provisioning.look_up",
     "provisioning.complete",
     "provisioning.fail",
+    "workspaces.by_id",
     "workspaces.is_here",
 }
 NOUNS = (

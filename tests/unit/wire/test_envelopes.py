@@ -5,6 +5,7 @@ from __future__ import annotations
 from batchyard.domain.datastores import BLOB_STORE
 from batchyard.domain.errors import Mistake
 from batchyard.domain.resource_ids import DEFAULT_SCOPE
+from batchyard.domain.workspaces import DEFAULT_WORKSPACE
 from batchyard.wire.datastores import datastore_cli_from_arm, datastore_to_arm
 from batchyard.wire.envelopes import iso, page_to_arm
 from batchyard.wire.errors import ErrorDetail, error_from_arm, error_to_arm
@@ -81,7 +82,7 @@ def test_a_datastore_leads_the_sdk_to_our_own_gateway() -> None:
 
 
 def test_the_workspace_has_a_location_and_a_discovery_url() -> None:
-    arm = workspace_to_arm(DEFAULT_SCOPE, base_url="https://localhost:8443")
+    arm = workspace_to_arm(DEFAULT_WORKSPACE, base_url="https://localhost:8443")
     properties = arm["properties"]
     assert isinstance(properties, dict)
     assert (arm["id"], arm["name"], arm["location"]) == (WS, "default", "local")

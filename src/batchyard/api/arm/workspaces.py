@@ -16,7 +16,9 @@ open_router = APIRouter()
 @router.get("")
 def show_workspace(rooms: RoomsIn, caller: CallerIn, base_url: BaseUrl) -> JSONResponse:
     """Show the workspace."""
-    return JSONResponse(workspace_to_arm(workspaces.get(caller, rooms.scope), base_url=base_url))
+    with rooms.records.reading() as tx:
+        workspace = workspaces.get(tx, caller, rooms.scope)
+    return JSONResponse(workspace_to_arm(workspace, base_url=base_url))
 
 
 @open_router.get("/discovery")
