@@ -24,6 +24,8 @@ class Before:
         self._fds = set(_open_files())
         self._plain = type(os.environ)
         self._asked: set[str] = set()
+        self._temporary = os.environ.get("TMPDIR", "")
+        self._has_own = os.path.isdir(self._temporary) and not os.listdir(self._temporary)
         self._watch_environment()
 
     def forget(self) -> None:
@@ -32,12 +34,18 @@ class Before:
 
     def reason_against_forking(self) -> str:
         """Give why workers must not be forked from this process now, "" when nothing speaks against it."""
-        return _threads() or _children() or self._files() or _maps() or _cuda() or self._variables()
+        return _threads() or _children() or self._files() or self._folder() or _maps() or _cuda() or self._variables()
 
     def _files(self) -> str:
         # Connections, event loops and file positions would be shared by all workers.
         left = [path for fd, path in _open_files().items() if fd not in self._fds]
         return "its import left %s open" % ", ".join(map(repr, left[:3])) if left else ""
+
+    def _folder(self) -> str:
+        # Each worker would write to what it takes for its own, under the same names. A folder that had files before is
+        # the deployment's choice, and shared by more than workers.
+        left = sorted(os.listdir(self._temporary)) if self._has_own else []
+        return "its import left the temporary file %s" % os.path.join(self._temporary, left[0]) if left else ""
 
     def _variables(self) -> str:
         return "its import reads %s, which each worker has for itself" % _OWN if _OWN in self._asked else ""

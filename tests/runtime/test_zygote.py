@@ -105,6 +105,7 @@ def test_a_forked_worker_is_our_child_and_leads_a_session_of_its_own(tmp_path: P
 @pytest.mark.parametrize(
     ("left", "words"),
     [
+        ("import tempfile; left = tempfile.mkdtemp(prefix='model-')", "/tmp/model-"),
         ("import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()", "2 threads running"),
         ("import subprocess; child = subprocess.Popen(['sleep', '60'])", "a process running"),
         ("import socket; left = socket.socket()", "'socket:["),
@@ -182,6 +183,27 @@ def test_temporary_files_are_made_in_the_workers_own_folder(tmp_path: Path, pyth
     with Bench(tmp_path, script, items=1, forks_from_slots=1, python=python) as bench:
         bench.score()
     assert bench.text() == f"{tmp_path}/job/scratch-1/1-n0-s0-0/tmp\n"
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["until the end", "killed"])
+def test_folders_that_the_import_has_seen_are_there_until_the_last_worker_is_gone(
+    tmp_path: Path, python: Path, is_killed: bool
+) -> None:
+    script = """
+import os, tempfile
+at_import, cache = tempfile.gettempdir(), os.path.expanduser("~/cache")
+os.mkdir(cache)
+def run(mini_batch): return mini_batch
+def shutdown():
+    with tempfile.NamedTemporaryFile(dir=at_import), open(cache + "/used", "a"): open("%d.ended" % os.getpid(), "w")
+"""
+    with Bench(tmp_path, script, items=1, slots=2, python=python) as bench:
+        bench.start()
+        if is_killed:
+            os.kill(zygotes(bench)[0], signal.SIGKILL)
+            bench.until(lambda: not zygotes(bench))
+        bench.instances.close(is_early=False)
+    assert len(list(bench.plan.code_dir.glob("*.ended"))) == 2
 
 
 def test_a_zygote_that_is_killed_takes_no_worker_with_it_and_is_replaced(tmp_path: Path) -> None:

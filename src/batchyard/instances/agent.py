@@ -136,6 +136,10 @@ class Agent:
         self._unborn.clear()
         self._nursery.close()
 
+    def clear(self) -> None:
+        """Delete what outlives single workers, when all are buried."""
+        self._nursery.clear()
+
     def end(self) -> None:
         """Let every worker run `shutdown()` and exit by itself."""
         for seat in self._seats.values():

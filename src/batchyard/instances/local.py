@@ -130,6 +130,7 @@ class LocalInstances:
         steps: list[Callable[[], object]] = [agent.stop_starting for agent in self._agents.values()]
         steps += [partial(agent.bury, worker) for agent, worker in left]
         steps.append(partial(kill_strays_below, self._plan.scratch_dir))
+        steps += [agent.clear for agent in self._agents.values()]
         for step in steps:
             try:
                 step()

@@ -6,6 +6,7 @@ Decides which of the two. Both give the same worker: its own session, descriptor
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -46,7 +47,8 @@ class Nursery:
         self._shared: dict[str, str] = {}
         self._why = "each worker of this node imports the script itself, until one is replaced"
         self._is_refused = False
-        self._starts = self._zygotes = 0
+        self._starts = 0
+        self._folders: list[Path] = []
 
     @property
     def is_ready(self) -> bool:
@@ -96,12 +98,17 @@ class Nursery:
         """End the zygote; workers live on. Safe to repeat. Raises: PlatformError."""
         self._drop("the job ends")
 
+    def clear(self) -> None:
+        """Delete the zygotes' folders, once no worker is left: what the import has seen there is theirs too."""
+        for folder in self._folders:
+            shutil.rmtree(folder, ignore_errors=True)
+
     def _start_zygote(self) -> Zygote:
-        plan, name = self._plan, f"{self._node}-zygote-{self._zygotes}"
+        plan, name = self._plan, f"{self._node}-zygote-{len(self._folders)}"
         # A fault is meant to happen once in a job run: a zygote that replaces the faulty one must not have it again.
-        fault = plan.fault if plan.fence == 1 and self._zygotes == 0 else ""
-        self._zygotes += 1
+        fault = plan.fault if plan.fence == 1 and not self._folders else ""
         scratch = plan.scratch_dir / f"{plan.fence}-{name}"
+        self._folders.append(scratch)
         try:
             self._shared = worker_environment(plan, scratch)
             return Zygote(

@@ -11,7 +11,6 @@ import ctypes
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,11 +47,11 @@ class Zygote:
         scratch: Path,
         sessions: Path,
     ) -> None:
-        """Start the process and record its session. arguments: behind the agent's pid. scratch: deleted with it.
+        """Start the process and record its session. arguments: behind the agent's pid.
 
+        scratch: where it runs. It outlives the process: workers know it from their import.
         Raises: OSError; PlatformError.
         """
-        self._scratch = scratch
         self.is_open = False
         self.refusal = ""
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -124,7 +123,6 @@ class Zygote:
         os.kill(self._process.pid, signal.SIGKILL)
         kill_sessions({self._process.pid})
         self._process.wait()
-        shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _answer(self) -> dict[str, Any]:
         poll = select.poll()
