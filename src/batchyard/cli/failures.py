@@ -17,6 +17,10 @@ class CommandFailed(Exception):
     """The command could not do what was asked; the message says what to do."""
 
 
+class NotCompared(CommandFailed):
+    """A comparison could not be made; apart from 1, which says that something differs."""
+
+
 class Unreachable(CommandFailed):
     """Nothing answered where the server should be."""
 
@@ -36,8 +40,8 @@ class ServerError(Exception):
 
 
 def exit_code(error: BaseException) -> int:
-    """Give the exit code of B.0: 1 generic, 2 usage, 3 a missing resource."""
-    if isinstance(error, UsageMistake):
+    """Give the exit code of B.0: 1 generic, 2 usage or nothing compared, 3 a missing resource."""
+    if isinstance(error, UsageMistake | NotCompared):
         return EXIT_USAGE
     if isinstance(error, NotFound) or (isinstance(error, ServerError) and error.status == 404):
         return EXIT_MISSING

@@ -55,6 +55,7 @@ GROUPS: Mapping[str, Group] = {
     "az": Group(_ROOM + "az", "The command `az` for scripts that were written for Azure."),
     "account": Group(_ROOM + "az", "The local account, as `az account` shows it."),
     "group": Group(_ROOM + "az", "The local resource group, as `az group` shows it."),
+    "diff": Group(_ROOM + "diff", "What differs between two workspaces or folders of YAML.", "diff"),
     "env": Group(_ROOM + "env", "Variables that lead Azure's own clients to this server.", "env"),
     "configure": Group(_ROOM + "configure", "Keep defaults for group, workspace and output.", "configure"),
     "doctor": Group(_ROOM + "doctor", "Check this machine, the home and the server.", "doctor"),
@@ -157,6 +158,10 @@ OWN_FLAGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {  # as above
         "group_name": {"options_list": ["--name", "-n"], "help": "Its name."},
     },
     "workspace show": {"workspace": {"options_list": ["--name", "-n"], "help": "Its name."}},
+    "diff": {
+        "left": {"options_list": [], "metavar": "LEFT", "help": "A folder or file of YAML, or workspace:NAME."},
+        "right": {"options_list": [], "metavar": "RIGHT", "help": "What to hold it against."},
+    },
     "env": {
         "config": {"help": "Write `config.json` for `MLClient.from_config` here.", "action": "store_true"},
         "words": {"options_list": [], "nargs": "*", "metavar": "-- COMMAND", "help": "Run it with the variables."},

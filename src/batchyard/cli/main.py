@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from batchyard.cli.rest import Server
 
 
+# As typed: a flag may be shortened and joined with its value.
+_FORMAT_FLAGS = ("-o", "--out", "--query")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code. argv: without the program's name; sys.argv's when None."""
     args = list(sys.argv[1:] if argv is None else argv)
@@ -64,6 +68,7 @@ class BatchyardCLI(CLI):  # type: ignore[misc]  # knack is untyped
         self.settings = settings
         self.is_debug = "--debug" in args
         self.scope_flags: dict[str, str] = {}
+        self.is_format_asked = any(arg.startswith(_FORMAT_FLAGS) for arg in args)
         self._open_server = open_server
         self.server: Server | None = None
         super().__init__(
@@ -134,8 +139,14 @@ def _open_server(cli: BatchyardCLI) -> Server:
         flags.get("workspace_name") or cli.config.get("defaults", "workspace", DEFAULT_SCOPE.workspace),
     )
     connect = functools.partial(embedded.connect, cli.settings, say=cli.say)
-    shows_progress = not cli.only_show_errors
-    return Server(connect, scope=scope, settings=cli.settings, say=cli.say, shows_progress=shows_progress)
+    return Server(
+        connect,
+        scope=scope,
+        settings=cli.settings,
+        say=cli.say,
+        shows_progress=not cli.only_show_errors,
+        is_format_asked=cli.is_format_asked,
+    )
 
 
 def _add_scope_flags(_: Any, *, arg_group: Any) -> None:

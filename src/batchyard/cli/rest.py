@@ -81,6 +81,7 @@ class Server:
         transport: httpx2.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
         shows_progress: bool = True,
+        is_format_asked: bool = False,
     ) -> None:
         self.scope = scope
         self.settings = settings
@@ -88,6 +89,8 @@ class Server:
         self.sleep = sleep
         #: False under `--only-show-errors`.
         self.shows_progress = shows_progress
+        #: Whether the user said how the result is to be printed, so that a command with a text of its own gives JSON.
+        self.is_format_asked = is_format_asked
         #: What the command ends with although it gave a result, such as a job that was followed and failed.
         self.exit_code = 0
         self._connect = connect

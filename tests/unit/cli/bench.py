@@ -173,4 +173,5 @@ class Terminal:
             transport=httpx2.MockTransport(self.azure.handle),
             sleep=self.waits.append,
             shows_progress=not cli.only_show_errors,
+            is_format_asked=cli.is_format_asked,
         )

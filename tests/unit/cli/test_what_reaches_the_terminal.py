@@ -93,6 +93,7 @@ def test_a_table_on_a_terminal_cannot_steer_it_and_a_pipe_gets_every_sign(termin
 
 class _NoCommand:
     only_show_errors = False
+    is_format_asked = False
 
     @staticmethod
     def say(text):

@@ -1,0 +1,134 @@
+"""What a workspace holds, as one side of a comparison; only read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any  # JSON of the server's answers
+
+from batchyard.cli.asset import NEWEST_FIRST
+from batchyard.domain.resource_ids import parse_reference
+
+if TYPE_CHECKING:
+    from batchyard.cli.rest import Server
+    from batchyard.domain.differences import Fields, Side, Subject
+    from batchyard.wire.documents import Document
+
+_VERSIONED = (("model", "models"), ("environment", "environments"), ("data", "data"), ("component", "components"))
+#: Every workspace is born with these.
+_BORN_WITH = ("workspaceblobstore", "workspaceartifactstore")
+
+
+def side_of_workspace(server: Server) -> Side:
+    """Read everything that a workspace declares; archived versions and those without a name of their own are left out.
+
+    Raises: ServerError, 404 for a workspace that there is not.
+    """
+    from batchyard.domain.differences import Side
+    from batchyard.wire.comparisons import subjects_of
+
+    server.get(server.scope.arm_id)
+    subjects: dict[Subject, Fields] = {}
+    newest: dict[tuple[str, str], str] = {}
+    for noun, document in _documents(server):
+        subjects |= subjects_of(noun, document)
+    for noun, collection in _VERSIONED:
+        for document in _versions(server, noun, collection):
+            # Newest first, so the first one seen of each name.
+            newest.setdefault((noun, str(document["name"])), str(document["version"]))
+            subjects |= subjects_of(noun, document)
+    return Side(subjects, newest)
+
+
+def _documents(server: Server) -> Iterator[tuple[str, Document]]:
+    """Give the YAML documents of everything without versions."""
+    from batchyard.wire.computes import compute_from_arm, compute_to_yaml
+    from batchyard.wire.endpoints import endpoint_from_arm, endpoint_to_yaml
+
+    for arm in server.list_all(server.path("batchEndpoints")):
+        yield "batch-endpoint", endpoint_to_yaml(endpoint_from_arm(arm["name"], arm))
+        for deployment in server.list_all(server.path("batchEndpoints", arm["name"], "deployments")):
+            yield "batch-deployment", _deployment(server, deployment)
+    for arm in server.list_all(server.path("computes")):
+        yield "compute", compute_to_yaml(compute_from_arm(arm["name"], arm))
+    for arm in server.list_all(server.path("schedules"), listViewType="All"):
+        yield "schedule", _as_written(arm)
+    for arm in server.list_all(server.path("datastores")):
+        if arm["name"] not in _BORN_WITH:
+            yield "datastore", _as_written(arm)
+
+
+def _versions(server: Server, noun: str, collection: str) -> Iterator[Document]:
+    from batchyard.wire.data import data_yaml_from_arm
+    from batchyard.wire.environments import environment_yaml_from_arm
+    from batchyard.wire.models import model_yaml_from_arm
+
+    known: Mapping[str, Callable[[Mapping[str, Any]], Document]] = {
+        "model": model_yaml_from_arm,
+        "environment": _environment(environment_yaml_from_arm),
+        "data": data_yaml_from_arm,
+    }
+    to_document = known.get(noun, _component)
+    active_newest_first: dict[str, Any] = {"$orderBy": NEWEST_FIRST, "listViewType": "ActiveOnly"}
+    for container in server.list_all(server.path(collection), listViewType="ActiveOnly"):
+        path = server.path(collection, container["name"], "versions")
+        for arm in server.list_all(path, **active_newest_first):
+            if not arm["properties"].get("isAnonymous"):
+                yield to_document(arm)
+
+
+def _deployment(server: Server, arm: Mapping[str, Any]) -> Document:
+    """Give a deployment's document, with the content of what has no name of its own."""
+    from batchyard.wire.comparisons import by_content
+    from batchyard.wire.deployments import deployment_yaml_from_arm
+    from batchyard.wire.environments import environment_yaml_from_arm
+    from batchyard.wire.models import model_yaml_from_arm
+
+    document = deployment_yaml_from_arm(arm)
+    code = document.get("code_configuration")
+    if isinstance(code, dict) and (found := _asset(server, "codes", code.get("code"))) is not None:
+        properties = found["properties"]
+        # The client's own fingerprint where there is one: files of this machine are known by it as well.
+        fingerprint = (properties.get("properties") or {}).get("hash_sha256") or properties.get("sha256")
+        document["code_configuration"] = {**code, "code": by_content(str(fingerprint))}
+    for key, collection, to_document in (
+        ("model", "models", model_yaml_from_arm),
+        ("environment", "environments", _environment(environment_yaml_from_arm)),
+    ):
+        found = _asset(server, collection, document.get(key))
+        if found is not None and found["properties"].get("isAnonymous"):
+            inline = to_document(found)
+            document[key] = {name: value for name, value in inline.items() if name not in ("name", "version")}
+    return document
+
+
+def _asset(server: Server, collection: str, written: object) -> dict[str, Any] | None:
+    reference = parse_reference(written) if isinstance(written, str) else None
+    if reference is None or reference.version is None:
+        return None
+    answer = server.find(server.path(collection, reference.name, "versions", reference.version))
+    return None if answer is None else answer.body
+
+
+def _environment(to_document: Callable[[Mapping[str, Any]], Document]) -> Callable[[Mapping[str, Any]], Document]:
+    """Read an environment so that its conda file of one line is not taken for a path."""
+
+    def read(arm: Mapping[str, Any]) -> Document:
+        document = to_document(arm)
+        text = document.get("conda_file")
+        return {**document, "conda_file": f"{text}\n"} if isinstance(text, str) else document
+
+    return read
+
+
+def _component(arm: Mapping[str, Any]) -> Document:
+    from batchyard.wire.assets import version_cli
+
+    properties = arm["properties"]
+    own = {key: properties.get(key) for key in ("description", "tags", "properties")}
+    named = version_cli(arm)
+    return {**own, **(properties.get("componentSpec") or {}), "name": named["name"], "version": named["version"]}
+
+
+def _as_written(arm: Mapping[str, Any]) -> Document:
+    """Give a resource whose definition is kept to the letter."""
+    return {**arm["properties"], "name": arm["name"]}

@@ -1,0 +1,95 @@
+"""`batchyard diff` with real servers: a workspace against the files it was made from, and against another home."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.server_home import ServerHome
+
+SCRIPT = "def run(mini_batch):\n    return mini_batch\n"
+SECRET, OTHER = "hunter2-3f9a", "correct-horse-42"
+DEPLOYMENT = "batch-deployment/scores/blue"
+
+
+@pytest.fixture
+def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerHome]:
+    home = ServerHome(tmp_path_factory.mktemp("twin"))
+    try:
+        yield home
+    finally:
+        home.end()
+
+
+def test_a_workspace_equals_the_files_it_was_made_from_until_either_changes(own_home: ServerHome) -> None:
+    declare(own_home, "yaml")
+    make(own_home, "yaml")
+    same = own_home.run("diff", "workspace", "yaml")
+    assert (same.stdout, same.stderr) == ("", "")
+    own_home.file("yaml/blue.yml", blue(mini_batch_size=7))
+    assert lines(own_home, "workspace:default", "yaml") == [f"{DEPLOYMENT}  settings.mini_batch_size  10 → 7"]
+    own_home.file("yaml/blue.yml", blue())
+    own_home.file("yaml/code/score.py", SCRIPT + "\n# changed\n")
+    assert [line.split("  ")[1] for line in lines(own_home, "yaml", "workspace")] == ["code_configuration.code"]
+    own_home.file("yaml/code/score.py", SCRIPT)
+    own_home.run("compute", "update", "--name", "cpu", "--set", "max_instances=3")
+    assert lines(own_home, "workspace", "yaml") == ["compute/cpu  max_instances  3 → 2"]
+    missing = own_home.run("diff", "workspace:no-such-place", "yaml", exit_code=2)
+    assert "no-such-place" in missing.stderr
+
+
+def test_two_workspaces_are_equal_or_differ_in_the_one_field_that_was_changed(
+    own_home: ServerHome, twin: ServerHome
+) -> None:
+    for home in (own_home, twin):
+        declare(home, "yaml")
+        make(home, "yaml")
+    there = f"workspace:default@{twin.home}"
+    same = own_home.run("diff", "workspace", there)
+    assert (same.stdout, same.stderr) == ("", "")
+    update = ("batch-deployment", "update", "-e", "scores", "-n", "blue", "--set")
+    twin.run(*update, "settings.retry_settings.timeout=31")
+    assert lines(own_home, "workspace", there) == [f"{DEPLOYMENT}  settings.retry_settings.timeout  30 → 31"]
+    twin.run(*update, "settings.retry_settings.timeout=30", f"settings.environment_variables.API_TOKEN={OTHER}")
+    masked = "settings.environment_variables.API_TOKEN  (secret) → (another secret)"
+    assert lines(own_home, "workspace", there) == [f"{DEPLOYMENT}  {masked}"]
+    done = own_home.run("diff", "workspace", there, "-o", "json", "--debug", exit_code=1)
+    assert SECRET not in done.stdout + done.stderr
+    assert OTHER not in done.stdout + done.stderr
+    assert json.loads(done.stdout)[0]["is_secret"] is True
+
+
+def lines(home: ServerHome, left: str, right: str) -> list[str]:
+    return home.run("diff", left, right, exit_code=1).stdout.splitlines()
+
+
+def declare(home: ServerHome, folder: str) -> None:
+    home.file(f"{folder}/endpoint.yml", {"name": "scores", "defaults": {"deployment_name": "blue"}})
+    home.file(f"{folder}/cpu.yml", {"name": "cpu", "type": "amlcompute", "max_instances": 2})
+    home.file(f"{folder}/scorer.yml", {"name": "scorer", "type": "custom_model", "path": "model"})
+    home.file(f"{folder}/model/weights", "1")
+    home.file(f"{folder}/code/score.py", SCRIPT)
+    home.file(f"{folder}/blue.yml", blue())
+
+
+def blue(**settings: Any) -> dict[str, Any]:
+    return {
+        "name": "blue",
+        "endpoint_name": "scores",
+        "type": "model",
+        "model": "azureml:scorer@latest",
+        "code_configuration": {"code": "code", "scoring_script": "score.py"},
+        "environment": {"conda_file": {"dependencies": []}},
+        "compute": "azureml:cpu",
+        "settings": {"environment_variables": {"API_TOKEN": SECRET}, **settings},
+    }
+
+
+def make(home: ServerHome, folder: str) -> None:
+    home.run("compute", "create", "--file", f"{folder}/cpu.yml")
+    home.run("model", "create", "--file", f"{folder}/scorer.yml")
+    home.run("batch-endpoint", "create", "--name", "scores")
+    home.run("batch-deployment", "create", "--file", f"{folder}/blue.yml", "--set-default")
