@@ -115,14 +115,17 @@ class DatastorePath:
         return f"azureml://datastores/{self.datastore}/paths/{self.path}"
 
 
+_WORKSPACE = r"subscriptions/[^/]+/resourcegroups/[^/]+/(?:providers/[^/]+/)?workspaces/[^/]+/"
 _DATASTORE = re.compile(
-    r"azureml://(?:subscriptions/[^/]+/resourcegroups/[^/]+/(?:providers/[^/]+/)?workspaces/[^/]+/)?"
-    r"datastores/(?P<store>[^/]+)/paths/(?P<path>.*)",
+    rf"(?:azureml://(?:{_WORKSPACE})?|(?:azureml:)?/{_WORKSPACE})datastores/(?P<store>[^/]+)/paths/(?P<path>.*)",
     re.IGNORECASE | re.DOTALL,
 )
 
 
 def parse_datastore_uri(uri: str) -> DatastorePath | None:
-    """Read the short or the long `azureml://…/datastores/<d>/paths/<p>` form; None for anything else."""
+    """Read the short or the long `azureml://…/datastores/<d>/paths/<p>` form; None for anything else.
+
+    Also a datastore's ARM id with `/paths/<p>` behind it, which Azure's guides put together from `datastore show`.
+    """
     found = _DATASTORE.fullmatch(uri)
     return None if found is None else DatastorePath(found["store"], found["path"].lstrip("/"))

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
-
-from pydantic import BeforeValidator
 
 from batchyard.domain.deployments import Overrides
 from batchyard.domain.errors import Mistake
-from batchyard.domain.jobs import InputKind, InputSource, Invocation
+from batchyard.domain.jobs import InputKind, Invocation
 from batchyard.domain.names import file_name_mistake, name_mistake
-from batchyard.domain.resource_ids import DatastorePath, Scope, parse_arm_id, parse_datastore_uri, parse_reference
+from batchyard.domain.resource_ids import DatastorePath, Scope, parse_arm_id, parse_datastore_uri
+from batchyard.wire.invocation_inputs import KINDS, ONE_INPUT, DatasetArm, InputArm, KindWord, source_from_arm
 from batchyard.wire.mistakes import merged, shown
 from batchyard.wire.overrides import (
     InvokeExtras,
@@ -45,13 +43,7 @@ __all__ = [
     "overrides_from_set",
 ]
 
-_KINDS = {"urifolder": InputKind.FOLDER, "urifile": InputKind.FILE}
-_ARM_KINDS = {InputKind.FOLDER: "UriFolder", InputKind.FILE: "UriFile"}
-_DATA_URI = (
-    "azureml://datastores/NAME/paths/PATH, a data asset as azureml:NAME:VERSION, a file's https:// URL, "
-    "or file:///PATH for the owner of an embedded server"
-)
-_ONE_INPUT = "exactly one data input of type uri_folder or uri_file"
+_ARMKINDS = {InputKind.FOLDER: "UriFolder", InputKind.FILE: "UriFile"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +66,8 @@ class InvokeFile:
     notes: tuple[str, ...] = ()
 
 
-def _kind(value: object) -> str:
-    """Read a type however it is cased (UriFolder, uri_folder); other types stay, to be refused with their name."""
-    return str(value).replace("_", "").replace("-", "").lower()
-
-
-_Kind = Annotated[str, BeforeValidator(_kind)]
-
-
-class _Input(ArmShape):
-    job_input_type: _Kind | None = None
-    uri: Text | None = None
-
-
 class _Output(ArmShape):
-    job_output_type: _Kind | None = None
+    job_output_type: KindWord | None = None
     uri: Text | None = None
 
 
@@ -102,7 +81,9 @@ class _Inner(ArmShape):
 
 
 class _Properties(OverridesArm):
-    input_data: dict[str, _Input] | None = None
+    input_data: dict[str, InputArm] | None = None
+    # Azure: what bodies had in the place of inputData before 2022; the REST samples still send it.
+    dataset: DatasetArm | None = None
     output_data: dict[str, _Output] | None = None
     output_dataset: _OutputDataset | None = None
     name: Text | None = None
@@ -117,7 +98,7 @@ class InvocationBody(ArmShape):
 
 
 class _InputYaml(YamlShape):
-    type: _Kind | None = None
+    type: KindWord | None = None
     path: Text | None = None
     mode: NoEffect = None
     # A literal's value, which only pipeline deployments take.
@@ -125,7 +106,7 @@ class _InputYaml(YamlShape):
 
 
 class _OutputYaml(YamlShape):
-    type: _Kind | None = None
+    type: KindWord | None = None
     path: Text | None = None
     mode: NoEffect = None
 
@@ -150,7 +131,7 @@ def invocation_from_body(
     shape, mistakes = read_shape(InvocationBody, body)
     given = shape.properties or _Properties()
     found: list[Mistake] = []
-    source = _source(given.input_data or {}, found)
+    source = source_from_arm(given.input_data, given.dataset, scope, found)
     output_path, output_is_file = _output(given, scope, found)
     overrides, override_mistakes = overrides_from_arm(given)
     if given.name:
@@ -174,7 +155,7 @@ def invocation_from_body(
 
 def invocation_to_body(invocation: Invocation) -> dict[str, object]:
     """Give the body that the command line POSTs; deployment and request id go in headers."""
-    kind = _ARM_KINDS[invocation.source.kind]
+    kind = _ARMKINDS[invocation.source.kind]
     properties: dict[str, object] = {
         "inputData": {kind: {"jobInputType": kind, "uri": invocation.source.uri}},
         **overrides_to_arm(invocation.overrides),
@@ -200,7 +181,7 @@ def invoke_file_from_yaml(document: Mapping[str, object]) -> InvokeFile:
     kind, path = _input_of_file(inputs, found) if inputs else (InputKind.FOLDER, None)
     surplus = _surplus(outputs, field="outputs")
     for name, output in outputs.items():
-        if output.type is not None and output.type not in _KINDS:
+        if output.type is not None and output.type not in KINDS:
             found.append(Mistake(f"outputs.{name}.type", shown(output.type), "uri_folder or uri_file"))
     output = next(iter(outputs.values()), _OutputYaml())
     overrides, extras, override_mistakes = read_overrides(shape)
@@ -221,41 +202,6 @@ def invoke_file_from_yaml(document: Mapping[str, object]) -> InvokeFile:
     )
 
 
-def _source(inputs: Mapping[str, _Input], found: list[Mistake]) -> InputSource:
-    """Read the one data input; its name is ignored (Azure: C.13)."""
-    field = "properties.inputData"
-    if len(inputs) != 1:
-        found.append(Mistake(field, ", ".join(sorted(inputs)) or "nothing", _ONE_INPUT))
-        return InputSource(InputKind.FOLDER, "")
-    name, given = next(iter(inputs.items()))
-    kind = _KINDS.get(given.job_input_type or "urifolder")
-    if kind is None:
-        allowed = "UriFolder or UriFile"
-        remedy = "Literals are for pipeline deployments, which this version does not support."
-        kind = InputKind.FOLDER
-        is_literal = given.job_input_type == "literal"
-        text = shown(given.job_input_type)
-        found.append(Mistake(f"{field}.{name}.jobInputType", text, allowed, remedy if is_literal else ""))
-    elif not _is_data_uri(given.uri or ""):
-        found.append(Mistake(f"{field}.{name}.uri", shown(given.uri or None), _DATA_URI, _data_remedy(given.uri or "")))
-    return InputSource(kind, given.uri or "")
-
-
-def _is_data_uri(uri: str) -> bool:
-    if parse_datastore_uri(uri) is not None or uri.startswith(("file:///", "https://", "http://")):
-        return True
-    named = parse_reference(uri) if uri.startswith(("azureml:", "/")) else None
-    return named is not None and named.kind in ("", "data") and (named.version or named.label) is not None
-
-
-def _data_remedy(uri: str) -> str:
-    if parse_arm_id(uri) is not None or uri.startswith("azureml:"):
-        return "A data asset is named with its version: azureml:NAME:VERSION or azureml:NAME@latest."
-    if uri.startswith(("wasbs://", "abfss://")):
-        return "Storage accounts are not read by this version; download the files and give their folder."
-    return ""
-
-
 def _output(given: _Properties, scope: Scope, found: list[Mistake]) -> tuple[DatastorePath | None, bool]:
     """Read where the output goes: (path, whether it is the file itself); None for the default place."""
     outputs = given.output_data or {}
@@ -269,7 +215,7 @@ def _output(given: _Properties, scope: Scope, found: list[Mistake]) -> tuple[Dat
 
 def _target(output: _Output, field: str, found: list[Mistake]) -> tuple[DatastorePath | None, bool]:
     kind = output.job_output_type
-    if kind is not None and kind not in _KINDS:
+    if kind is not None and kind not in KINDS:
         found.append(Mistake(f"{field}.jobOutputType", shown(kind), "UriFile or UriFolder"))
     if not output.uri:
         return None, False
@@ -304,10 +250,10 @@ def _dataset_output(dataset: _OutputDataset, scope: Scope, found: list[Mistake])
 
 def _input_of_file(inputs: Mapping[str, _InputYaml], found: list[Mistake]) -> tuple[InputKind, str | None]:
     if len(inputs) != 1:
-        found.append(Mistake("inputs", ", ".join(sorted(inputs)), _ONE_INPUT))
+        found.append(Mistake("inputs", ", ".join(sorted(inputs)), ONE_INPUT))
         return InputKind.FOLDER, None
     name, given = next(iter(inputs.items()))
-    kind = _KINDS.get(given.type or "urifolder")
+    kind = KINDS.get(given.type or "urifolder")
     if kind is None or given.default is not None:
         remedy = "Literals are for pipeline deployments, which this version does not support."
         found.append(Mistake(f"inputs.{name}.type", shown(given.type), "uri_folder or uri_file", remedy))

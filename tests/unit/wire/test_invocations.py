@@ -341,3 +341,77 @@ def test_null_for_a_key_that_cannot_be_overridden_is_a_mistake() -> None:
     with pytest.raises(InvalidInput) as caught:
         overrides_from_set(["mini_bach_size=null", "retry_settings.max_retry=2"])
     assert _told(caught).keys() == {"mini_bach_size", "retry_settings.max_retry"}
+
+
+def _dataset(kind: str, **rest: object) -> InputSource:
+    return _read({"dataset": {"dataInputType": kind, **rest}}).source
+
+
+def test_the_data_url_of_older_bodies_is_read() -> None:
+    assert _dataset("DataUrl", Path=URI) == SOURCE
+    assert _dataset("dataUrl", path="https://example.org/a.csv") == InputSource(
+        InputKind.FILE, "https://example.org/a.csv"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "uri"),
+    [
+        ({"dataInputType": "DatasetVersion", "datasetName": "n", "datasetVersion": 2}, "azureml:n:2"),
+        ({"DataInputType": "DatasetVersion", "DatasetName": "n"}, "azureml:n@latest"),
+        ({"dataInputType": "DatasetId", "datasetId": f"{WS}/datasets/n/versions/2"}, f"{WS}/data/n/versions/2"),
+        (
+            {"dataInputType": "DatasetId", "datasetId": f"azureml:{WS}/data/n/versions/2"},
+            f"azureml:{WS}/data/n/versions/2",
+        ),
+        ({"dataInputType": "DatasetId", "datasetId": "azureml:n:2"}, "azureml:n:2"),
+    ],
+)
+def test_a_registered_dataset_of_older_bodies_is_a_data_asset(given: dict[str, object], uri: str) -> None:
+    assert _read({"dataset": given}).source == InputSource(InputKind.FOLDER, uri)
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "expected"),
+    [
+        ({"dataInputType": "DataUrl"}, "path", "azureml://datastores/NAME/paths/PATH"),
+        ({"dataInputType": "DatasetVersion"}, "datasetName", "the name of a data asset"),
+        ({"dataInputType": "DatasetVersion", "datasetName": "a/b"}, "datasetName", "a data asset"),
+        ({"dataInputType": "DatasetId", "datasetId": "0a1b"}, "datasetId", "a data asset"),
+        ({"dataInputType": "Tabular"}, "dataInputType", "DataUrl, DatasetVersion or DatasetId"),
+        ({}, "dataInputType", "DataUrl, DatasetVersion or DatasetId"),
+    ],
+)
+def test_what_is_wrong_in_an_older_body_is_told_at_its_place(given: object, field: str, expected: str) -> None:
+    assert expected in _mistakes({"dataset": given})[f"properties.dataset.{field}"]
+
+
+def test_an_older_body_has_no_inputs_of_today_beside_it() -> None:
+    told = _mistakes({**INPUT, "dataset": {"dataInputType": "DataUrl", "path": URI}})
+    assert told["properties.dataset"].endswith("found inputData beside it, expected one of them.")
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("azureml://locations/local/workspaces/default/data/n/versions/labels/latest", f"{WS}/data/n/labels/latest"),
+        ("azureml://locations/westeurope/workspaces/Default/data/n/versions/2", f"{WS}/data/n/versions/2"),
+        ("azureml://data/n/versions/2/", f"{WS}/data/n/versions/2"),
+        (f"{WS}/datastores/s/paths/a/b", "azureml://datastores/s/paths/a/b"),
+        (f"azureml:{WS}/datastores/s/paths/a/b", "azureml://datastores/s/paths/a/b"),
+    ],
+)
+def test_every_documented_form_of_a_data_uri_is_read(uri: str, expected: str) -> None:
+    assert _read({"inputData": {"n": {"jobInputType": "UriFolder", "uri": uri}}}).source.uri == expected
+
+
+def test_data_of_another_workspace_is_a_mistake() -> None:
+    uri = "azureml://locations/local/workspaces/other/data/n/versions/1"
+    told = _mistakes({"inputData": {"n": {"jobInputType": "UriFolder", "uri": uri}}})
+    assert "a data asset of workspace 'default'" in told["properties.inputData.n.uri"]
+
+
+def test_an_output_on_the_id_of_a_datastore_is_read() -> None:
+    uri = f"azureml:{WS}/datastores/x/paths/p/f.csv"
+    read = _read({**INPUT, "outputData": {"score": {"jobOutputType": "UriFile", "uri": uri}}})
+    assert (read.output_path, read.output_is_file) == (DatastorePath("x", "p/f.csv"), True)
