@@ -27,8 +27,8 @@ def configure(
     server: Server,
     *,
     defaults: list[list[str]] | None = None,
-    list_defaults: bool = False,  # noqa: ARG001  # Azure's flag; they are shown anyway
-) -> dict[str, str]:
+    list_defaults: bool = False,
+) -> dict[str, str] | list[dict[str, str]]:
     """Keep defaults such as group=local workspace=default output=table; an empty value forgets one. Shows them all."""
     from batchyard.cli.failures import UsageMistake
 
@@ -43,7 +43,22 @@ def configure(
         raise UsageMistake(f"output is {output!r}, must be one of {', '.join(OUTPUTS)}.")
     if pairs:
         kept.keep(dict(pairs))
-    return kept.all()
+    return _rows(kept) if list_defaults else kept.all()
+
+
+def _rows(kept: Defaults) -> list[dict[str, str]]:
+    """Give the defaults as `az configure --list-defaults` does, those of the scope that nobody has set among them."""
+    from batchyard.domain.resource_ids import DEFAULT_SCOPE
+
+    born = {
+        "group": DEFAULT_SCOPE.resource_group,
+        "workspace": DEFAULT_SCOPE.workspace,
+        "subscription": DEFAULT_SCOPE.subscription,
+    }
+    found = kept.all()
+    in_file = [{"name": name, "source": kept.config_path, "value": value} for name, value in found.items()]
+    rest = [{"name": name, "source": "batchyard", "value": value} for name, value in born.items() if name not in found]
+    return in_file + rest
 
 
 class Defaults:

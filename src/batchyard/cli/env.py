@@ -55,11 +55,13 @@ def _variables(server: Server) -> dict[str, str]:
             "BATCHYARD_URL points at a remote server, whose managed identity is not of this machine. "
             "Use `ClientSecretCredential` with the token as its secret (see docs/azure-sdk.md)."
         )
+    bundle = str(_bundle(home, Path(connection.ca_file)))
     return {
         "AZUREML_DEV_URL_MFE": connection.url,
         "IDENTITY_ENDPOINT": f"{connection.url}/msi/token",
         "IDENTITY_HEADER": _read(home / "identity-header"),
-        "REQUESTS_CA_BUNDLE": str(_bundle(home, Path(connection.ca_file))),
+        "REQUESTS_CA_BUNDLE": bundle,
+        "CURL_CA_BUNDLE": bundle,
     }
 
 

@@ -18,7 +18,7 @@ from batchyard.wire.deployment_files import (
 from batchyard.wire.deployment_settings import ARM_NAMES, SettingsArm, settings_of
 from batchyard.wire.envelopes import StoredMeta, arm_envelope
 from batchyard.wire.mistakes import merged, renamed, shown
-from batchyard.wire.operations import operation_log
+from batchyard.wire.operations import operation_log, own_properties
 from batchyard.wire.references import asset_reference, compute_name, reference_to_arm_id, short_form
 from batchyard.wire.settings_rendering import settings_cli_from_arm, settings_to_arm
 from batchyard.wire.shapes import ArmShape, Text, TextMap, raise_mistakes, read_shape
@@ -99,7 +99,7 @@ def deployment_from_arm(endpoint: str, name: str, body: Mapping[str, object]) ->
         settings=settings_of(given, instance_count=given.resources.instance_count if given.resources else None),
         description=given.description or "",
         tags=shape.tags or {},
-        properties=given.properties or {},
+        properties=own_properties(given.properties or {}),
     )
     ours = outline_mistakes(draft, has_model=draft.model is not None, code=draft.code)
     found = merged(renamed(found, _ARM_NAMES), renamed(ours, _ARM_NAMES))
@@ -214,7 +214,7 @@ def _yaml_keys(arm: Mapping[str, object]) -> dict[str, object]:
         "type": "model",
         "description": at(properties, "description"),
         "tags": mapping_at(arm, "tags"),
-        "properties": mapping_at(properties, "properties"),
+        "properties": own_properties(mapping_at(properties, "properties")),
         "model": short_form(at(properties, "model", "assetId")),
         "environment": short_form(at(properties, "environmentId")),
         "code_configuration": script if code else {},

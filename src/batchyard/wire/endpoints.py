@@ -11,6 +11,7 @@ from batchyard.domain.names import name_mistake
 from batchyard.domain.resource_ids import Scope
 from batchyard.wire.envelopes import StoredMeta, arm_envelope, iso
 from batchyard.wire.mistakes import merged, renamed, shown
+from batchyard.wire.operations import own_properties
 from batchyard.wire.shapes import (
     ArmShape,
     NoEffect,
@@ -86,7 +87,7 @@ def endpoint_from_arm(name: str, body: Mapping[str, object]) -> Endpoint:
         # Some clients send the deployment's whole ARM id.
         default_deployment=wanted.rsplit("/", 1)[-1] if wanted else None,
         tags=shape.tags or {},
-        properties=given.properties or {},
+        properties=own_properties(given.properties or {}),
     )
     raise_mistakes(f"Endpoint {name!r}", merged(mistakes, renamed(_mistakes(endpoint), _ARM_NAMES)))
     return endpoint
@@ -207,7 +208,7 @@ def endpoint_cli_from_arm(arm: Mapping[str, object]) -> dict[str, object]:
             "provisioning_state": at(arm, "properties", "provisioningState"),
             "location": at(arm, "location"),
             "tags": mapping_at(arm, "tags"),
-            "properties": mapping_at(arm, "properties", "properties"),
+            "properties": own_properties(mapping_at(arm, "properties", "properties")),
             "creation_context": creation_context(arm),
         }
     )

@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TypeVar
+
 from batchyard.domain.datastores import ARTIFACT_STORE, log_folder
 from batchyard.domain.resource_ids import DatastorePath, Scope
 from batchyard.wire.envelopes import iso
+from batchyard.wire.trees import mapping_at
+
+V = TypeVar("V")
+
+# Azure: by this name the answer to a PUT says, among the properties that users may add to, where to poll.
+_OPERATION_URI = "AzureAsyncOperationUri"
+
+
+def with_operation_uri(arm: Mapping[str, object], uri: str) -> dict[str, object]:
+    """Give a resource, as a PUT answers it, with the URL of the operation that the PUT began."""
+    properties = mapping_at(arm, "properties")
+    added = {**mapping_at(properties, "properties"), _OPERATION_URI: uri}
+    return {**arm, "properties": {**properties, "properties": added}}
+
+
+def own_properties(properties: Mapping[str, V]) -> dict[str, V]:
+    """Give a resource's properties without that URL: clients send back what they were answered."""
+    return {name: value for name, value in properties.items() if name != _OPERATION_URI}
 
 
 def operation_to_arm(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .bench import BASE, WS, Bench
+from .bench import BASE, INPUT, WS, Bench
 
 
 def test_an_invocation_is_answered_with_the_job_at_once(bench: Bench) -> None:
@@ -279,3 +279,47 @@ def test_a_queued_job_is_paused_at_once_continued_and_both_are_audited(bench: Be
         pauses, goes_on = tx.audit.list(action="jobs/pause"), tx.audit.list(action="jobs/continue")
     assert [(entry.reason, entry.details["status_after"]) for entry in pauses] == [("urgent job", "Paused")]
     assert len(goes_on) == 1
+
+
+def test_a_job_is_polled_below_the_scoring_uri_of_its_own_endpoint_alone(bench: Bench) -> None:
+    bench.ready()
+    bench.endpoint("other")
+    scoring = bench.client.get(f"{WS}/batchEndpoints/digits").json()["properties"]["scoringUri"].removeprefix(BASE)
+    job = bench.client.post(scoring, json={"properties": {"dataset": {"dataInputType": "DataUrl", "Path": INPUT}}})
+
+    polled = bench.client.get(f"{scoring}/{job.json()['name']}")
+    elsewhere = bench.client.get(f"{scoring.replace('digits', 'other')}/{job.json()['name']}")
+
+    assert (polled.status_code, polled.json()["properties"]["status"]) == (200, "Queued")
+    assert elsewhere.status_code == 404
+    assert "'other' has no job" in elsewhere.json()["error"]["message"]
+
+
+def test_a_comma_behind_the_last_entry_is_taken_and_one_in_a_text_is_kept(bench: Bench) -> None:
+    body = b'{"tags": {"a": "x,}", "b": "\\",]",}, "properties": {"authMode": "aadToken",\n },\t}'
+
+    made = bench.client.put(f"{WS}/batchEndpoints/trailing", content=body)
+
+    assert made.status_code == 201, made.text
+    assert made.json()["tags"] == {"a": "x,}", "b": '",]'}
+    for broken in (b'{"a": 1,,}', b'{"a": "x,}', b'{"' + b'\\"' * 200_000, b"{" + b"," * 200_000 + b"}"):
+        assert bench.client.put(f"{WS}/batchEndpoints/broken", content=broken).status_code == 400
+
+
+def test_a_put_says_where_to_poll_and_does_not_keep_it(bench: Bench) -> None:
+    bench.prerequisites()
+    endpoint = bench.client.put(f"{WS}/batchEndpoints/digits", json={"properties": {"properties": {"a": "b"}}}).json()
+    told = endpoint["properties"]["properties"]
+    again = bench.client.put(f"{WS}/batchEndpoints/digits", json=endpoint)
+    made = bench.deployment()
+    running = bench.client.get(made.json()["properties"]["properties"]["AzureAsyncOperationUri"]).json()["status"]
+    waiting = bench.client.get(made.headers["location"])
+    bench.provision()
+
+    assert bench.client.get(told["AzureAsyncOperationUri"]).json()["status"] == "Succeeded"
+    assert again.status_code == 200
+    assert bench.client.get(f"{WS}/batchEndpoints/digits").json()["properties"]["properties"] == {"a": "b"}
+    assert made.headers["azure-asyncoperation"] == made.json()["properties"]["properties"]["AzureAsyncOperationUri"]
+    assert (running, waiting.status_code, waiting.headers["location"]) == ("InProgress", 202, made.headers["location"])
+    done = bench.client.get(made.headers["location"], follow_redirects=True)
+    assert (done.json()["name"], done.json()["properties"]["provisioningState"]) == ("blue", "Succeeded")

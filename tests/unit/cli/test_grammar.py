@@ -154,6 +154,18 @@ def test_configured_defaults_are_kept_in_the_home_and_used(tmp_path, terminal):
     assert terminal.home.stat().st_mode & 0o777 == 0o700
 
 
+def test_defaults_are_listed_as_azure_lists_them(terminal):
+    terminal.run("configure", "--defaults", "workspace=w2")
+
+    rows = terminal.json("configure", "-l")
+
+    assert {row["name"]: row["value"] for row in rows if row["name"] != "subscription"} == {
+        "workspace": "w2",
+        "group": "local",
+    }
+    assert {row["name"]: row["source"] for row in rows}["group"] == "batchyard"
+
+
 def test_an_unknown_default_is_a_usage_mistake(terminal):
     assert terminal.run("configure", "--defaults", "colour=red") == 2
     assert "colour" in terminal.err

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse, Response
 
 from batchyard.api.answers import deleted, meta_of, resource
 from batchyard.api.bodies import Body
-from batchyard.api.operations import operation_headers
+from batchyard.api.operations import operation_headers, operation_uri
 from batchyard.api.paging import WantedPage, page_answer
 from batchyard.api.reasons import ReasonsIn
 from batchyard.api.rooms import BaseUrl, CallerIn, IfMatch, RoomsIn
@@ -18,6 +18,7 @@ from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.domain.resource_ids import Scope
 from batchyard.ports.records import Stored, Transaction
 from batchyard.wire.deployments import deployment_from_arm, deployment_to_arm
+from batchyard.wire.operations import with_operation_uri
 
 router = APIRouter()
 _LONGEST_REVISION = 9
@@ -71,6 +72,7 @@ def put_deployment(
             ticket=why.ticket,
         )
         arm = _arm(tx, caller, rooms.scope, stored)
+    arm = with_operation_uri(arm, operation_uri(base_url, rooms.scope, operation))
     return resource(arm, stored, is_put=True, headers=operation_headers(base_url, rooms.scope, operation))
 
 

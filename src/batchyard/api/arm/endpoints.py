@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse, Response
 from batchyard.api.answers import deleted, meta_of, resource
 from batchyard.api.arm_paths import INVOKE
 from batchyard.api.bodies import Body
+from batchyard.api.operations import operation_uri
 from batchyard.api.paging import WantedPage, page_answer
 from batchyard.api.reasons import ReasonsIn
 from batchyard.api.rooms import BaseUrl, CallerIn, IfMatch, RoomsIn
@@ -18,6 +19,7 @@ from batchyard.domain.endpoints import DefaultChange, Endpoint
 from batchyard.domain.resource_ids import Scope
 from batchyard.ports.records import Stored, Transaction
 from batchyard.wire.endpoints import endpoint_from_arm, endpoint_to_arm
+from batchyard.wire.operations import with_operation_uri
 
 router = APIRouter()
 
@@ -53,6 +55,7 @@ def put_endpoint(
             tx, caller, endpoint, now=rooms.clock(), if_match=if_match, reason=why.reason, ticket=why.ticket
         )
         arm = _whole_arm(tx, caller, rooms.scope, stored, base_url)
+    arm = with_operation_uri(arm, operation_uri(base_url, rooms.scope, None))
     return resource(arm, stored, is_put=True)
 
 

@@ -1,4 +1,4 @@
-"""Invoke an endpoint: the job is there, and answered with 201, before anything is scored."""
+"""The scoring URI: a POST invokes the endpoint, and the jobs it made are polled below it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from batchyard.api.bodies import Body
 from batchyard.api.reasons import ReasonsIn
 from batchyard.api.rooms import CallerIn, RoomsIn, header_text
 from batchyard.control import jobs
+from batchyard.domain.errors import NotFound
 from batchyard.domain.routing import STALE
 from batchyard.wire.invocations import invocation_from_body
-from batchyard.wire.jobs import invoke_answer
+from batchyard.wire.jobs import invoke_answer, job_to_arm
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ router = APIRouter()
 def invoke(
     endpoint: str, request: Request, body: Body, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn
 ) -> JSONResponse:
-    """Make a job; the same `repeatability_request-id` gives the same job again."""
+    """Make a job, and answer before anything is scored; the same `repeatability_request-id` gives the same job."""
     deployment = header_text(request, "azureml-model-deployment") or None
     request_id = header_text(request, "repeatability_request-id") or None
     invocation = invocation_from_body(endpoint, deployment, request_id, body, rooms.scope)
@@ -47,3 +48,13 @@ def invoke(
         told = {"endpoint": endpoint, "named": deployment, "deployment": job.spec.deployment, "job": job.name}
         log.warning("deployment named by a stale header; routed to the default", extra=told)
     return JSONResponse(invoke_answer(rooms.scope, job), 201)
+
+
+@router.get("/batchEndpoints/{endpoint}/jobs/{name}")
+def show_job(endpoint: str, name: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
+    """Show a job of this endpoint. # Azure: its REST samples poll `SCORING_URI/JOB` with the token for scoring."""
+    with rooms.records.reading() as tx:
+        job = jobs.get(tx, caller, name)
+    if job.spec.endpoint != endpoint:
+        raise NotFound(f"The endpoint {endpoint!r} has no job {name!r}.")
+    return JSONResponse(job_to_arm(rooms.scope, job))
