@@ -31,6 +31,7 @@ _SPELLINGS = {
         "deployments",
         "details",
         "environments",
+        "experimentids",
         "experiments",
         "jobs",
         "listSecrets",

@@ -64,14 +64,19 @@ def list_versions(
     to_cli: Callable[[Mapping[str, Any]], dict[str, object]],
 ) -> list[dict[str, object]]:
     """List the versions of one container, or all containers."""
-    if include_archived and archived_only:
-        raise UsageMistake("Give --include-archived or --archived-only, not both.")
-    view = "ArchivedOnly" if archived_only else "All" if include_archived else "ActiveOnly"
+    view = view_of(include_archived=include_archived, archived_only=archived_only)
     if name:
         path = server.path(collection, name, "versions")
         found = server.list_all(path, limit=limit, **{"$orderBy": NEWEST_FIRST, "listViewType": view})
         return [to_cli(arm) for arm in found]
     return [_container(arm) for arm in server.list_all(server.path(collection), limit=limit, listViewType=view)]
+
+
+def view_of(*, include_archived: bool, archived_only: bool) -> str:
+    """Give the view of a list that two flags ask for. Raises: UsageMistake for both at once."""
+    if include_archived and archived_only:
+        raise UsageMistake("Give --include-archived or --archived-only, not both.")
+    return "ArchivedOnly" if archived_only else "All" if include_archived else "ActiveOnly"
 
 
 def set_archived(server: Server, collection: str, name: str, version: str | None, *, is_archived: bool) -> None:

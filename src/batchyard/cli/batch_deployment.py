@@ -143,7 +143,7 @@ def list_jobs(server: Server, *, endpoint_name: str, name: str, max_results: int
     from batchyard.cli.job import jobs_of
 
     server.get(_path(server, endpoint_name, name))
-    return jobs_of(server, endpoint=endpoint_name, deployment=name, limit=max_results)
+    return jobs_of(server, {"endpoint": endpoint_name, "deployment": name}, limit=max_results)
 
 
 def _ready(server: Server, arm: Mapping[str, Any]) -> dict[str, object]:

@@ -110,7 +110,7 @@ def list_jobs(server: Server, *, name: str, max_results: int | None = None) -> A
     from batchyard.cli.job import jobs_of
 
     server.get(server.path("batchEndpoints", name))
-    return jobs_of(server, endpoint=name, limit=max_results)
+    return jobs_of(server, {"endpoint": name}, limit=max_results)
 
 
 def _stored(name: str, arm: Mapping[str, Any]) -> dict[str, object]:

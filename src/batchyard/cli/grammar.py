@@ -118,6 +118,10 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # argparse's own keywords
     "status": {"help": "Only jobs in this status."},
     "endpoint": {"help": "Only jobs of this endpoint."},
     "deployment": {"help": "Only jobs of this deployment."},
+    "tag": {"metavar": "NAME[=VALUE]", "help": "Only jobs with these tags; several must all be there.", **_MANY},
+    "created_from": {"metavar": "TIME", "help": "Only jobs made at this time or later: 2026-11-23T08:00, in UTC."},
+    "created_before": {"metavar": "TIME", "help": "Only jobs made before this time."},
+    "parent_job_name": {"options_list": ["--parent-job-name", "-p"], "help": "The steps of this job."},
     "max_results": {"options_list": ["--max-results", "-r"], "type": int, "help": "At most so many, newest first."},
     "all_results": {"help": "All of them.", "action": "store_true"},
     "include_archived": {"help": "Archived ones too.", "action": "store_true"},
@@ -162,6 +166,7 @@ OWN_FLAGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {  # as above
         "left": {"options_list": [], "metavar": "LEFT", "help": "A folder or file of YAML, or workspace:NAME."},
         "right": {"options_list": [], "metavar": "RIGHT", "help": "What to hold it against."},
     },
+    "job list": {"compute": {"help": "Only jobs on this compute."}},
     "env": {
         "config": {"help": "Write `config.json` for `MLClient.from_config` here.", "action": "store_true"},
         "words": {"options_list": [], "nargs": "*", "metavar": "-- COMMAND", "help": "Run it with the variables."},

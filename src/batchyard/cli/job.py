@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any  # JSON of the server's answers
 
@@ -15,7 +16,20 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     Command("job show", "show", output.jobs),
-    Command("job list", "list_", output.jobs),
+    Command(
+        "job list",
+        "list_",
+        output.jobs,
+        example=("Find failed jobs of a team.", "batchyard job list --status Failed --tag team=vision -o table"),
+    ),
+    Command(
+        "job update",
+        "update",
+        output.jobs,
+        example=("Tag a job.", "batchyard job update -n JOB --set tags.team=vision display_name='First try'"),
+    ),
+    Command("job archive", "archive"),
+    Command("job restore", "restore"),
     Command("job stream", "stream"),
     Command(
         "job logs",
@@ -79,12 +93,65 @@ def list_(
     status: str | None = None,
     endpoint: str | None = None,
     deployment: str | None = None,
+    compute: str | None = None,
+    tag: list[list[str]] | None = None,
+    created_from: str | None = None,
+    created_before: str | None = None,
+    parent_job_name: str | None = None,
+    include_archived: bool = False,
+    archived_only: bool = False,
     max_results: int = _MOST,
     all_results: bool = False,
 ) -> Any:
-    """List jobs, newest first: 50 of them unless told otherwise."""
-    limit = None if all_results else max_results
-    return jobs_of(server, status=status, endpoint=endpoint, deployment=deployment, limit=limit)
+    """List jobs, newest first: 50 of them unless told otherwise. The server filters; all filters hold at once."""
+    from batchyard.cli.asset import view_of
+
+    filters: dict[str, str | list[str] | None] = {
+        "status": status,
+        "endpoint": endpoint,
+        "deployment": deployment,
+        "compute": compute,
+        "tag": [text for group in tag or () for text in group],
+        "createdFrom": created_from,
+        "createdBefore": created_before,
+    }
+    view = view_of(include_archived=include_archived, archived_only=archived_only)
+    if parent_job_name is None:
+        return jobs_of(server, {**filters, "listViewType": view}, limit=None if all_results else max_results)
+    if any(filters.values()):
+        raise UsageMistake("--parent-job-name lists the steps of one job; filters cannot go with it.")
+    return _children(server, parent_job_name)
+
+
+def update(
+    server: Server, *, name: str, sets: list[list[str]] | None = None, reason: str = "", ticket: str = ""
+) -> Any:
+    """Change display name, description, tags or properties of a job; what is not named stays."""
+    from batchyard.cli import documents
+    from batchyard.cli.reasons import change_headers
+    from batchyard.wire.job_edits import notes_to_document, run_patch
+    from batchyard.wire.jobs import job_cli_from_arm
+
+    before = notes_to_document(server.get(server.path("jobs", name)).body)
+    after = documents.patch_from(before, None, {}, sets)
+    patch = run_patch(name, before, after)
+    if patch:
+        headers = change_headers(reason, ticket)
+        server.request("PATCH", _run(server, name), body=patch, headers=headers, is_repeatable=True)
+    done = server.get(server.path("jobs", name)).body
+    for line in documents.differences(before, notes_to_document(done)) if patch else ["Nothing to change."]:
+        server.say(line)
+    return job_cli_from_arm(done)
+
+
+def archive(server: Server, *, name: str, reason: str = "", ticket: str = "") -> None:
+    """Hide a job from lists; everything of it stays, and it can still be named."""
+    _set_archived(server, name, is_archived=True, reason=reason, ticket=ticket)
+
+
+def restore(server: Server, *, name: str, reason: str = "", ticket: str = "") -> None:
+    """Show an archived job in lists again."""
+    _set_archived(server, name, is_archived=False, reason=reason, ticket=ticket)
 
 
 def stream(server: Server, *, name: str) -> None:
@@ -205,6 +272,23 @@ def download(
     return done
 
 
+def _set_archived(server: Server, name: str, *, is_archived: bool, reason: str, ticket: str) -> None:
+    from batchyard.cli.reasons import change_headers
+
+    headers = change_headers(reason, ticket)
+    server.request("PATCH", _run(server, name), body={"hidden": is_archived}, headers=headers, is_repeatable=True)
+
+
+def _run(server: Server, name: str) -> str:
+    return f"/history/v1.0{server.path('runs', name)}"
+
+
+def _children(server: Server, name: str) -> list[dict[str, object]]:
+    from batchyard.wire.runs import run_cli_from_history
+
+    return [run_cli_from_history(run) for run in server.get(f"{_run(server, name)}/children").body["value"]]
+
+
 def _post(
     server: Server,
     name: str,
@@ -231,18 +315,12 @@ def _followed(server: Server, job: dict[str, Any], *, wait: bool, stream: bool) 
 
 
 def jobs_of(
-    server: Server,
-    *,
-    status: str | None = None,
-    endpoint: str | None = None,
-    deployment: str | None = None,
-    limit: int | None = None,
+    server: Server, filters: Mapping[str, str | list[str] | None], *, limit: int | None = None
 ) -> list[dict[str, object]]:
-    """Give jobs as `job show` does, newest first."""
+    """Give jobs as `job show` does, newest first. filters: parameters of the list; empty ones are left out."""
     from batchyard.wire.jobs import job_cli_from_arm
 
-    wanted = {"status": status, "endpoint": endpoint, "deployment": deployment}
-    params: dict[str, str | int] = {key: value for key, value in wanted.items() if value}
+    params: dict[str, Any] = {key: value for key, value in filters.items() if value}
     if limit is not None and limit < 1:
         raise UsageMistake(f"--max-results is {limit}, must be 1 or more.")
     if limit is not None:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("cli.batchyard.rest")
 
+# One parameter of a query; a list is sent as the same name several times.
+Param = str | int | list[str]
+
 API_VERSION = "2024-01-01-preview"
 # A server whose process was killed is back within a second or two; a caller should not notice.
 _PAUSES_S = (0.1, 0.3, 0.8, 1.6, 3.2)
@@ -116,11 +119,11 @@ class Server:
                 raise UsageMistake(f"{segment!r} cannot be a name: it must not be empty, '.' or '..', or hold a '/'.")
         return "/".join((self.scope.arm_id, *(quote(segment, safe="") for segment in segments)))
 
-    def get(self, path: str, **params: str | int) -> Answer:
+    def get(self, path: str, **params: Param) -> Answer:
         """Read one resource. Raises: ServerError, 404 included."""
         return self.request("GET", path, params=params)
 
-    def find(self, path: str, **params: str | int) -> Answer | None:
+    def find(self, path: str, **params: Param) -> Answer | None:
         """Read one resource, or None when there is none."""
         try:
             return self.get(path, **params)
@@ -139,7 +142,7 @@ class Server:
         if answer.status == 204:
             self.say(f"Nothing to delete: {unquote(path.rpartition('/')[2])!r} does not exist.")
 
-    def list_all(self, path: str, *, limit: int | None = None, **params: str | int) -> list[dict[str, Any]]:
+    def list_all(self, path: str, *, limit: int | None = None, **params: Param) -> list[dict[str, Any]]:
         """Read a list over all its pages, at most `limit` entries."""
         found: list[dict[str, Any]] = []
         answer = self.get(path, **params)
@@ -157,7 +160,7 @@ class Server:
         *,
         body: object = None,
         content: Callable[[], Iterator[bytes]] | None = None,
-        params: Mapping[str, str | int] | None = None,
+        params: Mapping[str, Param] | None = None,
         headers: Mapping[str, str] | None = None,
         is_repeatable: bool | None = None,
         is_signed: bool = False,
@@ -270,7 +273,7 @@ class Server:
         return Unreachable(f"The server at {connection.url} does not answer ({exc or type(exc).__name__}). {remedy}")
 
 
-def _query(path: str, params: Mapping[str, str | int] | None) -> Mapping[str, str | int] | None:
+def _query(path: str, params: Mapping[str, Param] | None) -> Mapping[str, Param] | None:
     # An absolute URL is the server's own, query included: it is followed as given.
     return (dict(params) if params else None) if "://" in path else {"api-version": API_VERSION, **(params or {})}
 

@@ -1,4 +1,4 @@
-"""Jobs: invoked, shown, listed, cancelled, paused, continued, resumed, retried."""
+"""Jobs: invoked, shown, listed, edited, cancelled, paused, continued, resumed, retried."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from batchyard.control import audit, invocations, registry, reruns
 from batchyard.domain.access import Action, Caller, authorise
 from batchyard.domain.deployments import Deployment, Overrides, given
 from batchyard.domain.errors import Conflict, NotFound, near_names
+from batchyard.domain.job_notes import JobEdit, changed_fields, edited, notes_of
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Invocation, Job, RerunKind, taken_up_again
 from batchyard.domain.routing import Route, route
@@ -99,6 +100,29 @@ def read_partial(tx: Transaction, caller: Caller, name: str) -> Job:
     if job.status is JobStatus.COMPLETED:
         raise Conflict(f"Job {name!r} is Completed: its output is whole. Download it without `--partial`.")
     return job
+
+
+def edit(
+    tx: Transaction, caller: Caller, name: str, change: JobEdit, *, now: float, reason: str = "", ticket: str = ""
+) -> Job:
+    """Change what is written on a job, or archive it, whatever its status; a change of nothing leaves no audit row.
+
+    Raises: Forbidden; NotFound.
+    """
+    authorise(caller, Action.JOB_WRITE)
+    before = _load(tx, name)
+    notes, after_notes = notes_of(before), edited(notes_of(before), change)
+    changed = changed_fields(notes, after_notes)
+    if not changed:
+        return before
+    after = tx.jobs.annotate(name, after_notes)
+    details = {
+        "changed": ", ".join(changed),
+        **({"is_archived": str(after.is_archived).lower()} if "is_archived" in changed else {}),
+    }
+    act = audit.Act(caller.name, Action.JOB_WRITE, now, reason, ticket, details)
+    audit.record(tx, act, audit.job_target(name), before=notes, after=after_notes)
+    return after
 
 
 def cancel(tx: Transaction, caller: Caller, name: str, *, now: float, reason: str = "", ticket: str = "") -> Job:

@@ -34,6 +34,7 @@ class Action(Enum):
     DEPLOYMENT_WRITE = "deployments/write"
     DEPLOYMENT_DELETE = "deployments/delete"
     JOB_READ = "jobs/read"
+    JOB_WRITE = "jobs/write"
     JOB_CANCEL = "jobs/cancel"
     JOB_RESUME = "jobs/resume"
     JOB_RETRY_FAILED = "jobs/retryFailed"

@@ -210,7 +210,7 @@ class Job:
 
     phases: name of each phase entered by this run -> when (queued, preparing, running, finalizing, ended).
     run: 1, and one more for each time it was taken up again, of which `reruns` tells, oldest first.
-    generation: of the output that is published; 0 while there is none.
+    generation: of the output that is published; 0 while there is none. is_archived: lists leave it out.
     pause_requested: it is to pause, and its owner is seeing to it.
     fence: grows with each owner. queue_reason: why it waits, "" when it does not.
     rate_items_s / eta_s: while running, from the engine; None when unknown. failures: in groups, without stacks.
@@ -241,6 +241,7 @@ class Job:
     properties: Mapping[str, str] = field(default_factory=dict)
     reruns: tuple[Rerun, ...] = ()
     generation: int = 0
+    is_archived: bool = False
 
     @property
     def settings(self) -> ExecutionSettings:

@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from batchyard.domain.audit import AuditEntry
 from batchyard.domain.failures import FailureReport
+from batchyard.domain.job_notes import JobNotes
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Counts, Job, JobError, Owner
 from batchyard.domain.resource_ids import Scope
@@ -109,11 +110,20 @@ class Documents(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs to list; None leaves a field open."""
+    """Which jobs to list; None leaves a field open.
+
+    statuses: any of them. tags: all of them, each with its value; None for any value. created_from, created_before:
+    seconds since the epoch, UTC; the first is included.
+    """
 
     endpoint: str | None = None
     deployment: str | None = None
+    compute: str | None = None
     statuses: frozenset[JobStatus] = frozenset()
+    tags: tuple[tuple[str, str | None], ...] = ()
+    created_from: float | None = None
+    created_before: float | None = None
+    is_archived: bool | None = None
 
 
 class Jobs(Protocol):
@@ -157,6 +167,9 @@ class Jobs(Protocol):
 
     def continue_paused(self, name: str, *, now: float) -> Job:
         """Queue a paused job again. Raises: NotFound; Conflict when it is not Paused (yet)."""
+
+    def annotate(self, name: str, notes: JobNotes) -> Job:
+        """Replace what people wrote on a job, whatever its status, and nothing else of it. Raises: NotFound."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from batchyard.domain.failures import FailureReport
+from batchyard.domain.job_notes import JobNotes, notes_of
 from batchyard.domain.job_states import FINAL, JobStatus
 from batchyard.domain.jobs import Counts, Job, JobError, JobSpec, Owner, Rerun
 from batchyard.records import codec
@@ -46,6 +47,17 @@ def owner_of(row: AnyRow) -> Owner | None:
     return None if row.owner_boot is None else Owner(row.owner_boot, row.owner_pid, row.owner_start)
 
 
+def notes_columns(notes: JobNotes) -> dict[str, object]:
+    """Give what people write on a job as columns."""
+    return {
+        "display_name": notes.display_name,
+        "description": notes.description,
+        "tags": codec.encode_mapping(notes.tags),
+        "properties": codec.encode_mapping(notes.properties),
+        "is_archived": notes.is_archived,
+    }
+
+
 def row_of(job: Job) -> dict[str, object]:
     """Give a new job as columns; the scope is the table's."""
     spec = job.spec
@@ -78,10 +90,7 @@ def row_of(job: Job) -> dict[str, object]:
         "listed_at": job.listed_at,
         "rate_items_s": job.rate_items_s,
         "eta_s": job.eta_s,
-        "display_name": job.display_name,
-        "description": job.description,
-        "tags": codec.encode_mapping(job.tags),
-        "properties": codec.encode_mapping(job.properties),
+        **notes_columns(notes_of(job)),
         "reruns": codec.encode_list(job.reruns),
         "generation": job.generation,
     }
@@ -116,4 +125,5 @@ def job_of(row: AnyRow, *, queue_reason: str = "") -> Job:
         properties=codec.decode_texts(row.properties),
         reruns=codec.decode_list(Rerun, row.reruns),
         generation=row.generation,
+        is_archived=row.is_archived,
     )

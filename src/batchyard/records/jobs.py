@@ -8,13 +8,15 @@ from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, upd
 
 from batchyard.domain.computes import admit
 from batchyard.domain.errors import Conflict, NotFound, near_names
+from batchyard.domain.job_notes import JobNotes
 from batchyard.domain.job_states import ENDS_AT_ONCE, FINAL, JobStatus, can_cancel, can_pause, check_transition
 from batchyard.domain.jobs import Job
 from batchyard.ports.records import JobFilter, Page
 from batchyard.records import codec
 from batchyard.records.admission import demand
 from batchyard.records.endings import ended
-from batchyard.records.job_rows import job_of, reservation, reserved_folder, row_of
+from batchyard.records.job_filters import wanted
+from batchyard.records.job_rows import job_of, notes_columns, reservation, reserved_folder, row_of
 from batchyard.records.paging import make_token, read_token
 from batchyard.records.tables import AnyRow, jobs
 
@@ -50,13 +52,7 @@ class JobTable:
 
     def list(self, which: JobFilter, *, limit: int = 50, token: str | None = None) -> Page[Job]:
         """Give jobs, newest first, with `queue_reason` where they are queued."""
-        query = select(jobs).where(jobs.c.scope == self._scope)
-        if which.endpoint is not None:
-            query = query.where(jobs.c.endpoint == which.endpoint)
-        if which.deployment is not None:
-            query = query.where(jobs.c.deployment == which.deployment)
-        if which.statuses:
-            query = query.where(jobs.c.status.in_(sorted(status.value for status in which.statuses)))
+        query = select(jobs).where(jobs.c.scope == self._scope, *wanted(which))
         if token is not None:
             query = query.where(jobs.c.id < read_token(token, int)[0])
         rows = self._connection.execute(query.order_by(jobs.c.id.desc()).limit(limit + 1)).all()
@@ -114,6 +110,10 @@ class JobTable:
             raise Conflict(f"Job {name!r} is {row.status}; only a Paused job can be continued.")
         phases = codec.encode_mapping(codec.decode_numbers(row.phases) | {"queued": now})
         return self._changed(row, {"status": JobStatus.QUEUED.value, "phases": phases})
+
+    def annotate(self, name: str, notes: JobNotes) -> Job:
+        """Replace what people wrote on a job, and nothing else of it."""
+        return self._changed(self._known(name), notes_columns(notes))
 
     def _known(self, name: str) -> AnyRow:
         row = self._one(jobs.c.name == name)

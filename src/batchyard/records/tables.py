@@ -157,6 +157,7 @@ jobs = Table(
     # How each run after the first came about and how the one before it ended: a JSON array, oldest first.
     Column("reruns", Text, nullable=False, server_default="[]"),
     Column("generation", Integer, nullable=False, server_default="0"),
+    Column("is_archived", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("scope", "name", name="jobs_name"),
     UniqueConstraint("scope", "endpoint", "request_id", name="jobs_request"),
     UniqueConstraint("scope", "reservation", name="jobs_reservation"),
@@ -164,6 +165,8 @@ jobs = Table(
 Index("jobs_folder", jobs.c.scope, jobs.c.reserved_folder)
 Index("jobs_listed", jobs.c.scope, jobs.c.endpoint, jobs.c.id)
 Index("jobs_status", jobs.c.scope, jobs.c.status, jobs.c.id)
+Index("jobs_compute", jobs.c.scope, jobs.c.compute, jobs.c.id)
+Index("jobs_archived", jobs.c.scope, jobs.c.is_archived, jobs.c.id)
 
 operations = Table(
     "operations",

@@ -85,10 +85,10 @@ def job_to_arm(
         "displayName": job.display_name or job.name,
         "description": job.description,
         "experimentName": spec.experiment_name,
-        "isArchived": False,
+        "isArchived": job.is_archived,
         "computeId": scope.child("computes", spec.compute),
         "services": {"Studio": {"jobServiceType": "Studio", "endpoint": studio_url or None}},
-        "tags": _tags(job),
+        "tags": shown_tags(job),
         "properties": dict(job.properties),
         "inputs": {"data": {"jobInputType": spec.source.kind.value, "uri": spec.source.uri, "mode": "ReadOnlyMount"}},
         # Azure: an output called `default` of type uri_folder would make the SDK ignore the log files (pitfall 9).
@@ -120,6 +120,7 @@ def job_cli_from_arm(arm: Mapping[str, object]) -> dict[str, object]:
             "display_name": at(properties, "displayName"),
             "description": at(properties, "description"),
             "experiment_name": at(properties, "experimentName"),
+            "is_archived": at(properties, "isArchived") is True,
             "services": mapping_at(properties, "services"),
             "tags": mapping_at(properties, "tags"),
             "properties": mapping_at(properties, "properties"),
@@ -140,6 +141,17 @@ def job_cli_from_arm(arm: Mapping[str, object]) -> dict[str, object]:
             "reruns": [_rerun_cli(rerun) for rerun in rows_at(ours, "reruns")],
         }
     )
+
+
+def shown_tags(job: Job) -> dict[str, str]:
+    """Give the job's tags with those that make the SDK look for the child's `score` output (pitfall 10)."""
+    return {
+        **job.tags,
+        "azureml.batchrun": "true",
+        "azureml.jobtype": "azureml.batchjob",
+        "azureml.endpointname": job.spec.endpoint,
+        "azureml.deploymentname": job.spec.deployment,
+    }
 
 
 def partial_answer(job: Job, *, snapshot: str, counts: Counts, rows_bytes: int | None) -> dict[str, object]:
@@ -170,17 +182,6 @@ def invoke_cli_from_arm(answer: Mapping[str, object]) -> dict[str, object]:
 def jobs_cli_from_arm(page: Mapping[str, object]) -> list[dict[str, object]]:
     """Give the rows of one page of jobs as `job list` prints them."""
     return [job_cli_from_arm(row) for row in rows_at(page, "value")]
-
-
-def _tags(job: Job) -> dict[str, str]:
-    """Give the job's tags with those that make the SDK look for the child's `score` output (pitfall 10)."""
-    return {
-        **job.tags,
-        "azureml.batchrun": "true",
-        "azureml.jobtype": "azureml.batchjob",
-        "azureml.endpointname": job.spec.endpoint,
-        "azureml.deploymentname": job.spec.deployment,
-    }
 
 
 def _ours(job: Job) -> dict[str, object]:

@@ -9,6 +9,7 @@ from batchyard.domain.jobs import Job
 from batchyard.domain.resource_ids import DatastorePath, Scope
 from batchyard.wire.envelopes import iso
 from batchyard.wire.jobs import child_job_name
+from batchyard.wire.trees import mapping_at, sorted_keys
 
 OUTPUT_NAME = "score"
 _ASSET_PREFIX = "azureml://jobs/"
@@ -32,6 +33,7 @@ def run_to_history(job: Job, *, is_child: bool) -> dict[str, object]:
         "runType": "azureml.StepRun" if is_child else "azureml.PipelineRun",
         "tags": tags,
         "properties": dict(job.properties),
+        "hidden": job.is_archived,
         "createdUtc": iso(job.created_at),
         "lastModifiedUtc": iso(max([job.created_at, *job.phases.values()])),
         "startTimeUtc": None if began is None else iso(began),
@@ -39,6 +41,21 @@ def run_to_history(job: Job, *, is_child: bool) -> dict[str, object]:
         "error": None if job.error is None else {"error": {"code": job.error.code, "message": job.error.message}},
         "outputs": _outputs(job),
     }
+
+
+def run_cli_from_history(run: Mapping[str, object]) -> dict[str, object]:
+    """Give what `job list --parent-job-name` prints of a step."""
+    names = {
+        "name": "runId",
+        "parent_job_name": "parentRunId",
+        "display_name": "displayName",
+        "status": "status",
+        "experiment_name": "experimentName",
+        "created_at": "createdUtc",
+        "start_time": "startTimeUtc",
+        "end_time": "endTimeUtc",
+    }
+    return sorted_keys({**{name: run.get(key) for name, key in names.items()}, "tags": mapping_at(run, "tags")})
 
 
 def rundata_to_history(job: Job, *, is_child: bool) -> dict[str, object]:

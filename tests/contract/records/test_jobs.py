@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
 from batchyard.domain.computes import Compute
 from batchyard.domain.deployments import Overrides
 from batchyard.domain.errors import Conflict, InvalidInput, NotFound
+from batchyard.domain.job_notes import JobNotes, notes_of
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Counts, ErrorClass, Job, JobError, Owner, RerunKind, taken_up_again
-from batchyard.ports.records import JobChange, JobFilter, Key, Kind, Records, Transaction
+from batchyard.ports.records import JobChange, JobFilter, Key, Kind, Progress, Records, Transaction
 from batchyard.records.database import DatabaseRecords
 
 MakeJob = Callable[..., Job]
 Owners = tuple[Owner, Owner]
+NOTES = [field.name for field in fields(JobNotes)]
 
 
 def add(records: Records, *jobs: Job, cpus: int = 2) -> None:
@@ -420,3 +422,79 @@ def test_a_retry_that_is_cancelled_while_it_is_queued_or_cannot_start_is_undone_
     assert gone.reruns[-1].undone is not None
     assert gone.reruns[-1].undone.error is not None
     assert gone.reruns[-1].undone.error.code == "ComputeGone"
+
+
+def test_notes_are_replaced_and_nothing_else_of_a_job(
+    records: DatabaseRecords, make_job: MakeJob, owners: Owners
+) -> None:
+    add(records, make_job("one"), make_job("two"))
+    with records.writing() as tx:
+        running = start(tx, owners[0])
+        before = tx.jobs.get("one")
+        notes = JobNotes("Õne", "two\nlines", {"team": "y"}, {"p": "q"}, is_archived=True)
+        after = tx.jobs.annotate("one", notes)
+    assert before is not None
+    assert notes_of(after) == notes
+    assert replace(before, **{name: getattr(after, name) for name in NOTES}) == after
+    with records.writing() as tx:
+        tx.job_leases.renew("one", fence=running.fence, owner=owners[0], lease_s=60, progress=Progress())
+        assert tx.jobs.get("one") == after
+        two = tx.jobs.get("two")
+    assert two is not None
+    assert notes_of(two) == JobNotes(tags={"team": "x"})
+    with pytest.raises(NotFound, match="'three'"), records.writing() as tx:
+        tx.jobs.annotate("three", notes)
+
+
+@pytest.mark.parametrize(
+    ("which", "expected"),
+    [
+        (JobFilter(compute="gpu"), ["three"]),
+        (JobFilter(created_from=200.0), ["three", "two"]),
+        (JobFilter(created_before=200.0), ["one"]),
+        (JobFilter(created_from=150.0, created_before=300.0), ["two"]),
+        (JobFilter(is_archived=False), ["three", "one"]),
+        (JobFilter(is_archived=True), ["two"]),
+        (JobFilter(compute="cpu", created_from=200.0, is_archived=False), []),
+    ],
+)
+def test_jobs_are_found_by_compute_time_and_whether_they_are_archived(
+    records: DatabaseRecords, make_job: MakeJob, which: JobFilter, expected: list[str]
+) -> None:
+    two = replace(make_job("two", created_at=200.0), is_archived=True)
+    add(records, make_job("one"), two, make_job("three", compute="gpu", created_at=300.0))
+    with records.reading() as tx:
+        assert [job.name for job in tx.jobs.list(which).items] == expected
+
+
+@pytest.mark.parametrize(
+    ("tags", "wanted", "is_found"),
+    [
+        ({"team": "x"}, [("team", "x")], True),
+        ({"a": "b", "team": "x", "z": ""}, [("team", "x")], True),
+        ({"a": "b", "team": "x", "z": ""}, [("team", None), ("z", "")], True),
+        ({"team": "x"}, [("team", "x"), ("a", None)], False),
+        ({"team": "xy"}, [("team", "x")], False),
+        ({"Team": "x"}, [("team", "x")], False),
+        ({"team": "X"}, [("team", "x")], False),
+        ({'a"team': "x"}, [("team", "x")], False),
+        ({'a,"team': "x"}, [("team", "x")], False),
+        ({'{"team': "x"}, [("team", "x")], False),
+        ({"a": ',"team":"x"'}, [("team", "x")], False),
+        ({"a": "team"}, [("team", None)], False),
+        ({"te%m": "x"}, [("te%m", "x")], True),
+        ({"team": "x"}, [("te%m", "x"), ("t__m", None)], False),
+        ({"tëam\\": 'x"\\'}, [("tëam\\", 'x"\\')], True),
+    ],
+)
+def test_jobs_are_found_by_their_tags_to_the_letter(
+    records: DatabaseRecords,
+    make_job: MakeJob,
+    tags: dict[str, str],
+    wanted: list[tuple[str, str | None]],
+    is_found: bool,
+) -> None:
+    add(records, replace(make_job("one"), tags=tags))
+    with records.reading() as tx:
+        found = tx.jobs.list(JobFilter(tags=tuple(wanted))).items
+    assert [job.name for job in found] == (["one"] if is_found else [])

@@ -91,4 +91,5 @@ def test_the_migrations_are_packaged_beside_the_code() -> None:
         "0004_pausing.py",
         "0005_generations.py",
         "0006_workspaces.py",
+        "0007_archived_jobs.py",
     ]

@@ -323,3 +323,91 @@ def test_a_put_says_where_to_poll_and_does_not_keep_it(bench: Bench) -> None:
     assert (running, waiting.status_code, waiting.headers["location"]) == ("InProgress", 202, made.headers["location"])
     done = bench.client.get(made.headers["location"], follow_redirects=True)
     assert (done.json()["name"], done.json()["properties"]["provisioningState"]) == ("blue", "Succeeded")
+
+
+RUNS = f"/history/v1.0{WS}"
+
+
+@pytest.mark.parametrize("place", ["runs", "experiments/digits/runs", "experimentids/any/runs"])
+def test_a_job_is_edited_and_archived_through_its_run(bench: Bench, place: str) -> None:
+    bench.ready()
+    job = bench.invoke().json()["name"]
+
+    body = {"displayName": "Two", "tags": {"team": "x"}, "hidden": True}
+    answer = bench.client.patch(f"{RUNS}/{place}/{job}", json=body)
+
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["displayName"], answer.json()["hidden"]) == ("Two", True)
+    shown = bench.client.get(f"{WS}/jobs/{job}").json()["properties"]
+    assert (shown["displayName"], shown["tags"]["team"], shown["isArchived"]) == ("Two", "x", True)
+    with bench.records.reading() as tx:
+        row = tx.audit.list(target=f"jobs/{job}", action="jobs/write")[0]
+    assert row.details == {"changed": "display_name, tags, is_archived", "is_archived": "true"}
+
+
+def test_a_job_that_was_fetched_and_changed_may_be_put_back(bench: Bench) -> None:
+    bench.ready()
+    job = bench.client.get(bench.invoke().json()["id"]).json()
+    job["properties"]["description"] = "why"
+
+    first, again = (bench.client.put(job["id"], json=job) for _ in range(2))
+
+    assert (first.status_code, again.status_code) == (200, 200), first.text
+    assert first.json()["properties"]["description"] == "why"
+    with bench.records.reading() as tx:
+        assert len(tx.audit.list(target=f"jobs/{job['name']}", action="jobs/write")) == 1
+
+
+def test_a_put_of_a_job_that_is_not_there_says_how_jobs_are_made(bench: Bench) -> None:
+    answer = bench.client.put(f"{WS}/jobs/new", json={"properties": {"jobType": "Pipeline"}})
+
+    assert answer.status_code == 404
+    assert "by invoking a batch endpoint" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(("method", "place"), [("PUT", f"{WS}/jobs"), ("PATCH", f"{RUNS}/runs")])
+def test_the_step_of_a_job_cannot_be_changed(bench: Bench, method: str, place: str) -> None:
+    bench.ready()
+    job = bench.invoke().json()["name"]
+
+    answer = bench.client.request(method, f"{place}/{job}-batchscoring", json={"description": "x"})
+
+    assert answer.status_code == 409
+    assert repr(job) in answer.json()["error"]["message"]
+
+
+def test_archived_jobs_are_listed_where_they_are_asked_for(bench: Bench) -> None:
+    bench.ready()
+    first, second = bench.invoke().json()["name"], bench.invoke().json()["name"]
+    bench.client.patch(f"{RUNS}/runs/{first}", json={"hidden": True})
+
+    def listed(place: str) -> list[str]:
+        return [job["name"] for job in bench.client.get(place).json()["value"]]
+
+    assert listed(f"{WS}/jobs") == listed(f"{WS}/jobs?listViewType=ActiveOnly") == [second]
+    assert listed(f"{WS}/jobs?listViewType=ArchivedOnly") == [first]
+    assert listed(f"{WS}/jobs?listViewType=all") == [second, first]
+    assert listed(f"/mferp/managementfrontend{WS}/batchEndpoints/digits/jobs") == [second]
+
+
+def test_jobs_are_listed_by_tag_compute_and_time_over_pages(bench: Bench) -> None:
+    bench.ready()
+    jobs = [bench.invoke().json()["name"] for _ in range(4)]
+    for name in jobs[:3]:
+        bench.client.patch(f"{RUNS}/runs/{name}", json={"tags": {"team": "a&b"}})
+    last = bench.client.get(f"{WS}/jobs/{jobs[2]}").json()["systemData"]["createdAt"].replace("+", "%2B")
+
+    query = f"tag=team=a%26b&tag=team&compute=cpu&createdFrom=2026-01-01&createdBefore={last}&$top=1"
+    first = bench.client.get(f"{WS}/jobs?{query}").json()
+    second = bench.client.get(first["nextLink"]).json()
+
+    assert [job["name"] for job in first["value"] + second["value"]] == [jobs[1], jobs[0]]
+    assert second["nextLink"] is None
+
+
+def test_a_filter_that_cannot_be_read_is_told_with_all_others(bench: Bench) -> None:
+    answer = bench.client.get(f"{WS}/jobs?status=Done&createdFrom=yesterday&tag==x&listViewType=Some")
+
+    assert answer.status_code == 400
+    fields = {detail["target"] for detail in answer.json()["error"]["details"]}
+    assert fields == {"status", "createdFrom", "tag", "listViewType"}

@@ -13,7 +13,10 @@ COMMANDS = {
     "model": ["create", "show", "list", "update", "archive", "restore", "download"],
     "environment": ["create", "show", "list", "update", "archive", "restore"],
     "compute": ["create", "show", "list", "update", "delete"],
-    "job": ["show", "list", "stream", "logs", "download", "cancel", "pause", "continue", "resume", "retry-failed"],
+    "job": [
+        *["show", "list", "update", "archive", "restore", "stream", "logs", "download"],
+        *["cancel", "pause", "continue", "resume", "retry-failed"],
+    ],
     "server": ["start", "stop", "status", "logs"],
 }
 
@@ -57,7 +60,11 @@ FLAGS = {
         "--max-instances",
         "--tags",
     ],
-    "job list": ["--status", "--endpoint", "--deployment", "--max-results", "-r", "--all-results"],
+    "job list": [
+        *["--status", "--endpoint", "--deployment", "--compute", "--tag", "--created-from", "--created-before"],
+        *["--max-results", "-r", "--all-results", "--include-archived", "--archived-only", "--parent-job-name", "-p"],
+    ],
+    "job update": ["--name", "-n", "--set"],
     "job download": ["--name", "-n", "--download-path", "-p", "--output-name", "--all"],
     "server logs": ["--follow", "-f", "--name"],
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from batchyard.domain.errors import (
     NotFound,
     PreconditionFailed,
 )
+from batchyard.domain.job_notes import JobNotes
 from batchyard.domain.job_states import FINAL, JobStatus, can_cancel, can_pause
 from batchyard.domain.jobs import InputSource, Job, OutputTarget
 from batchyard.domain.resource_ids import DatastorePath, Scope
@@ -129,6 +130,11 @@ class FakeJobs:
             if other.name != job.name and other.status not in FINAL and _output(other) == _output(job):
                 raise Conflict(f"The output is reserved by job {other.name!r}.")
         self.known[job.name] = job
+
+    def annotate(self, name: str, notes: JobNotes) -> Job:
+        written = {field.name: getattr(notes, field.name) for field in fields(notes)}
+        self.known[name] = replace(self.known[name], **written)
+        return self.known[name]
 
     def request_pause(self, name: str, *, now: float) -> Job:
         job = self.known[name]
@@ -431,7 +437,12 @@ def _matches(job: Job, which: JobFilter) -> bool:
     return (
         which.endpoint in (None, job.spec.endpoint)
         and which.deployment in (None, job.spec.deployment)
+        and which.compute in (None, job.spec.compute)
         and (not which.statuses or job.status in which.statuses)
+        and all(name in job.tags and value in (None, job.tags[name]) for name, value in which.tags)
+        and (which.created_from is None or job.created_at >= which.created_from)
+        and (which.created_before is None or job.created_at < which.created_before)
+        and which.is_archived in (None, job.is_archived)
     )
 
 

@@ -35,6 +35,7 @@ from batchyard.domain.assets import (
 from batchyard.domain.computes import Compute
 from batchyard.domain.endpoints import Endpoint
 from batchyard.domain.errors import Forbidden
+from batchyard.domain.job_notes import JobEdit
 from batchyard.domain.resource_ids import DEFAULT_SCOPE, Scope
 from batchyard.domain.schedules import Schedule
 from batchyard.domain.workspaces import Workspace
@@ -80,6 +81,7 @@ MORE_THAN_READER: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
     "jobs.read_logs": ("jobs/logs/read", lambda b, c: jobs.read_logs(b.tx, c, "job1")),
     "jobs.read_output": ("jobs/outputs/read", lambda b, c: jobs.read_output(b.tx, c, "job1")),
     "jobs.read_partial": ("jobs/outputs/read", lambda b, c: jobs.read_partial(b.tx, c, "job1")),
+    "jobs.edit": ("jobs/write", lambda b, c: jobs.edit(b.tx, c, "job1", JobEdit(is_archived=True), now=NOW)),
     "datastores.open_for_writing": (
         "datastores/write",
         lambda b, c: datastores.open_for_writing(c, "workspaceblobstore"),

@@ -1,22 +1,21 @@
-"""Jobs: shown, listed, cancelled, paused, continued, resumed, retried. They are made by invoking an endpoint."""
+"""Jobs: shown, listed, edited, cancelled, paused, continued, resumed, retried. Invoking an endpoint makes them."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from batchyard.api.bodies import OptionalBody
+from batchyard.api.arm.job_filters import job_filter
+from batchyard.api.bodies import Body, OptionalBody
 from batchyard.api.paging import WantedPage, page_answer
 from batchyard.api.reasons import ReasonsIn
 from batchyard.api.rooms import CallerIn, RoomsIn
 from batchyard.control import jobs
 from batchyard.domain.access import Caller
-from batchyard.domain.errors import InvalidInput, Mistake, NotFound
-from batchyard.domain.job_states import JobStatus
+from batchyard.domain.errors import Conflict, NotFound
 from batchyard.domain.jobs import Job
-from batchyard.ports.records import JobFilter, Transaction
+from batchyard.ports.records import Transaction
+from batchyard.wire.job_edits import edit_from_job
 from batchyard.wire.jobs import job_to_arm, parent_job_name
 from batchyard.wire.reruns import overrides_from_rerun_body
 
@@ -25,13 +24,8 @@ router = APIRouter()
 
 @router.get("/jobs")
 def list_jobs(request: Request, rooms: RoomsIn, caller: CallerIn, wanted: WantedPage) -> JSONResponse:
-    """List them, newest first; `status` may be given several times, or several with commas."""
-    query = request.query_params
-    which = JobFilter(
-        endpoint=query.get("endpoint") or None,
-        deployment=query.get("deployment") or None,
-        statuses=_statuses(query.getlist("status")),
-    )
+    """List them, newest first; see `api.arm.job_filters` for what narrows the list."""
+    which = job_filter(request.query_params)
     with rooms.records.reading() as tx:
         page = jobs.list_jobs(tx, caller, which, limit=wanted.limit, token=wanted.token)
     return page_answer(request, [job_to_arm(rooms.scope, job, is_in_list=True) for job in page.items], page.next_token)
@@ -43,6 +37,18 @@ def show_job(name: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     with rooms.records.reading() as tx:
         job, is_child = find_job(tx, caller, name)
     return JSONResponse(job_to_arm(rooms.scope, job, child=is_child))
+
+
+@router.put("/jobs/{name}")
+def put_job(name: str, body: Body, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
+    """Change what is written on one, or archive it; everything else of a job is as it was when it was made."""
+    with rooms.records.writing() as tx:
+        job, is_child = _find_to_change(tx, caller, name)
+        if is_child:
+            raise Conflict(f"Job {name!r} is a step of job {job.name!r} and cannot be changed; change that job.")
+        change = edit_from_job(rooms.scope, job, body)
+        job = jobs.edit(tx, caller, job.name, change, now=rooms.clock(), reason=why.reason, ticket=why.ticket)
+    return JSONResponse(job_to_arm(rooms.scope, job))
 
 
 @router.post("/jobs/{name}/cancel")
@@ -123,11 +129,8 @@ def find_job(tx: Transaction, caller: Caller, name: str) -> tuple[Job, bool]:
     return jobs.get(tx, caller, parent), True
 
 
-def _statuses(given: Sequence[str]) -> frozenset[JobStatus]:
-    known = {status.value.lower(): status for status in JobStatus}
-    words = [word.strip() for text in given for word in text.split(",") if word.strip()]
-    allowed = "one of " + ", ".join(status.value for status in JobStatus)
-    mistakes = [Mistake("status", repr(word), allowed) for word in words if word.lower() not in known]
-    if mistakes:
-        raise InvalidInput("list of jobs", mistakes)
-    return frozenset(known[word.lower()] for word in words)
+def _find_to_change(tx: Transaction, caller: Caller, name: str) -> tuple[Job, bool]:
+    try:
+        return find_job(tx, caller, name)
+    except NotFound as missing:
+        raise NotFound(f"{missing} Jobs are made by invoking a batch endpoint, not by PUT.") from missing

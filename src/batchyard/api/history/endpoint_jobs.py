@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from batchyard.api.arm.job_filters import job_filter
 from batchyard.api.paging import Wanted, WantedPage, page_answer
 from batchyard.api.rooms import CallerIn, Rooms, RoomsIn
 from batchyard.control import jobs
@@ -20,7 +21,7 @@ def list_of_endpoint(
     endpoint: str, request: Request, rooms: RoomsIn, caller: CallerIn, wanted: WantedPage
 ) -> JSONResponse:
     """List the jobs that an endpoint took, newest first."""
-    return _answer(request, rooms, caller, wanted, JobFilter(endpoint=endpoint))
+    return _answer(request, rooms, caller, wanted, job_filter(request.query_params, endpoint=endpoint))
 
 
 @router.get("/batchEndpoints/{endpoint}/deployments/{deployment}/jobs")
@@ -28,7 +29,9 @@ def list_of_deployment(
     endpoint: str, deployment: str, request: Request, rooms: RoomsIn, caller: CallerIn, wanted: WantedPage
 ) -> JSONResponse:
     """List the jobs that reached one deployment, newest first."""
-    return _answer(request, rooms, caller, wanted, JobFilter(endpoint=endpoint, deployment=deployment))
+    return _answer(
+        request, rooms, caller, wanted, job_filter(request.query_params, endpoint=endpoint, deployment=deployment)
+    )
 
 
 def _answer(request: Request, rooms: Rooms, caller: Caller, wanted: Wanted, which: JobFilter) -> JSONResponse:

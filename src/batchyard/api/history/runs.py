@@ -1,4 +1,4 @@
-"""Runs: a job as run history shows it, its one child, its outputs, and signed URLs of its logs."""
+"""Runs: a job as run history shows and edits it, its one child, its outputs, and signed URLs of its logs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from fastapi.responses import JSONResponse
 
 from batchyard.api.arm.jobs import find_job
 from batchyard.api.blob.paths import blob_url_path, signed_path
+from batchyard.api.bodies import Body as JSONBody
+from batchyard.api.reasons import ReasonsIn
 from batchyard.api.rooms import BaseUrl, CallerIn, Rooms, RoomsIn
 from batchyard.control import jobs
 from batchyard.domain.datastores import ARTIFACT_STORE, log_folder
-from batchyard.domain.errors import InvalidInput, Mistake
+from batchyard.domain.errors import Conflict, InvalidInput, Mistake
+from batchyard.wire.job_edits import edit_from_run
 from batchyard.wire.runs import job_of_output, resolved_to_history, run_to_history, rundata_to_history
 
 router = APIRouter()
@@ -29,6 +32,21 @@ def show_run(name: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     with rooms.records.reading() as tx:
         job, is_child = find_job(tx, caller, name)
     return JSONResponse(run_to_history(job, is_child=is_child))
+
+
+@router.patch("/runs/{name}")
+@router.patch("/experiments/{experiment}/runs/{name}")
+@router.patch("/experimentids/{experiment}/runs/{name}")
+def edit_run(name: str, body: JSONBody, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
+    """Change what is written on a job, or hide it. # Azure: how the SDK updates and archives jobs; a job's name is
+    unique in its workspace, so the experiment is not looked at."""
+    with rooms.records.writing() as tx:
+        job, is_child = find_job(tx, caller, name)
+        if is_child:
+            raise Conflict(f"Run {name!r} is a step of job {job.name!r} and cannot be changed; change the job.")
+        change = edit_from_run(job, body)
+        job = jobs.edit(tx, caller, job.name, change, now=rooms.clock(), reason=why.reason, ticket=why.ticket)
+    return JSONResponse(run_to_history(job, is_child=False))
 
 
 @router.get("/runs/{name}/details")
