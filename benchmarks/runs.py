@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchyard.instances.launch import NO_TELEMETRY
 from benchmarks.inputs import input_folder
 from benchmarks.measure import Watch, watch
 from benchmarks.models import model_folder
@@ -82,7 +83,7 @@ class Bench:
         found = {k: v for k, v in os.environ.items() if k not in left_out}
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         model = {"AZUREML_MODEL_DIR": str(model_folder(self.root, workload.model))} if workload.model else {}
-        quiet = {"RAY_DISABLE_IMPORT_WARNING": "1", "RAY_USAGE_STATS_ENABLED": "0", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        quiet = {**NO_TELEMETRY, "RAY_DISABLE_IMPORT_WARNING": "1", "RAY_USAGE_STATS_ENABLED": "0"}
         home = {"BATCHYARD_HOME": str(self.root.absolute() / "home")}
         return {**found, **threads, **model, **quiet, **home, **variables}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from batchyard.domain.scoring_events import LeaseReported, WorkerEnded
 from batchyard.instances.cores import thread_counts
+from batchyard.instances.launch import NO_TELEMETRY
 from tests.runtime.bench import Bench
 
 
@@ -34,6 +35,7 @@ def test_environment_holds_what_the_contract_names_and_nothing_else(tmp_path: Pa
         "AZUREML_MODEL_DIR": str(tmp_path / "model"),
         "AZUREML_BI_OUTPUT_PATH": f"{scratch}/output",
         "AZUREML_RUN_ID": "job-1",
+        **NO_TELEMETRY,
         **thread_counts(1),
         "OMP_NUM_THREADS": "7",
         "MINE": "1",

@@ -11,6 +11,14 @@ from typing import IO, Protocol
 import batchyard_runtime
 
 RUNTIME = Path(batchyard_runtime.__file__).parent / "__main__.py"
+# Libraries that tell their makers how they are used, unless told not to. What scores others' data is silent; and ONNX
+# Runtime does it in a thread that its import starts, which would forbid forking (PR 27379 of microsoft/onnxruntime).
+NO_TELEMETRY = {
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "ORT_DISABLE_TELEMETRY": "1",
+}
 
 
 class Child(Protocol):
@@ -40,6 +48,7 @@ def make_environment(
         "HOME": str(home),
         "TMPDIR": str(temporary),
         "LANG": "C.UTF-8",
+        **NO_TELEMETRY,
         **chosen,
         **fixed,
     }
