@@ -34,6 +34,7 @@ def main(script: Path, folder: Path, output: Path, size: int, workers: int) -> N
         environment_variables=chosen,
     )
     direct.submit("bench", folder, script.read_text(), settings, model=_model())
+    direct.rooms.records.warm_up()  # As an engine does when it starts.
     job = claim_job(direct.rooms)
     assert job is not None
 

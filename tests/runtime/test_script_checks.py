@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchyard.domain.errors import PlatformError
+from batchyard.instances.launch import NO_TELEMETRY
 from batchyard.instances.scripts import LocalScripts
 from batchyard.ports.instance import ScriptReport
 
@@ -75,8 +76,8 @@ def test_environment_is_made_up_with_the_deployments_variables(tmp_path: Path, p
         timeout_s=20,
         environment_variables={"MINE": "1", "LC_CTYPE": "C.UTF-8"},
     )
-    expected = ["AZUREML_BI_OUTPUT_PATH", "AZUREML_MODEL_DIR", "HOME", "LANG", "LC_CTYPE", "MINE", "PATH", "TMPDIR"]
-    assert report.output == f"{expected}\n"
+    named = ["AZUREML_BI_OUTPUT_PATH", "AZUREML_MODEL_DIR", "HOME", "LANG", "LC_CTYPE", "MINE", "PATH", "TMPDIR"]
+    assert report.output == f"{sorted([*named, *NO_TELEMETRY])}\n"
 
 
 def test_missing_interpreter_is_a_platform_error(tmp_path: Path) -> None:

@@ -196,13 +196,15 @@ def run(home: Path) -> int:
         check_home(home)
         lock = hold(home / "engine.lock")
         migrate(database_url(settings))
+        rooms = build_rooms(settings)
+        rooms.records.warm_up()
     except AlreadyHeldError as exc:
         log.info("engine runs already", extra={"reason": str(exc)})
         return ALREADY_RUNNING
     except (BatchyardError, OSError) as exc:
         log.error("home cannot be served", extra={"home": str(home), "reason": str(exc)})
         return REFUSED
-    engine = Engine(build_rooms(settings), lock, Watcher(home, other="doors"), is_alone=not settings.database_url)
+    engine = Engine(rooms, lock, Watcher(home, other="doors"), is_alone=not settings.database_url)
     signal.signal(signal.SIGTERM, lambda *_: setattr(engine, "is_stopping", True))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     log.info("engine started", extra={"pid": os.getpid()})

@@ -361,5 +361,11 @@ class Records(Protocol):
     def reading(self) -> AbstractContextManager[Transaction]:
         """Open a consistent view for reading; writing in it is an error."""
 
+    def warm_up(self) -> None:
+        """Do once, before forking, what each forked process would have to do for itself; changes nothing stored.
+
+        Raises: PlatformError when the database does not answer.
+        """
+
     def after_fork(self) -> None:
         """Forget connections inherited from a parent process; the first call of a forked child."""

@@ -21,6 +21,7 @@ from batchyard.records.engines import Engines, errors_in_our_words, open_engines
 from batchyard.records.jobs import JobTable
 from batchyard.records.leases import JobLeaseTable
 from batchyard.records.operations import OperationTable
+from batchyard.records.rehearsal import rehearse_reading, rehearse_writing
 from batchyard.records.workspaces import WorkspaceTable
 
 _WAIT_S = 30.0
@@ -84,6 +85,18 @@ class DatabaseRecords:
         """Open a consistent view for reading; writing in it raises PlatformError."""
         with errors_in_our_words(), self._pools.engines.reading.begin() as connection:
             yield _OpenTransaction(connection, self._workspace, is_reading=True)
+
+    def warm_up(self) -> None:
+        """Build what the processes of jobs need of statements and codecs, before they are forked."""
+        with (
+            errors_in_our_words(),
+            self._pools.engines.writing.connect() as connection,
+            connection.begin() as transaction,
+        ):
+            rehearse_writing(connection)
+            transaction.rollback()
+        with errors_in_our_words(), self._pools.engines.reading.begin() as connection:
+            rehearse_reading(connection)
 
     def after_fork(self) -> None:
         """Forget connections inherited from a parent process; the first call of a forked child."""

@@ -45,6 +45,9 @@ class OneJob:
     def _transaction(self) -> Transaction:
         return cast(Transaction, SimpleNamespace(job_leases=self, documents=_NoDocuments()))
 
+    def warm_up(self) -> None:
+        """Do nothing: there are no statements."""
+
     def after_fork(self) -> None:
         """Do nothing: there are no connections."""
 

@@ -10,7 +10,9 @@ import pytest
 from batchyard.domain.computes import Compute
 from batchyard.domain.errors import InvalidInput, PlatformError
 from batchyard.domain.resource_ids import DEFAULT_SCOPE, Scope
-from batchyard.ports.records import Key, Kind, Records, Transaction
+from batchyard.domain.workspaces import Workspace
+from batchyard.ports.records import JobFilter, Key, Kind, Records, Transaction
+from batchyard.records import rehearsal
 from batchyard.records.database import DatabaseRecords, migrate, open_records, sqlite_url
 
 KEY = Key(Kind.COMPUTE, "cpu")
@@ -138,3 +140,13 @@ def test_a_sqlite_file_may_have_any_name(tmp_path: Path, name: str) -> None:
         save(tx)
     records.close()
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_warming_up_leaves_nothing_behind(records: DatabaseRecords) -> None:
+    for _ in range(2):
+        records.warm_up()
+    played_in = records.of(Workspace(DEFAULT_SCOPE, rehearsal.SCOPE))
+    for looked_at in (records, played_in):
+        with looked_at.reading() as tx:
+            assert not tx.jobs.list(JobFilter()).items
+            assert tx.documents.get(Key(Kind.COMPUTE, rehearsal.NAME)) is None
