@@ -13,6 +13,9 @@ from batchyard.bootstrap.faults import NoFaults
 from batchyard.domain.deployments import ExecutionSettings
 from batchyard.domain.errors import LeaseLost, PlatformError
 from batchyard.domain.job_states import JobStatus
+from batchyard.domain.jobs import Job
+from batchyard.engine.claim import orphans, take_over
+from batchyard.engine.job_run import run_job
 from batchyard.instances.local import LocalInstances
 from tests.support.direct import DirectHome
 from tests.support.processes import end_all, processes_of
@@ -144,3 +147,46 @@ def test_a_zygote_killed_in_the_middle_of_a_job_changes_nothing_of_its_output(
     assert job.status is JobStatus.COMPLETED
     assert (direct.output("job") / "predictions.csv").read_text() == "".join(f"{k}.txt\n" for k in range(9))
     assert processes_of(direct.home) == {}
+
+
+@pytest.mark.parametrize(("wish", "status"), [("cancel", JobStatus.CANCELED), ("pause", JobStatus.PAUSED)])
+@pytest.mark.parametrize("point", ["claim.claimed", "ledger.synced"])
+def test_a_job_that_is_to_end_when_it_is_taken_over_starts_no_worker(
+    direct: DirectHome, three: Path, point: str, wish: str, status: JobStatus
+) -> None:
+    """ledger.synced: the owner before had a ledger with a commit; claim.claimed: it had none."""
+    job = abandoned(direct, three, at=point)
+    with direct.rooms.records.writing() as tx:
+        ask = tx.jobs.request_cancel if wish == "cancel" else tx.jobs.request_pause
+        ask("job", now=time.time())
+    (orphan,) = orphans(direct.rooms, is_alive=lambda _: False)
+    taken = take_over(direct.rooms, orphan)
+    assert taken is not None
+    run_job(replace(direct.rooms, make_instances=no_workers), taken)
+    ended = direct.job("job")
+    assert ended.status is status
+    assert bool(ended.counts.succeeded) is (point == "ledger.synced")
+    assert job.fence < ended.fence
+    assert list((direct.home / "jobs" / "job").glob("*-2")) == []
+
+
+def no_workers(plan: object) -> LocalInstances:
+    raise AssertionError(f"workers were made: {plan}")
+
+
+def abandoned(direct: DirectHome, source: Path, *, at: str) -> Job:
+    """Give a job whose owner ended at a point; at `ledger.synced`, after the first commit."""
+
+    class Ends(NoFaults):
+        def reach(self, point: str) -> None:
+            ledger = direct.home / "jobs" / "job" / "ledger" / "1.log"
+            has_commit = ledger.exists() and b"Committed" in ledger.read_bytes()
+            if point == at and (has_commit or at == "claim.claimed"):
+                raise PlatformError("as a test wants it")
+
+    direct.rooms = replace(direct.rooms, faults=Ends())
+    direct.submit("job", source, ECHO, ExecutionSettings(mini_batch_size=1))
+    with pytest.raises(PlatformError):
+        direct.run_next()
+    direct.rooms = replace(direct.rooms, faults=NoFaults())
+    return direct.job("job")

@@ -72,9 +72,10 @@ def _score(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> Tally:
     """Prepare, plan and score, as far as the ledger does not have it already; give what it adds up to."""
     staged = prepare(rooms, job)
     _write_readme(rooms, job)
-    if lease.wish is Wish.CANCEL and not home.list("ledger"):
+    if lease.wish is not Wish.GO_ON:
+        tally = _without_workers(rooms, job, lease, home)
         clear_run_folders(home, job.fence)
-        return _canceled_before_start()
+        return tally
     instances = rooms.make_instances(worker_plan(rooms, job, staged))
     try:
         # Workers import the script and run init() beside all that follows, until there is something to score.
@@ -90,6 +91,19 @@ def _score(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> Tally:
         instances.close(is_early=True)
     rooms.faults.reach("score.verdict")
     clear_run_folders(home, job.fence)
+    return ledger.tally
+
+
+def _without_workers(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> Tally:
+    """Give what the ledger of a job adds up to that is to end, or to pause, before this owner has begun."""
+    if not home.list("ledger"):
+        return _canceled_before_start() if lease.wish is Wish.CANCEL else Tally()
+    ledger = LedgerFile(home, job.fence, faults=rooms.faults, check=lease.check, resumed=_resumed(job))
+    try:
+        if ledger.tally.verdict is None and lease.wish is Wish.CANCEL:
+            ledger.write(_canceled())
+    finally:
+        ledger.close()
     return ledger.tally
 
 
@@ -198,7 +212,7 @@ def _seal(rooms: Rooms, lease: JobLease, home: JobHome, tally: Tally) -> Job | N
         try:
             sealed = lease.advance(change)
         except Conflict:
-            verdict = Verdict(JobStatus.CANCELED.value, "Canceled", "cancelled by request")
+            verdict = _canceled()
         else:
             rooms.faults.reach("seal.after")
             return sealed
@@ -281,8 +295,12 @@ def _planned(home: JobHome) -> Planned | None:
 
 def _canceled_before_start() -> Tally:
     tally = Tally()
-    tally.apply(Verdict(JobStatus.CANCELED.value, "Canceled", "cancelled by request"))
+    tally.apply(_canceled())
     return tally
+
+
+def _canceled() -> Verdict:
+    return Verdict(JobStatus.CANCELED.value, "Canceled", "cancelled by request")
 
 
 def _first_failing_item(home: JobHome, tally: Tally) -> dict[int, str]:
