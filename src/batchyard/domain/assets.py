@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -162,6 +164,22 @@ class Component:
 
 
 Asset = Model | Environment | CodeVersion | DataAsset | Component
+
+
+def definition_sha256(asset: Environment | DataAsset | Component) -> str:
+    """Give the hash of what a version says, which never changes: equal hashes, equal definitions.
+
+    Not of tags, description, properties or archiving, which may change, nor of the bytes that a data asset points at:
+    those are not kept (models and code have the hash of their bytes, `Sealed.sha256`).
+    """
+    match asset:
+        case Environment():
+            said: object = {"image": asset.image, "conda_file": asset.conda_file, "os_type": asset.os_type}
+        case DataAsset():
+            said = {"type": asset.type.value, "uri": asset.uri}
+        case Component():
+            said = dict(asset.spec)
+    return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def next_version(versions: list[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from batchyard.domain.assets import Component
+from batchyard.domain.assets import Component, definition_sha256
 from batchyard.domain.resource_ids import Scope
 from batchyard.wire.assets import VersionShape, version_to_arm
 from batchyard.wire.envelopes import StoredMeta, arm_envelope
@@ -44,7 +44,12 @@ def component_from_arm(name: str, version: str | None, body: Mapping[str, object
 
 
 def component_to_arm(scope: Scope, component: Component, meta: StoredMeta) -> dict[str, object]:
-    """Give a component's version as GET answers it."""
-    properties = {**version_to_arm(component), "componentSpec": dict(component.spec), "provisioningState": "Succeeded"}
+    """Give a component's version as GET answers it; ours: properties.sha256, of the definition."""
+    properties = {
+        **version_to_arm(component),
+        "componentSpec": dict(component.spec),
+        "sha256": definition_sha256(component),
+        "provisioningState": "Succeeded",
+    }
     ids = ("components", component.name, "versions", component.version)
     return arm_envelope(scope, *ids, properties=properties, meta=meta)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from batchyard.domain.assets import DataAsset, DataType
+from batchyard.domain.assets import DataAsset, DataType, definition_sha256
 from batchyard.domain.errors import Mistake
 from batchyard.domain.resource_ids import Scope, parse_datastore_uri
 from batchyard.wire.assets import VersionShape, version_cli, version_mistakes, version_to_arm
@@ -61,6 +61,7 @@ class DataFile(YamlShape):
     creation_context: ReadOnly = None
     is_anonymous: ReadOnly = None
     is_archived: ReadOnly = None
+    sha256: ReadOnly = None
 
 
 class _Properties(VersionShape):
@@ -100,8 +101,13 @@ def data_from_arm(name: str, version: str | None, body: Mapping[str, object]) ->
 
 
 def data_to_arm(scope: Scope, data: DataAsset, meta: StoredMeta) -> dict[str, object]:
-    """Give a data version as GET answers it."""
-    properties = {**version_to_arm(data), "dataType": data.type.value, "dataUri": data.uri}
+    """Give a data version as GET answers it; ours: properties.sha256, of the definition."""
+    properties = {
+        **version_to_arm(data),
+        "dataType": data.type.value,
+        "dataUri": data.uri,
+        "sha256": definition_sha256(data),
+    }
     return arm_envelope(scope, "data", data.name, "versions", data.version, properties=properties, meta=meta)
 
 
@@ -144,5 +150,6 @@ def data_cli_from_arm(arm: Mapping[str, object]) -> dict[str, object]:
             **version_cli(arm),
             "type": at(arm, "properties", "dataType"),
             "path": at(arm, "properties", "dataUri"),
+            "sha256": at(arm, "properties", "sha256"),
         }
     )

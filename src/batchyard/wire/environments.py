@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from batchyard.domain.assets import Environment, EnvironmentBuild
+from batchyard.domain.assets import Environment, EnvironmentBuild, definition_sha256
 from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.domain.resource_ids import Scope
 from batchyard.wire.assets import VersionShape, version_cli, version_mistakes, version_to_arm
@@ -72,6 +72,7 @@ class EnvironmentFile(YamlShape):
     is_anonymous: ReadOnly = None
     is_archived: ReadOnly = None
     environment_build: ReadOnly = None
+    sha256: ReadOnly = None
 
 
 class _Properties(VersionShape):
@@ -113,11 +114,12 @@ def environment_from_arm(name: str, version: str | None, body: Mapping[str, obje
 def environment_to_arm(scope: Scope, environment: Environment, meta: StoredMeta) -> dict[str, object]:
     """Give an environment version as GET answers it.
 
-    Ours: properties.environmentBuild {sha256, pythonVersion, packages, warnings}, or null. (`build` itself is Azure's
-    word for a Docker build context.)
+    Ours: properties.sha256, of the definition; properties.environmentBuild {sha256, pythonVersion, packages, warnings},
+    or null. (`build` itself is Azure's word for a Docker build context.)
     """
     properties = {
         **_definition(environment),
+        "sha256": definition_sha256(environment),
         "environmentType": "UserCreated",
         "provisioningState": "Succeeded",
         "environmentBuild": build_to_arm(environment.build),
@@ -197,6 +199,7 @@ def environment_cli_from_arm(arm: Mapping[str, object]) -> dict[str, object]:
             "image": at(arm, "properties", "image"),
             "conda_file": _parsed(text_at(arm, "properties", "condaFile")),
             "os_type": text_at(arm, "properties", "osType").lower() or "linux",
+            "sha256": at(arm, "properties", "sha256"),
             "environment_build": build_cli_from_arm(at(arm, "properties", "environmentBuild")),
         }
     )
