@@ -9,6 +9,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
 
+from batchyard.api.foreign import refuse_foreign
+from batchyard.api.rooms import Rooms
 from batchyard.domain.errors import InvalidInput, Mistake
 
 LONGEST_BODY_BYTES = 4 << 20
@@ -17,12 +19,12 @@ _TEXT_OR_LAST_COMMA = re.compile(r'("(?:[^"\\]|\\.)*"?)|,(?=\s*[}\]])', re.DOTAL
 
 
 async def _json_object(request: Request) -> dict[str, object]:
-    return parse_json_object(await _read(request))
+    return _of_here(request, parse_json_object(await _read(request)))
 
 
 async def _json_object_or_nothing(request: Request) -> dict[str, object]:
     content = await _read(request)
-    return parse_json_object(content) if content.strip() else {}
+    return _of_here(request, parse_json_object(content)) if content.strip() else {}
 
 
 Body = Annotated[dict[str, object], Depends(_json_object)]
@@ -54,6 +56,12 @@ def _loads(content: bytes) -> object:
         if lenient == text:
             raise
     return json.loads(lenient, parse_constant=_refuse_constant)
+
+
+def _of_here(request: Request, body: dict[str, object]) -> dict[str, object]:
+    rooms: Rooms = request.state.rooms
+    refuse_foreign(body, rooms.workspace)
+    return body
 
 
 _JSON_NAMES = {list: "array", str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}

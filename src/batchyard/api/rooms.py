@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from batchyard.domain.access import Caller
 from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.domain.resource_ids import Scope
+from batchyard.domain.workspaces import Workspace
 from batchyard.ports.blobs import BlobMetadata, StagedBlocks
 from batchyard.ports.datastore import Datastores, SealedStore
 from batchyard.ports.environment import Environments
@@ -25,7 +26,8 @@ _LONGEST_REASON = 2000
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """The ports behind the door. clock: epoch seconds, UTC. new_id: a fresh, unguessable name part."""
+    """The ports behind the door, of one workspace. clock: epoch seconds, UTC. new_id: a fresh, unguessable name part:
+    letters, digits and '-'."""
 
     records: Records
     identity: Identity
@@ -37,14 +39,19 @@ class Rooms:
     homes: JobHomes
     partial: PartialOutputs
     item_histories: ItemHistories
-    scope: Scope
+    workspace: Workspace
     clock: Callable[[], float]
     new_id: Callable[[], str]
+
+    @property
+    def scope(self) -> Scope:
+        """The names of the workspace, as they are spelled."""
+        return self.workspace.scope
 
 
 # These are coroutines although they wait for nothing: FastAPI would send a plain function through a thread each.
 async def _rooms(request: Request) -> Rooms:
-    rooms: Rooms = request.app.state.rooms
+    rooms: Rooms = request.state.rooms
     return rooms
 
 

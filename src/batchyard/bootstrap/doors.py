@@ -129,39 +129,10 @@ def _run(home: Home, settings: Settings, sockets: list[socket.socket]) -> None:
 
 def _build(home: Home, settings: Settings, port: int) -> FastAPI:
     """Build the object graph of the doors."""
-    import uuid
-
     from batchyard.api.app import make_app
-    from batchyard.bootstrap.environments import make_environments
-    from batchyard.bootstrap.web import make_web_files
-    from batchyard.datastores.blob_metadata import LocalBlobMetadata
-    from batchyard.datastores.blocks import LocalStagedBlocks
-    from batchyard.datastores.job_home import LocalJobHomes
-    from batchyard.datastores.local import LocalDatastores
-    from batchyard.datastores.sealed import LocalSealedStore
-    from batchyard.domain.resource_ids import DEFAULT_SCOPE
-    from batchyard.engine.item_history import LedgerItemHistories
-    from batchyard.engine.partial import LedgerPartials
-    from batchyard.records.database import open_records
+    from batchyard.bootstrap.door_rooms import DoorRooms
 
-    datastores = LocalDatastores(home.path, web=make_web_files(settings))
-    homes = LocalJobHomes(home.path / "jobs")
-    return make_app(
-        open_records(home.database_url, DEFAULT_SCOPE),
-        home.identity,
-        datastores,
-        LocalSealedStore(home.path / "sealed", datastores),
-        make_environments(settings),
-        DEFAULT_SCOPE,
-        homes=homes,
-        item_histories=LedgerItemHistories(homes),
-        partial_outputs=LedgerPartials(homes),
-        blob_metadata=LocalBlobMetadata(home.path / "blob-metadata"),
-        blocks=LocalStagedBlocks(home.path / "blob-blocks"),
-        allowed_hosts=allowed_hosts(port),
-        clock=time.time,
-        new_id=lambda: str(uuid.uuid4()),
-    )
+    return make_app(DoorRooms(home, settings).of, allowed_hosts=allowed_hosts(port))
 
 
 def _watch(server: uvicorn.Server, watcher: Watcher) -> None:

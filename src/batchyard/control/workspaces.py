@@ -28,6 +28,11 @@ def get(tx: Transaction, caller: Caller, wanted: Scope) -> Workspace:
     return found
 
 
+def find(tx: Transaction, wanted: Scope) -> Workspace | None:
+    """Give the workspace of these names, or None; for whoever finds the way to it, before any verb authorises."""
+    return tx.workspaces.get(wanted)
+
+
 def by_id(tx: Transaction, id: str) -> Workspace | None:
     """Give the workspace with this id, or None; for whoever was given the id itself."""
     return tx.workspaces.by_id(id)

@@ -137,22 +137,30 @@ class LocalDatastore:
 
 
 class LocalDatastores:
-    """The datastores of a home: `datastores/<name>`, and `uploads/code-<id>` for code on its way to be sealed.
+    """The datastores of one workspace: `datastores/<name>`, and `uploads/code-<id>` for code on its way to be sealed.
 
-    more: further ones, name -> folder. web: what may be read from the web, None for nothing.
+    root: where its folders are; the home itself when None. more: further ones, name -> folder. web: what may be read
+    from the web, None for nothing. No local path inside the home is read in place.
     """
 
-    def __init__(self, home: Path, *, more: Mapping[str, Path] | None = None, web: WebInputs | None = None) -> None:
-        self._home, self._more, self._web = home, more or {}, web
+    def __init__(
+        self,
+        home: Path,
+        *,
+        root: Path | None = None,
+        more: Mapping[str, Path] | None = None,
+        web: WebInputs | None = None,
+    ) -> None:
+        self._home, self._root, self._more, self._web = home, root or home, more or {}, web
 
     def get(self, name: str) -> LocalDatastore:
         if name in self._more:
             return LocalDatastore(self._more[name])
         if CODE_CONTAINER.fullmatch(name):
-            return LocalDatastore(self._home / "uploads" / name)
+            return LocalDatastore(self._root / "uploads" / name)
         if name not in [info.name for info in DATASTORES]:
             raise not_found("datastore", name, [info.name for info in DATASTORES])
-        return LocalDatastore(self._home / "datastores" / name)
+        return LocalDatastore(self._root / "datastores" / name)
 
     def by_container(self, container: str) -> LocalDatastore | None:
         if CODE_CONTAINER.fullmatch(container):

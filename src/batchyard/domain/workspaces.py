@@ -41,6 +41,16 @@ class Workspace:
 DEFAULT_WORKSPACE = Workspace(DEFAULT_SCOPE, DEFAULT_SCOPE.arm_id)
 
 
+def blob_account(workspace: Workspace, store: str) -> str:
+    """Give the name of the storage account under which the blob gateway has a datastore of this workspace."""
+    return store if workspace.is_default else f"{store}.{workspace.id}"
+
+
+def workspace_of_account(account: str) -> str | None:
+    """Give the id of the workspace that an account is of; None for the default one, whose accounts name none."""
+    return account.partition(".")[2] or None
+
+
 def is_same(one: Scope, other: Scope) -> bool:
     """Whether two scopes name one workspace."""
     return one.arm_id.lower() == other.arm_id.lower()

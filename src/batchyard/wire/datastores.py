@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from batchyard.domain.datastores import DatastoreInfo
-from batchyard.domain.resource_ids import Scope
+from batchyard.domain.workspaces import Workspace, blob_account
 from batchyard.wire.envelopes import arm_envelope
 from batchyard.wire.trees import mapping_at, sorted_keys
 
 
-def datastore_to_arm(scope: Scope, store: DatastoreInfo, *, host: str) -> dict[str, object]:
+def datastore_to_arm(workspace: Workspace, store: DatastoreInfo, *, host: str) -> dict[str, object]:
     """Give a datastore. host: `name:port` as the caller reached it (its Host header).
 
     # Azure: an account name is a label; the SDK puts it in front of `.blob.core.windows.net`, so that a path in it
@@ -18,7 +18,7 @@ def datastore_to_arm(scope: Scope, store: DatastoreInfo, *, host: str) -> dict[s
     """
     properties = {
         "datastoreType": "AzureBlob",
-        "accountName": f"{host}/blob/{store.name}",
+        "accountName": f"{host}/blob/{blob_account(workspace, store.name)}",
         "containerName": store.container,
         "endpoint": "core.windows.net",
         "protocol": "https",
@@ -28,7 +28,7 @@ def datastore_to_arm(scope: Scope, store: DatastoreInfo, *, host: str) -> dict[s
         "properties": {},
         "tags": {},
     }
-    return arm_envelope(scope, "datastores", store.name, properties=properties)
+    return arm_envelope(workspace.scope, "datastores", store.name, properties=properties)
 
 
 def datastore_cli_from_arm(arm: Mapping[str, object]) -> dict[str, object]:

@@ -11,6 +11,8 @@ from urllib.parse import unquote
 from fastapi.testclient import TestClient
 
 from batchyard.api.app import make_app
+from batchyard.api.rooms import Rooms
+from batchyard.bootstrap.places import root_of
 from batchyard.control import provisioning
 from batchyard.datastores.blob_metadata import LocalBlobMetadata
 from batchyard.datastores.blocks import LocalStagedBlocks
@@ -22,6 +24,7 @@ from batchyard.domain.errors import Mistake, PlatformError
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Owner
 from batchyard.domain.resource_ids import DEFAULT_SCOPE
+from batchyard.domain.workspaces import Workspace
 from batchyard.engine.item_history import LedgerItemHistories
 from batchyard.engine.partial import LedgerPartials
 from batchyard.identity.tokens import HomeIdentity
@@ -65,27 +68,37 @@ class Bench:
         self._ids = itertools.count(1)
         self.records = open_records(f"sqlite:///{home / 'batchyard.db'}", DEFAULT_SCOPE)
         self.identity = HomeIdentity(home)
-        self.datastores = LocalDatastores(home)
-        homes = LocalJobHomes(home / "jobs")
-        self.app = make_app(
-            self.records,
-            self.identity,
-            self.datastores,
-            LocalSealedStore(home / "sealed", self.datastores),
-            FakeEnvironments(),
-            DEFAULT_SCOPE,
-            homes=homes,
-            partial_outputs=LedgerPartials(homes),
-            item_histories=LedgerItemHistories(homes),
-            blob_metadata=LocalBlobMetadata(home / "blob-metadata"),
-            blocks=LocalStagedBlocks(home / "blob-blocks"),
-            allowed_hosts=[HOST],
-            clock=self.clock,
-            new_id=lambda: f"id-{next(self._ids)}",
-        )
+        self._rooms: dict[str, Rooms] = {}
+        self.app = make_app(self.rooms_of, allowed_hosts=[HOST])
         self.token = (home / "token").read_text()
         self.client = self.client_from("127.0.0.1", {"Authorization": f"Bearer {self.token}"})
         self.stranger = self.client_from("127.0.0.1", {})
+
+    def rooms_of(self, workspace: Workspace) -> Rooms:
+        """Give the rooms of a workspace, as the doors do."""
+        if workspace.id not in self._rooms:
+            self._rooms[workspace.id] = self._build(workspace)
+        return self._rooms[workspace.id]
+
+    def _build(self, workspace: Workspace) -> Rooms:
+        root = root_of(self.home, workspace)
+        datastores = LocalDatastores(self.home, root=root)
+        homes = LocalJobHomes(root / "jobs")
+        return Rooms(
+            records=self.records.of(workspace),
+            identity=self.identity,
+            datastores=datastores,
+            sealed=LocalSealedStore(self.home / "sealed", datastores),
+            blob_metadata=LocalBlobMetadata(root / "blob-metadata"),
+            blocks=LocalStagedBlocks(root / "blob-blocks"),
+            environments=FakeEnvironments(),
+            homes=homes,
+            partial=LedgerPartials(homes),
+            item_histories=LedgerItemHistories(homes),
+            workspace=workspace,
+            clock=self.clock,
+            new_id=lambda: f"id-{next(self._ids)}",
+        )
 
     def clock(self) -> float:
         """Give a time that goes on by a second with each look."""

@@ -165,6 +165,7 @@ WITHOUT_CALLER = {
     "provisioning.complete",
     "provisioning.fail",
     "workspaces.by_id",
+    "workspaces.find",
     "workspaces.is_here",
 }
 NOUNS = (

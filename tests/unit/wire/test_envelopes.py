@@ -69,7 +69,7 @@ def test_a_failed_operation_says_why() -> None:
 
 
 def test_a_datastore_leads_the_sdk_to_our_own_gateway() -> None:
-    arm = datastore_to_arm(DEFAULT_SCOPE, BLOB_STORE, host="localhost:8443")
+    arm = datastore_to_arm(DEFAULT_WORKSPACE, BLOB_STORE, host="localhost:8443")
     properties = arm["properties"]
     assert isinstance(properties, dict)
     assert properties["datastoreType"] == "AzureBlob"

@@ -18,6 +18,7 @@ from batchyard.api.rooms import BaseUrl, CallerIn, Rooms, RoomsIn
 from batchyard.control import assets
 from batchyard.domain.access import Action, authorise
 from batchyard.domain.assets import AssetKind
+from batchyard.domain.workspaces import blob_account
 from batchyard.ports.records import Stored
 from batchyard.wire.codes import code_from_arm, code_to_arm
 
@@ -74,7 +75,7 @@ def start_upload(rooms: RoomsIn, caller: CallerIn, base_url: BaseUrl) -> JSONRes
     """
     authorise(caller, Action.ASSET_WRITE)
     container = f"code-{rooms.new_id()}"
-    path = blob_url_path("uploads", container)
+    path = blob_url_path(blob_account(rooms.workspace, "uploads"), container)
     expires_at = rooms.clock() + _UPLOAD_LIFE_S
     query = rooms.identity.sign_url(signed_path(path.encode()), expires_at=expires_at, permission="w", is_folder=True)
     reference = {

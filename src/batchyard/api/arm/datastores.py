@@ -18,13 +18,13 @@ def list_datastores(request: Request, rooms: RoomsIn, caller: CallerIn) -> JSONR
     """List them; with `isDefault=true` only the default one."""
     only_default = request.query_params.get("isDefault", "").lower() == "true"
     shown = [store for store in datastores.list_datastores(caller) if store.is_default or not only_default]
-    return page_answer(request, [datastore_to_arm(rooms.scope, store, host=host(request)) for store in shown], None)
+    return page_answer(request, [datastore_to_arm(rooms.workspace, store, host=host(request)) for store in shown], None)
 
 
 @router.get("/datastores/{name}")
 def show_datastore(name: str, request: Request, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     """Show one."""
-    return JSONResponse(datastore_to_arm(rooms.scope, datastores.get(caller, name), host=host(request)))
+    return JSONResponse(datastore_to_arm(rooms.workspace, datastores.get(caller, name), host=host(request)))
 
 
 @router.post("/datastores/{name}/listSecrets")

@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 from batchyard.domain.datastores import DATASTORES
 from batchyard.domain.errors import CallerError
 from batchyard.domain.resource_ids import DatastorePath
+from batchyard.domain.workspaces import workspace_of_account
 
 _ACCOUNT_SUFFIX = ".blob.core.windows.net"
 _LONGEST_NAME = 1024
@@ -19,7 +20,10 @@ _LONGEST_PART_BYTES = 255
 
 @dataclass(frozen=True, slots=True)
 class BlobPath:
-    """Where a request points. name: of the blob, '/'-separated, "" for the container itself."""
+    """Where a request points.
+
+    account: its name without the suffix (`domain.workspaces`). name: of the blob, '/'-separated, "" for the container.
+    """
 
     account: str
     container: str
@@ -32,7 +36,7 @@ def parse_blob_path(raw_path: bytes) -> BlobPath:
     decoded = [_decode(part) for part in parts]
     if len(parts) < 4 or decoded[:2] != ["", "blob"] or not decoded[2].endswith(_ACCOUNT_SUFFIX) or not decoded[3]:
         raise CallerError(f"The path is not /blob/ACCOUNT{_ACCOUNT_SUFFIX}/CONTAINER/BLOB.")
-    return BlobPath(decoded[2], decoded[3], decoded[4] if len(decoded) == 5 else "")
+    return BlobPath(decoded[2].removesuffix(_ACCOUNT_SUFFIX), decoded[3], decoded[4] if len(decoded) == 5 else "")
 
 
 def blob_file_name(path: BlobPath) -> str:
@@ -57,26 +61,39 @@ def blob_url_path(account: str, container: str, name: str = "") -> str:
 
 
 def signed_path(raw_path: bytes) -> str:
-    """Give what a signature covers: container and blob; the account is only a label."""
+    """Give what a signature covers: workspace, container and blob; what else the account says is only a label."""
     path = parse_blob_path(raw_path)
-    return f"/{path.container}/{path.name}"
+    workspace = workspace_of_account(path.account)
+    return f"{f'/@{workspace}' if workspace else ''}/{path.container}/{path.name}"
 
 
 def datastore_uri(uri: str) -> str:
     """Turn a URL of this gateway into the `azureml://` form, whatever its host; other text comes back unchanged."""
+    path = _path_of_url(uri)
+    if path is None:
+        return uri
+    store = next((info.name for info in DATASTORES if info.container == path.container), path.container)
+    return str(DatastorePath(store, path.name))
+
+
+def account_of_url(uri: str) -> str | None:
+    """Give the account of a URL of this gateway, whatever its host; None for other text."""
+    path = _path_of_url(uri)
+    return None if path is None else path.account
+
+
+def _path_of_url(uri: str) -> BlobPath | None:
     try:
         parts = urlsplit(uri)
     except ValueError:
         # Brackets that hold no IPv6 address: it is told as a mistake where places are read.
-        return uri
+        return None
     if parts.scheme not in ("http", "https") or not parts.path.startswith("/blob/"):
-        return uri
+        return None
     try:
-        path = parse_blob_path(parts.path.encode())
+        return parse_blob_path(parts.path.encode())
     except CallerError:
-        return uri
-    store = next((info.name for info in DATASTORES if info.container == path.container), path.container)
-    return str(DatastorePath(store, path.name))
+        return None
 
 
 def _decode(part: bytes) -> str:

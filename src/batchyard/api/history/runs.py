@@ -15,6 +15,7 @@ from batchyard.api.rooms import BaseUrl, CallerIn, Rooms, RoomsIn
 from batchyard.control import jobs
 from batchyard.domain.datastores import ARTIFACT_STORE, log_folder
 from batchyard.domain.errors import Conflict, InvalidInput, Mistake
+from batchyard.domain.workspaces import blob_account
 from batchyard.wire.job_edits import edit_from_run
 from batchyard.wire.runs import job_of_output, resolved_to_history, run_to_history, rundata_to_history
 
@@ -107,7 +108,8 @@ def _log_files(rooms: Rooms, job: str, base_url: str) -> dict[str, str]:
 
 
 def _signed_url(rooms: Rooms, path: str, base_url: str) -> str:
-    url_path = blob_url_path(ARTIFACT_STORE.name, ARTIFACT_STORE.container, path)
+    account = blob_account(rooms.workspace, ARTIFACT_STORE.name)
+    url_path = blob_url_path(account, ARTIFACT_STORE.container, path)
     expires_at = rooms.clock() + _LOG_URL_LIFE_S
     query = rooms.identity.sign_url(signed_path(url_path.encode()), expires_at=expires_at, permission="r")
     return f"{base_url}{url_path}?{query}"
