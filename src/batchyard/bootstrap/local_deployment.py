@@ -14,6 +14,7 @@ from batchyard.wire.deployments import DeploymentYaml, read_deployment_yaml
 from batchyard.wire.documents import apply_set, load_yaml
 from batchyard.wire.environments import EnvironmentYaml, environment_from_yaml
 from batchyard.wire.models import ModelYaml
+from batchyard.wire.schema_nouns import check_noun
 from batchyard.wire.set_spellings import as_in_deployment
 
 _SCRIPT = "code_configuration.scoring_script"
@@ -37,6 +38,7 @@ class LocalDeployment:
 def read_local_deployment(path: Path, assignments: Sequence[str]) -> LocalDeployment:
     """Read the file, with `--set` applied. Raises: InvalidInput with every mistake of the file and what it names."""
     document = load_yaml(_text(path, "deployment"), subject=str(path))
+    check_noun(document, "batch-deployment", subject=str(path))
     if assignments:
         document = apply_set(document, as_in_deployment(document, assignments))
     written, mistakes = read_deployment_yaml(document)

@@ -11,6 +11,7 @@ from batchyard.cli.grammar import Command
 
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server
+    from batchyard.wire.documents import Change
 
 COMMANDS = (
     Command("batch-deployment create", "create", output.deployments),
@@ -49,7 +50,7 @@ def create(
 
     if set_default and no_wait:
         raise UsageMistake("--set-default waits until the deployment is ready; it cannot go with --no-wait.")
-    document = document_from(file, {"endpoint_name": endpoint_name, "name": name}, sets)
+    document = document_from("batch-deployment", file, {"endpoint_name": endpoint_name, "name": name}, sets)
     folder = Path(file).resolve().parent
     parts = deployment_parts.check(server, document, folder, skip_script=skip_script_validation)
     draft = deployment_parts.register(server, parts)
@@ -85,7 +86,8 @@ def update(
     endpoint_name: str | None = None,
     name: str | None = None,
     file: str | None = None,
-    sets: list[list[str]] | None = None,
+    changes: list[Change] | None = None,
+    force_string: bool = False,
     skip_script_validation: bool = False,
     reason: str = "",
     ticket: str = "",
@@ -109,7 +111,9 @@ def update(
         server,
         path,
         to_document=wire.deployment_yaml_from_arm,
-        change=lambda document: documents.patch_from(document, file, {}, sets, read=_in_new_form),
+        change=lambda document: documents.patch_from(
+            "batch-deployment", document, file, {}, changes, force_string=force_string, to_stored_form=_in_new_form
+        ),
         to_body=to_body,
         headers=change_headers(reason, ticket),
     )
@@ -171,8 +175,10 @@ def _path(server: Server, endpoint: str, name: str) -> str:
 def _which(file: str | None, endpoint_name: str | None, name: str | None) -> tuple[str, str]:
     from batchyard.cli.failures import UsageMistake
     from batchyard.cli.local_files import read_yaml
+    from batchyard.wire.schema_nouns import check_noun
 
     given = read_yaml(file) if file else {}
+    check_noun(given, "batch-deployment", subject=file or "")
     endpoint = endpoint_name or given.get("endpoint_name")
     deployment = name or given.get("name")
     if not isinstance(endpoint, str) or not isinstance(deployment, str):
@@ -180,12 +186,10 @@ def _which(file: str | None, endpoint_name: str | None, name: str | None) -> tup
     return endpoint, deployment
 
 
-def _in_new_form(file: str) -> dict[str, object]:
-    """Read a deployment's file; settings that the legacy form has at the root go where the stored document has them."""
-    from batchyard.cli.local_files import read_yaml
+def _in_new_form(given: dict[str, object]) -> dict[str, object]:
+    """Give a document with its settings, which the legacy form has at the root, where the stored one has them."""
     from batchyard.wire.deployment_settings import SETTING_KEYS
 
-    given = read_yaml(file)
     if "type" in given or "settings" in given:
         return given
     settings = {key: value for key, value in given.items() if key in SETTING_KEYS}
@@ -196,5 +200,5 @@ def _in_new_form(file: str) -> dict[str, object]:
 def _make_default(server: Server, endpoint: str, name: str, *, reason: str, ticket: str) -> None:
     from batchyard.cli import batch_endpoint
 
-    assignments = [[f"defaults.deployment_name={name}"]]
-    batch_endpoint.update(server, name=endpoint, sets=assignments, reason=reason, ticket=ticket)
+    switch: list[Change] = [("--set", [f"defaults.deployment_name={name}"])]
+    batch_endpoint.update(server, name=endpoint, changes=switch, reason=reason, ticket=ticket)

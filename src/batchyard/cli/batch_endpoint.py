@@ -13,6 +13,7 @@ from batchyard.cli.reasons import change_headers
 
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server
+    from batchyard.wire.documents import Change
 
 COMMANDS = (
     Command("batch-endpoint create", "create", output.endpoints),
@@ -43,7 +44,7 @@ def create(
     from batchyard.cli.documents import document_from
     from batchyard.wire.endpoints import endpoint_cli_from_arm, endpoint_from_yaml, endpoint_notes, endpoint_to_arm_body
 
-    document = document_from(file, {"name": name}, sets)
+    document = document_from("batch-endpoint", file, {"name": name}, sets)
     endpoint = endpoint_from_yaml(document)
     for note in endpoint_notes(document):
         server.say(note)
@@ -72,7 +73,8 @@ def update(
     name: str,
     file: str | None = None,
     defaults: list[list[str]] | None = None,
-    sets: list[list[str]] | None = None,
+    changes: list[Change] | None = None,
+    force_string: bool = False,
     reason: str = "",
     ticket: str = "",
     no_wait: bool = False,  # noqa: ARG001  # done at once anyway; accepted as Azure does
@@ -86,7 +88,9 @@ def update(
         server,
         server.path("batchEndpoints", name),
         to_document=functools.partial(_stored, name),
-        change=lambda document: documents.patch_from(document, file, flags, sets),
+        change=lambda document: documents.patch_from(
+            "batch-endpoint", document, file, flags, changes, force_string=force_string
+        ),
         to_body=lambda document: endpoint_to_arm_body(endpoint_from_yaml(document)),
         headers=change_headers(reason, ticket),
     )

@@ -11,6 +11,7 @@ from batchyard.cli.grammar import Command
 
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server
+    from batchyard.wire.documents import Change
 
 COMMANDS = (
     Command("compute create", "create", output.computes),
@@ -52,7 +53,7 @@ def create(
         "description": description,
         "tags": key_values(tags, flag="--tags"),
     }
-    document = document_from(file, flags, sets)
+    document = document_from("compute", file, flags, sets)
     compute = compute_from_yaml(document)
     for note in compute_notes(document):
         server.say(note)
@@ -83,7 +84,8 @@ def update(
     idle_time_before_scale_down: int | None = None,
     description: str | None = None,
     tags: list[list[str]] | None = None,
-    sets: list[list[str]] | None = None,
+    changes: list[Change] | None = None,
+    force_string: bool = False,
     no_wait: bool = False,  # noqa: ARG001  # done at once anyway; accepted as Azure does
 ) -> Any:
     """Change a compute; what is not named stays."""
@@ -101,7 +103,9 @@ def update(
         server,
         server.path("computes", name),
         to_document=functools.partial(_stored, name),
-        change=lambda document: documents.patch_from(document, file, flags, sets),
+        change=lambda document: documents.patch_from(
+            "compute", document, file, flags, changes, force_string=force_string
+        ),
         to_body=lambda document: compute_to_arm_body(compute_from_yaml(document)),
     )
     return compute_cli_from_arm(answer.body)

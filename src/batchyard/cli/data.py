@@ -11,6 +11,7 @@ from batchyard.cli.grammar import Command
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server
     from batchyard.wire.data import DataYaml
+    from batchyard.wire.documents import Change
 
 COMMANDS = (
     Command("data create", "create", output.models),
@@ -50,7 +51,7 @@ def create(
         "description": description,
         "tags": key_values(tags, flag="--tags"),
     }
-    written = data_from_yaml(document_from(file, flags, sets))
+    written = data_from_yaml(document_from("data", file, flags, sets))
     say_notes(server, written.notes)
     uri = _locate(server, written, Path(file).resolve().parent if file else Path.cwd())
     which = written.version or next_version(server, "data", written.name)
@@ -97,7 +98,8 @@ def update(
     label: str | None = None,
     description: str | None = None,
     tags: list[list[str]] | None = None,
-    sets: list[list[str]] | None = None,
+    changes: list[Change] | None = None,
+    force_string: bool = False,
 ) -> Any:
     """Change description, tags or properties of a data asset's version."""
     from batchyard.cli import documents
@@ -117,7 +119,7 @@ def update(
         server,
         server.path("data", name, "versions", which),
         to_document=data_yaml_from_arm,
-        change=lambda document: documents.patch_from(document, None, flags, sets),
+        change=lambda document: documents.patch_from("data", document, None, flags, changes, force_string=force_string),
         to_body=to_body,
     )
     return data_cli_from_arm(answer.body)

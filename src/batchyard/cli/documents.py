@@ -13,7 +13,7 @@ from batchyard.domain.errors import InvalidInput, Mistake
 
 if TYPE_CHECKING:
     from batchyard.cli.rest import Answer, Server
-    from batchyard.wire.documents import Document
+    from batchyard.wire.documents import Change, Document
 
 _TRIES = 4
 
@@ -38,16 +38,24 @@ def key_values(many: Sequence[Sequence[str]] | None, *, flag: str, separators: s
 
 
 def document_from(
-    file: str | None, flags: Mapping[str, object], sets: Sequence[Sequence[str]] | None, *, needs: str = "name"
+    noun: str,
+    file: str | None,
+    flags: Mapping[str, object],
+    sets: Sequence[Sequence[str]] | None,
+    *,
+    needs: str = "name",
 ) -> Document:
     """Build the document of a `create`: the file, then flags that were given, then `--set`.
 
-    Raises: UsageMistake when there is no file and no flag gives `needs`. A file without it is read on, so that it is
-    told together with the file's other mistakes.
+    noun: what the file must be about, such as `batch-endpoint`, as far as its `$schema` tells.
+    Raises: InvalidInput for the file of another noun; UsageMistake when there is no file and no flag gives `needs`. A
+    file without it is read on, so that it is told together with the file's other mistakes.
     """
     from batchyard.wire.documents import apply_set, merge_patch
+    from batchyard.wire.schema_nouns import check_noun
 
     document = read_yaml(file) if file else {}
+    check_noun(document, noun, subject=file or "")
     document = merge_patch(document, {key: value for key, value in flags.items() if value not in (None, {})})
     document = apply_set(document, flatten(sets), marks_removals=True) if sets else document
     if not file and document.get(needs) in (None, ""):
@@ -57,24 +65,29 @@ def document_from(
 
 
 def patch_from(
+    noun: str,
     document: Document,
     file: str | None,
     flags: Mapping[str, object],
-    sets: Sequence[Sequence[str]] | None,
+    changes: Sequence[Change] | None,
     *,
-    read: Callable[[str], Document] = read_yaml,
+    force_string: bool = False,
+    to_stored_form: Callable[[Document], Document] = lambda document: document,
 ) -> Document:
-    """Change a stored document: the file merged in, then flags, then `--set`; null removes, and is marked where there
-    was nothing (`wire.removals`).
+    """Change a stored document: the file merged in, then flags, then `--set`, `--add` and `--remove` as typed; null
+    removes, and is marked where there was nothing (`wire.removals`).
 
-    read: gives the file's document in the form of the stored one.
+    noun: what the file must be about. to_stored_form: gives the file's document in the form of the stored one.
     Raises: InvalidInput when the file is about another object.
     """
-    from batchyard.wire.documents import apply_set, merge_patch
+    from batchyard.wire.documents import apply_changes, merge_patch
+    from batchyard.wire.schema_nouns import check_noun
 
     changed = document
     if file:
-        given = read(file)
+        given = read_yaml(file)
+        check_noun(given, noun, subject=file)
+        given = to_stored_form(given)
         given.pop("$schema", None)
         fixed = [key for key in ("name", "endpoint_name", "version") if key in document and key in given]
         wrong = [key for key in fixed if str(given[key]) != str(document[key])]
@@ -84,7 +97,7 @@ def patch_from(
             )
         changed = merge_patch(changed, given)
     changed = merge_patch(changed, {key: value for key, value in flags.items() if value not in (None, {})})
-    return apply_set(changed, flatten(sets), marks_removals=True) if sets else changed
+    return apply_changes(changed, changes or (), force_string=force_string, marks_removals=True)
 
 
 def update(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from batchyard.cli.rest import Server
     from batchyard.domain.assets import Environment
     from batchyard.domain.errors import Mistake
+    from batchyard.wire.documents import Change
     from batchyard.wire.environments import EnvironmentYaml
 
 COMMANDS = (
@@ -51,7 +52,7 @@ def create(
         "description": description,
         "tags": key_values(tags, flag="--tags"),
     }
-    written = environment_from_yaml(document_from(file, flags, sets))
+    written = environment_from_yaml(document_from("environment", file, flags, sets))
     say_notes(server, written.notes)
     environment, mistakes = read(written, Path(file).resolve().parent if file else Path.cwd(), field="conda_file")
     if mistakes:
@@ -98,7 +99,8 @@ def update(
     label: str | None = None,
     description: str | None = None,
     tags: list[list[str]] | None = None,
-    sets: list[list[str]] | None = None,
+    changes: list[Change] | None = None,
+    force_string: bool = False,
 ) -> Any:
     """Change description, tags or properties of an environment's version."""
     from batchyard.cli import documents
@@ -119,7 +121,9 @@ def update(
         server,
         server.path("environments", name, "versions", which),
         to_document=wire.environment_yaml_from_arm,
-        change=lambda document: documents.patch_from(document, None, flags, sets),
+        change=lambda document: documents.patch_from(
+            "environment", document, None, flags, changes, force_string=force_string
+        ),
         to_body=to_body,
     )
     return wire.environment_cli_from_arm(answer.body)

@@ -5,6 +5,7 @@ Only the group named on the command line is registered, and only the command's o
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -62,6 +63,17 @@ GROUPS: Mapping[str, Group] = {
     "version": Group(_ROOM + "doctor", "Show the version.", "version"),
 }
 
+
+class InOrder(argparse.Action):
+    """Keeps several flags of one meaning in the order in which they were typed, as (flag, words) each."""
+
+    def __call__(self, _: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        """Append one; argparse hands over the whole flag where only a prefix of it was typed."""
+        given = getattr(namespace, self.dest, None) or []
+        flag = next(known for known in self.option_strings if known.startswith(option_string or ""))
+        setattr(namespace, self.dest, [*given, (flag, list(values))])
+
+
 _MANY = {"nargs": "+", "action": "append"}
 
 # One flag, one meaning, whatever the command: the parameter's name in the handler -> how it is typed.
@@ -75,6 +87,18 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # argparse's own keywords
         "metavar": "KEY=VALUE",
         "help": "Change values by their path: a.b=c d=e. null removes.",
         **_MANY,
+    },
+    "changes": {
+        "options_list": ["--set", "--add", "--remove"],
+        "metavar": "CHANGE",
+        "nargs": "+",
+        "action": InOrder,
+        "help": "What to change, in this order: --set a.b=c (null removes), --add a.list VALUE or a.map NAME=VALUE, "
+        "--remove a.b or a.list INDEX. What is not named stays.",
+    },
+    "force_string": {
+        "help": "Take values of --set and --add as text, also where they look like a number or null.",
+        "action": "store_true",
     },
     "defaults": {
         "options_list": ["--defaults"],

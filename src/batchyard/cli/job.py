@@ -13,6 +13,7 @@ from batchyard.cli.grammar import Command
 
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server
+    from batchyard.wire.documents import Change
 
 COMMANDS = (
     Command("job show", "show", output.jobs),
@@ -124,7 +125,13 @@ def list_(
 
 
 def update(
-    server: Server, *, name: str, sets: list[list[str]] | None = None, reason: str = "", ticket: str = ""
+    server: Server,
+    *,
+    name: str,
+    changes: list[Change] | None = None,
+    force_string: bool = False,
+    reason: str = "",
+    ticket: str = "",
 ) -> Any:
     """Change display name, description, tags or properties of a job; what is not named stays."""
     from batchyard.cli import documents
@@ -133,7 +140,7 @@ def update(
     from batchyard.wire.jobs import job_cli_from_arm
 
     before = notes_to_document(server.get(server.path("jobs", name)).body)
-    after = documents.patch_from(before, None, {}, sets)
+    after = documents.patch_from("job", before, None, {}, changes, force_string=force_string)
     patch = run_patch(name, before, after)
     if patch:
         headers = change_headers(reason, ticket)

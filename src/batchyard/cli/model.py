@@ -10,6 +10,7 @@ from batchyard.cli.grammar import Command
 
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server
+    from batchyard.wire.documents import Change
     from batchyard.wire.models import ModelYaml
 
 COMMANDS = (
@@ -51,7 +52,7 @@ def create(
         "description": description,
         "tags": key_values(tags, flag="--tags"),
     }
-    written = model_from_yaml(document_from(file, flags, sets))
+    written = model_from_yaml(document_from("model", file, flags, sets))
     say_notes(server, written.notes)
     folder = Path(file).resolve().parent if file else Path.cwd()
     return model_cli_from_arm(register(server, written, locate(server, written, folder)))
@@ -96,7 +97,8 @@ def update(
     label: str | None = None,
     description: str | None = None,
     tags: list[list[str]] | None = None,
-    sets: list[list[str]] | None = None,
+    changes: list[Change] | None = None,
+    force_string: bool = False,
 ) -> Any:
     """Change description, tags or properties of a model's version."""
     from batchyard.cli import documents
@@ -114,7 +116,9 @@ def update(
         server,
         server.path("models", name, "versions", which),
         to_document=model_yaml_from_arm,
-        change=lambda document: documents.patch_from(document, None, flags, sets),
+        change=lambda document: documents.patch_from(
+            "model", document, None, flags, changes, force_string=force_string
+        ),
         to_body=to_body,
     )
     return model_cli_from_arm(answer.body)

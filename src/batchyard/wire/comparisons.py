@@ -20,6 +20,7 @@ from batchyard.wire.documents import load_yaml
 from batchyard.wire.endpoints import endpoint_from_yaml, endpoint_to_yaml
 from batchyard.wire.environments import EnvironmentYaml, environment_from_yaml
 from batchyard.wire.models import ModelYaml, model_from_yaml
+from batchyard.wire.schema_nouns import noun_of_schema
 from batchyard.wire.settings_rendering import settings_cli_from_arm, settings_to_arm
 
 Subjects = dict[Subject, Fields]
@@ -40,26 +41,6 @@ _READ_ONLY = frozenset(
         "is_default",
     )
 )
-_SCHEMAS = {
-    "batchendpoint": "batch-endpoint",
-    "batchdeployment": "batch-deployment",
-    "modelbatchdeployment": "batch-deployment",
-    "pipelinecomponentbatchdeployment": "batch-deployment",
-    "model": "model",
-    "environment": "environment",
-    "data": "data",
-    "compute": "compute",
-    "amlcompute": "compute",
-    "schedule": "schedule",
-    "component": "component",
-    "commandcomponent": "component",
-    "parallelcomponent": "component",
-    "pipelinecomponent": "component",
-    "azureblob": "datastore",
-    "azurefile": "datastore",
-    "azuredatalakegen1": "datastore",
-    "azuredatalakegen2": "datastore",
-}
 _TYPES = {
     **dict.fromkeys(("custom_model", "mlflow_model", "triton_model"), "model"),
     **dict.fromkeys(("uri_file", "uri_folder", "mltable"), "data"),
@@ -84,9 +65,8 @@ _BARE_ENDPOINT = frozenset(("name", "description", "tags"))
 
 def noun_of(document: Mapping[str, object]) -> str | None:
     """Tell which noun a YAML document declares, None for what is none of ours: a conda file, an invocation, a job."""
-    schema = str(document.get("$schema") or "").rsplit("/", 1)[-1].removesuffix(".json").removesuffix(".schema")
-    if schema:
-        return _SCHEMAS.get(schema.lower())
+    if document.get("$schema"):
+        return noun_of_schema(document["$schema"])
     kind = str(document.get("type") or "").lower()
     if kind in _TYPES:
         return _TYPES[kind]

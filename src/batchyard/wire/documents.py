@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import yaml
 
@@ -46,6 +46,39 @@ def load_yaml(text: str, *, subject: str) -> Document:
     return loaded
 
 
+# A generic change as typed: `--set`, `--add` or `--remove`, and the words behind it.
+Change = tuple[str, Sequence[str]]
+
+
+def apply_changes(
+    document: Mapping[str, object],
+    changes: Sequence[Change],
+    *,
+    force_string: bool = False,
+    marks_removals: bool = False,
+) -> Document:
+    """Give a copy of the document with generic changes made, in the order in which they were typed.
+
+    --set: as in `apply_set`. --add PATH VALUE…: appends to a list, or puts NAME=VALUE pairs into a mapping; one of
+    them is made where there is nothing. --remove PATH [INDEX]: takes a key, or an entry of a list, away.
+    force_string: values are text, whatever they look like.
+    Raises: InvalidInput with the mistakes of all changes.
+    """
+    changed = copy.deepcopy(dict(document))
+    absent = Removal.NOT_THERE if marks_removals else None
+    read = str if force_string else _value_of
+    mistakes: list[Mistake | None] = []
+    for flag, words in changes:
+        if flag == "--set":
+            mistakes += [_assign(changed, word, absent, read) for word in words]
+        else:
+            mistakes.append(_add(changed, words, read) if flag == "--add" else _remove(changed, words))
+    found = [mistake for mistake in mistakes if mistake is not None]
+    if found:
+        raise InvalidInput(", ".join(dict.fromkeys(flag for flag, _ in changes)), found)
+    return changed
+
+
 def apply_set(document: Mapping[str, object], assignments: Sequence[str], *, marks_removals: bool = False) -> Document:
     """Give a copy of the document with `a.b=c` assignments made, left to right.
 
@@ -54,13 +87,7 @@ def apply_set(document: Mapping[str, object], assignments: Sequence[str], *, mar
     marks_removals: leave `Removal.NOT_THERE` where `null` finds nothing, for a reader that knows which keys there are.
     Raises: InvalidInput with the mistakes of all assignments.
     """
-    changed = copy.deepcopy(dict(document))
-    absent = Removal.NOT_THERE if marks_removals else None
-    found = (_assign(changed, assignment, absent) for assignment in assignments)
-    mistakes = [mistake for mistake in found if mistake is not None]
-    if mistakes:
-        raise InvalidInput("--set", mistakes)
-    return changed
+    return apply_changes(document, [("--set", assignments)], marks_removals=marks_removals)
 
 
 def merge_patch(old: Mapping[str, object], patch: Mapping[str, object]) -> Document:
@@ -165,14 +192,21 @@ def _kind_of(value: object) -> str:
     return "list" if isinstance(value, list) else f"single value ({str(value)[:60]!r})"
 
 
-def _assign(document: Document, assignment: str, absent: Removal | None) -> Mistake | None:
-    path, equals, text = assignment.partition("=")
+def _keys_of(path: str) -> list[str]:
+    """Give the keys of `a.b[0]`, none for what is no path."""
     parts = _PATH_PART.findall(path.strip())
     is_path = 0 < len(parts) <= _DEEPEST_PATH and _joined(parts) == path.strip().replace("[", ".[")
-    if not equals or not is_path:
+    return [part.strip("[]") for part in parts] if is_path else []
+
+
+def _assign(
+    document: Document, assignment: str, absent: Removal | None, read: Callable[[str], object]
+) -> Mistake | None:
+    path, equals, text = assignment.partition("=")
+    keys = _keys_of(path)
+    if not equals or not keys:
         return Mistake("--set", repr(assignment[:80]), "KEY=VALUE, such as settings.mini_batch_size=5")
-    keys = [part.strip("[]") for part in parts]
-    value = _value_of(text)
+    value = read(text)
     at: object = document
     for i, key in enumerate(keys[:-1]):
         parent, (at, mistake) = at, _step(at, key, keys[: i + 1], removing=value is None)
@@ -223,6 +257,54 @@ def _put(at: object, keys: Sequence[str], value: object, absent: Removal | None)
         del at[int(key) : int(key) + 1]
     else:
         at[int(key) : int(key) + 1] = [value]
+    return None
+
+
+def _add(document: Document, words: Sequence[str], read: Callable[[str], object]) -> Mistake | None:
+    keys, values = _keys_of(words[0]), words[1:]
+    if not keys or not values:
+        return Mistake("--add", repr(" ".join(words)[:80]), "PATH VALUE…, such as tags team=vision")
+    parent: object = document
+    for i, key in enumerate(keys[:-1]):
+        parent, mistake = _step(parent, key, keys[: i + 1], removing=False)
+        if mistake is not None:
+            return mistake
+    is_pairs = all(value.partition("=")[1] and not value.startswith("=") for value in values)
+    target = _child(parent, keys[-1])
+    if target is None and isinstance(parent, dict):
+        target = parent[keys[-1]] = {} if is_pairs else []
+    if isinstance(target, list):
+        target += [read(value) for value in values]
+    elif isinstance(target, dict) and is_pairs:
+        target |= {name: read(text) for name, _, text in (value.partition("=") for value in values)}
+    else:
+        found = "a value without a name" if isinstance(target, dict) else repr(target)[:80]
+        return Mistake(".".join(keys), found, "a list to add to, or NAME=VALUE for a mapping")
+    return None
+
+
+def _remove(document: Document, words: Sequence[str]) -> Mistake | None:
+    keys = [*_keys_of(words[0]), *words[1:]]
+    if not _keys_of(words[0]) or len(words) > 2 or (len(words) == 2 and not _is_index(words[1])):
+        return Mistake("--remove", repr(" ".join(words)[:80]), "PATH, or PATH and the INDEX of an entry of a list")
+    parent: object = document
+    for key in keys[:-1]:
+        parent = _child(parent, key)
+    if _child(parent, keys[-1]) is None:
+        return Mistake(".".join(keys), "nothing", "something that is there to be removed")
+    if isinstance(parent, list):
+        del parent[int(keys[-1])]
+    elif isinstance(parent, dict):
+        del parent[keys[-1]]
+    return None
+
+
+def _child(at: object, key: str) -> object:
+    """Give what stands under a key or an index, None for nothing."""
+    if isinstance(at, dict):
+        return at.get(key)
+    if isinstance(at, list) and _is_index(key) and int(key) < len(at):
+        return at[int(key)]
     return None
 
 

@@ -22,7 +22,6 @@ COMMANDS = {
 
 FLAGS = {
     "batch-endpoint create": ["--file", "-f", "--name", "-n", "--set", "--no-wait"],
-    "batch-endpoint update": ["--name", "-n", "--file", "--defaults", "--set", "--no-wait"],
     "batch-endpoint delete": ["--name", "-n", "--yes", "-y", "--no-wait"],
     "batch-endpoint invoke": [
         *[
@@ -44,7 +43,10 @@ FLAGS = {
         *["--file", "-f", "--endpoint-name", "-e", "--name", "-n", "--set", "--set-default"],
         *["--skip-script-validation", "--no-wait"],
     ],
-    "batch-deployment update": ["--endpoint-name", "-e", "--name", "-n", "--file", "-f", "--set", "--no-wait"],
+    "batch-deployment update": [
+        *["--endpoint-name", "-e", "--name", "-n", "--file", "-f", "--no-wait"],
+        *["--set", "--add", "--remove", "--force-string"],
+    ],
     "batch-deployment list": ["--endpoint-name", "-e"],
     "batch-deployment delete": ["--endpoint-name", "-e", "--name", "-n", "--yes", "-y", "--force", "--no-wait"],
     "model create": ["--file", "--name", "--version", "-v", "--path", "-p", "--type", "--set"],
@@ -64,7 +66,17 @@ FLAGS = {
         *["--status", "--endpoint", "--deployment", "--compute", "--tag", "--created-from", "--created-before"],
         *["--max-results", "-r", "--all-results", "--include-archived", "--archived-only", "--parent-job-name", "-p"],
     ],
-    "job update": ["--name", "-n", "--set"],
+    "batch-endpoint update": [
+        *["--name", "-n", "--file", "--defaults", "--no-wait"],
+        *["--set", "--add", "--remove", "--force-string"],
+    ],
+    **{
+        command: ["--set", "--add", "--remove", "--force-string"]
+        for command in (
+            *["compute update", "model update", "environment update", "data update"],
+            "job update",
+        )
+    },
     "job download": ["--name", "-n", "--download-path", "-p", "--output-name", "--all"],
     "server logs": ["--follow", "-f", "--name"],
 }

@@ -144,3 +144,47 @@ def test_create_takes_file_then_flags_then_set(terminal, tmp_path):
 
 def test_differences_leave_out_what_is_empty_on_both_sides():
     assert differences({"a": 1, "b": {}, "c": {"d": None}}, {"a": 2, "b": None}) == ["  a: 1 → 2"]
+
+
+def test_generic_changes_are_made_in_the_order_in_which_they_were_typed(terminal):
+    endpoint(terminal.azure)
+
+    update = ("batch-endpoint", "update", "-n", "digits")
+    terminal.json(*update, "--rem", "tags.team", "--add", "tags", "a=1", "b=x", "--set", "tags.b=y", "description=New")
+
+    sent = terminal.azure.body("PUT", "batchEndpoints/digits")
+    assert sent["tags"] == {"stage": "test", "a": "1", "b": "y"}
+    assert sent["properties"]["description"] == "New"
+
+
+def test_a_value_that_looks_like_null_is_kept_as_text_where_that_is_asked_for(terminal):
+    endpoint(terminal.azure)
+
+    terminal.json("batch-endpoint", "update", "-n", "digits", "--set", "description=null", "--force-string")
+
+    assert terminal.azure.body("PUT", "batchEndpoints/digits")["properties"]["description"] == "null"
+
+
+def test_removing_what_is_not_there_is_told_and_nothing_is_sent(terminal):
+    endpoint(terminal.azure)
+
+    assert (
+        terminal.run("batch-endpoint", "update", "-n", "digits", "--remove", "tags.nobody", "--add", "tags", "x") == 1
+    )
+
+    assert "tags.nobody" in terminal.err and "NAME=VALUE" in terminal.err
+    assert terminal.azure.sent("PUT") == []
+
+
+def test_a_file_of_another_noun_is_named_with_the_command_that_takes_it(terminal, tmp_path):
+    endpoint(terminal.azure)
+    file = tmp_path / "endpoint.yml"
+    file.write_text("$schema: https://azuremlschemas.azureedge.net/latest/batchEndpoint.schema.json\nname: digits\n")
+    terminal.azure.put("computes/digits", {"computeType": "AmlCompute", "properties": {}})
+    wrong = ("compute create", "model create", "environment create", "data create", "batch-deployment create")
+
+    for command in (*wrong, "compute update -n digits", "batch-deployment update -e digits -n blue"):
+        assert terminal.run(*command.split(), "--file", str(file)) in (1, 2), command
+        assert "found the YAML of a batch endpoint" in terminal.err, (command, terminal.err)
+        assert "`batchyard batch-endpoint create --file`" in terminal.err
+    assert terminal.azure.sent("PUT") == []

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchyard.domain.errors import InvalidInput
-from batchyard.wire.documents import apply_set, load_yaml, merge_patch
+from batchyard.wire.documents import apply_changes, apply_set, load_yaml, merge_patch
 from batchyard.wire.removals import Removal
 
 
@@ -161,3 +161,51 @@ def test_a_null_that_finds_nothing_is_marked_for_readers_that_know_the_keys():
     gone = Removal.NOT_THERE
     assert after == {"b": gone, "m": {"x": 1, "y": gone}, "n": gone}
     assert copy.deepcopy(after)["b"] is gone
+
+
+STORED = {"tags": {"team": "x"}, "packages": ["a", "b"], "settings": {"size": 10}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ([("--add", ["packages", "c", "1"])], {"packages": ["a", "b", "c", 1]}),
+        ([("--add", ["tags", "cost=7", "note=a=b"])], {"tags": {"team": "x", "cost": 7, "note": "a=b"}}),
+        ([("--add", ["new.list", "v"])], {"new": {"list": ["v"]}}),
+        ([("--add", ["new", "k=v"])], {"new": {"k": "v"}}),
+        ([("--remove", ["tags.team"])], {"tags": {}}),
+        ([("--remove", ["packages", "0"])], {"packages": ["b"]}),
+        ([("--remove", ["packages[1]"])], {"packages": ["a"]}),
+        ([("--remove", ["tags"]), ("--set", ["tags.only=1"])], {"tags": {"only": 1}}),
+        ([("--set", ["tags.only=1"]), ("--remove", ["tags"])], {"tags": None}),
+        ([("--remove", ["packages", "0"]), ("--remove", ["packages", "0"])], {"packages": []}),
+    ],
+)
+def test_generic_changes_are_made_in_their_order_and_keep_the_rest(
+    changes: list[tuple[str, list[str]]], expected: dict[str, object]
+) -> None:
+    wanted = {key: value for key, value in {**STORED, **expected}.items() if value is not None}
+    assert apply_changes(STORED, changes) == wanted
+    assert STORED["packages"] == ["a", "b"]
+
+
+def test_values_are_text_where_that_is_asked_for() -> None:
+    changes = [("--set", ["tags.a=1", "tags.b=null", "tags.c=[1]"]), ("--add", ["tags", "d=true"])]
+    tags = apply_changes(STORED, changes, force_string=True)["tags"]
+    assert tags == {"team": "x", "a": "1", "b": "null", "c": "[1]", "d": "true"}
+
+
+def test_changes_that_cannot_be_made_are_told_all_at_once() -> None:
+    changes = [
+        ("--add", ["settings.size", "1"]),
+        ("--add", ["tags", "x"]),
+        ("--add", ["packages"]),
+        ("--remove", ["tags.nobody"]),
+        ("--remove", ["packages", "9"]),
+        ("--remove", ["packages", "a"]),
+        ("--set", ["nonsense"]),
+    ]
+    with pytest.raises(InvalidInput) as told:
+        apply_changes(STORED, changes)
+    fields = ["settings.size", "tags", "--add", "tags.nobody", "packages.9", "--remove", "--set"]
+    assert [mistake.field for mistake in told.value.mistakes] == fields
