@@ -14,7 +14,7 @@ import pytest
 
 from batchyard.bootstrap.engine import Engine
 from batchyard.bootstrap.locks import hold
-from batchyard.bootstrap.process_identity import boot_id, is_alive, send_signal, this_process
+from batchyard.bootstrap.process_identity import is_alive, pid_space, send_signal, this_process
 from batchyard.datastores.job_home import LocalJobHome
 from batchyard.domain.errors import PlatformError
 from batchyard.domain.job_states import JobStatus
@@ -51,7 +51,7 @@ def engine_of(direct: DirectHome, rooms: Rooms | None = None) -> Engine:
 
 def identity(process: subprocess.Popen[bytes]) -> Owner:
     fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return Owner(boot_id(), process.pid, int(fields[19]))
+    return Owner(pid_space(), process.pid, int(fields[19]))
 
 
 def submit(direct: DirectHome, tmp_path: Path, name: str) -> None:

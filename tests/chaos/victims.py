@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from batchyard.bootstrap.locks import holder, is_held
-from batchyard.bootstrap.process_identity import boot_id, is_alive
+from batchyard.bootstrap.process_identity import is_alive, pid_space
 from batchyard.domain.jobs import Owner
 from batchyard.domain.ledger import Committed, read
 
@@ -49,7 +49,8 @@ def recorded(home: Path, job: str) -> list[tuple[str, int]]:
     """Give name and pid of every worker and zygote of a job that is alive."""
     path = home / "jobs" / job / "workers.jsonl"
     lines = [json.loads(line) for line in path.read_bytes().splitlines() if line] if path.exists() else []
-    return [(line["worker"], line["pid"]) for line in lines if is_alive(Owner(boot_id(), line["pid"], line["started"]))]
+    here = pid_space()
+    return [(line["worker"], line["pid"]) for line in lines if is_alive(Owner(here, line["pid"], line["started"]))]
 
 
 def committed(home: Path, job: str) -> int:

@@ -142,7 +142,7 @@ class Engine:
             self._tidying.add(orphan.name)
 
     def _is_alive(self, owner: Owner) -> bool | None:
-        """As `is_alive`; an owner of another boot is surely gone where no other host can be an owner."""
+        """As `is_alive`; an owner of another boot or container is surely gone where no other host can be an owner."""
         found = is_alive(owner)
         return False if found is None and self._is_alone else found
 

@@ -100,14 +100,14 @@ def read_server_file(home: Path) -> dict[str, Any]:
 def write_server_file(home: Path, *, port: int) -> None:
     """Tell clients where this process serves the home; the port is kept for every later start.
 
-    Keys: url, port, pid, boot_id, start_ticks, started_at (epoch seconds).
+    Keys: url, port, pid, pid_space, start_ticks, started_at (epoch seconds).
     """
     me = this_process()
     told = {
         "url": f"https://127.0.0.1:{port}",
         "port": port,
         "pid": me.pid,
-        "boot_id": me.boot_id,
+        "pid_space": me.pid_space,
         "start_ticks": me.start_ticks,
         "started_at": time.time(),
     }

@@ -73,7 +73,7 @@ def is_held(path: Path) -> bool:
 
 
 def holder(path: Path) -> dict[str, Any]:
-    """Give what the last holder wrote of itself: pid, boot_id, start_ticks, started_at; {} where there is nothing."""
+    """Give what the last holder wrote of itself: pid, pid_space, start_ticks, started_at; {} where there is nothing."""
     try:
         found = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -96,4 +96,4 @@ def _take(descriptor: int, patience_s: float) -> bool:
 
 def _myself() -> dict[str, Any]:
     me = this_process()
-    return {"pid": me.pid, "boot_id": me.boot_id, "start_ticks": me.start_ticks, "started_at": time.time()}
+    return {"pid": me.pid, "pid_space": me.pid_space, "start_ticks": me.start_ticks, "started_at": time.time()}

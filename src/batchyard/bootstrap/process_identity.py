@@ -1,4 +1,4 @@
-"""Which process this is, and whether another one still runs: told by boot, id and start time, never by id alone."""
+"""Which process this is, and whether another one still runs: told by machine, id and start time, never by id alone."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _START_TIME = 19  # Field 22 of /proc/<pid>/stat, counted from after the command
 def this_process() -> Owner:
     """Give the identity of the calling process."""
     found = _stat(os.getpid())
-    return Owner(boot_id(), os.getpid(), found[1] if found else 0)
+    return Owner(pid_space(), os.getpid(), found[1] if found else 0)
 
 
 def is_alive(owner: Owner) -> bool | None:
-    """Whether a process of this boot still runs; None when it is of another boot or host: that cannot be seen here."""
-    if owner.boot_id != boot_id():
+    """Whether a process still runs; None when it is of another boot, host or container: that cannot be seen here."""
+    if owner.pid_space != pid_space():
         return None
     found = _stat(owner.pid)
     return found is not None and found[0] != "Z" and found[1] == owner.start_ticks
@@ -40,9 +40,10 @@ def send_signal(owner: Owner, number: signal.Signals) -> None:
         os.close(fd)
 
 
-def boot_id() -> str:
-    """Give the id of this boot of this host."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+def pid_space() -> str:
+    """Say where ids of processes are those that this process sees: in this boot of this host, in this namespace."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
 
 
 def _stat(pid: int) -> tuple[str, int] | None:

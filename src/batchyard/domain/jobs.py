@@ -160,9 +160,12 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A process, told apart from every other one on any boot: ids are reused, start times are not."""
+    """A process, told apart from every other one of any machine: ids are reused, start times are not.
 
-    boot_id: str
+    pid_space: within which `pid` means something, the boot of a host and a namespace of its processes (a container's).
+    """
+
+    pid_space: str
     pid: int
     start_ticks: int
 

@@ -38,7 +38,7 @@ def claim_job(rooms: Rooms) -> Job | None:
 def orphans(rooms: Rooms, *, is_alive: Callable[[Owner], bool | None]) -> list[Holding]:
     """Give the jobs whose owner is gone: dead on this host (at once), or with a lapsed lease anywhere.
 
-    is_alive: whether a process of this boot still runs; None for a process of another host or boot.
+    is_alive: whether a process still runs; None for a process of another boot, host or container.
     """
     with rooms.records.reading() as tx:
         held = tx.job_leases.held()

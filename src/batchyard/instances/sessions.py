@@ -40,13 +40,14 @@ def record_session(path: Path, *, name: str, pid: int) -> None:
     """Add a worker to the file of sessions: whoever takes over kills what is left of it.
 
     Not synced to the disk: a line is of use as long as its process may live, and none outlives the machine.
-    The line is JSON: worker, session, pid, started (clock ticks since boot), boot (the boot's id).
+    The line is JSON: worker, session, pid, started (clock ticks since boot), boot (its id, and that of the namespace
+    in which the numbers mean something: another container has other processes under them).
     Raises: OSError; PlatformError when the process is gone already.
     """
     process = _read(pid)
     if process is None:
         raise PlatformError(f"The worker {name!r} (pid {pid}) ended before it could be recorded.")
-    line = {"worker": name, "session": pid, "pid": pid, "started": process.started, "boot": _boot_id()}
+    line = {"worker": name, "session": pid, "pid": pid, "started": process.started, "boot": _pid_space()}
     # The first line break keeps this line whole after one that a full disk or a crash has torn.
     text = b"\n" + json.dumps(line).encode() + b"\n"
     fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -60,9 +61,9 @@ def record_session(path: Path, *, name: str, pid: int) -> None:
 def kill_recorded_sessions(path: Path) -> int:
     """Kill what is left of the sessions that an earlier owner recorded; give how many there were. Safe to repeat.
 
-    A session counts when it is of this boot and its leader is the recorded process, or is gone while others of the
-    session live. Strays of workers whose folders are beside the file are killed too. Lines torn by a crash are passed
-    over. Raises: PlatformError when a process does not die.
+    A session counts when it is of this boot and container and its leader is the recorded process, or is gone while
+    others of the session live. Strays of workers whose folders are beside the file are killed too. Lines torn by a
+    crash are passed over. Raises: PlatformError when a process does not die.
     """
     try:
         lines = path.read_bytes().splitlines()
@@ -142,7 +143,7 @@ def _kill(process: _Process) -> None:
 
 
 def _recorded(lines: list[bytes]) -> Iterator[tuple[int, int]]:
-    boot = _boot_id()
+    boot = _pid_space()
     for line in lines:
         try:
             values = json.loads(line)
@@ -208,5 +209,6 @@ def _read(pid: int) -> _Process | None:
     return _Process(pid, fields[0].decode(), int(fields[3]), int(fields[19]))
 
 
-def _boot_id() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+def _pid_space() -> str:
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"

@@ -39,7 +39,7 @@ def owner_columns(owner: Owner | None) -> dict[str, object]:
     """Give an owner as columns."""
     if owner is None:
         return {"owner_boot": None, "owner_pid": None, "owner_start": None}
-    return {"owner_boot": owner.boot_id, "owner_pid": owner.pid, "owner_start": owner.start_ticks}
+    return {"owner_boot": owner.pid_space, "owner_pid": owner.pid, "owner_start": owner.start_ticks}
 
 
 def owner_of(row: AnyRow) -> Owner | None:
