@@ -45,6 +45,7 @@ from batchyard.domain.scoring_events import (
     TakenBack,
     TellStacks,
     Tick,
+    WindDown,
     Worker,
     WorkerEnded,
     WorkerReady,
@@ -86,6 +87,7 @@ class Scoring:
         self._has_whole_result = tally.has_whole_result
         self._is_held = False  # Nothing new is begun while a budget depends on what probing finds.
         self._is_draining = False  # Nothing new is begun: the job pauses once what runs has ended.
+        self._is_winding_down = False  # All is scored: workers may go while the last records become durable.
         self.verdict: Verdict | None = tally.verdict
         self.platform_message = ""
 
@@ -236,6 +238,8 @@ class Scoring:
     def _ended(self, event: WorkerEnded, out: list[Instruction]) -> None:
         seat = self._seats.pop(event.worker, None)
         restart = Restart(event.worker.node, event.worker.slot)
+        if self._is_winding_down:
+            return
         if seat is None:
             self._start_failed(event, out)
         elif seat.is_cut_off:
@@ -307,6 +311,9 @@ class Scoring:
             if self._unstarted and (self._waiting or self._retries):
                 out += self._unstarted
                 self._unstarted.clear()
+            if not (self._is_winding_down or self._has_work or self._isolation.has_parked):
+                self._is_winding_down = True
+                out.append(WindDown())
         return out
 
     def _unparked(self) -> list[Record]:
@@ -316,7 +323,7 @@ class Scoring:
             return [record for failed in isolation.unpark() for record in self._divided_or_given_up(failed)]
         is_tolerable = not isolation.is_full and self._limits.breach(isolation.with_parked(counts)) is None
         self._is_held = not is_tolerable
-        if isolation.is_probing or (is_tolerable and not self._has_nothing_else_to_do):
+        if isolation.is_probing or (is_tolerable and (self._has_work or self._unsettled_appends)):
             return []
         probed = isolation.probe()
         if probed is not None:
@@ -324,9 +331,8 @@ class Scoring:
         return [given_up(failed, items=isolation.items_of(failed)) for failed in isolation.unpark()]
 
     @property
-    def _has_nothing_else_to_do(self) -> bool:
-        is_running = any(seat.leases for seat in self._seats.values())
-        return not (is_running or self._waiting or self._retries or self._unsettled_appends)
+    def _has_work(self) -> bool:
+        return bool(self._waiting or self._retries or any(seat.leases for seat in self._seats.values()))
 
     def _judge_counts(self, out: list[Instruction]) -> None:
         self._judge(verdict_of(self.tally.counts, self._limits, is_settled=not self._unsettled_appends), out)

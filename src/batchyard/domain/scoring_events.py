@@ -219,10 +219,15 @@ class Append:
 
 
 @dataclass(frozen=True, slots=True)
+class WindDown:
+    """Nothing is left to score: workers may run `shutdown()` and go while the ledger is written."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """Nothing more is handed out. is_early: kill what runs; else let the workers end by themselves (`shutdown()`)."""
 
     is_early: bool
 
 
-Instruction = Assign | TakeBack | CutOff | TellStacks | Restart | Append | Stop
+Instruction = Assign | TakeBack | CutOff | TellStacks | Restart | Append | WindDown | Stop

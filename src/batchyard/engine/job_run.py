@@ -56,7 +56,7 @@ def run_job(rooms: Rooms, job: Job) -> None:
         if job.status is not JobStatus.FINALIZING:
             tally = _score(rooms, job, lease, home)
             remember(rooms, job, tally)
-            is_paused = tally.verdict is None and _pause(rooms, lease, tally)
+            is_paused = tally.verdict is None and _pause(rooms, lease, home, tally)
             sealed = None if is_paused else _seal(rooms, lease, home, tally)
         if sealed is not None:
             _publish(rooms, sealed, lease, home)
@@ -90,7 +90,6 @@ def _score(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> Tally:
     finally:
         instances.close(is_early=True)
     rooms.faults.reach("score.verdict")
-    clear_run_folders(home, job.fence)
     return ledger.tally
 
 
@@ -107,8 +106,9 @@ def _without_workers(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> 
     return ledger.tally
 
 
-def _pause(rooms: Rooms, lease: JobLease, tally: Tally) -> bool:
+def _pause(rooms: Rooms, lease: JobLease, home: JobHome, tally: Tally) -> bool:
     """Let go of a job that was asked to pause; what it has scored stays. False when a cancel came first."""
+    clear_run_folders(home, lease.fence)  # What ends is tidied up in its end, when nobody waits any more.
     try:
         lease.advance(JobChange(JobStatus.PAUSED, counts=tally.counts, phases={"paused": rooms.now()}))
     except Conflict:

@@ -24,6 +24,7 @@ from batchyard.domain.scoring_events import (
     Stop,
     TakeBack,
     TellStacks,
+    WindDown,
 )
 from batchyard.engine.group_sync import GroupSync
 from batchyard.engine.lease import JobLease
@@ -138,5 +139,7 @@ class _Driver:
                 self._instances.tell_stacks(instruction.workers)
             elif isinstance(instruction, Restart):
                 self._instances.restart(instruction.node, instruction.slot)
+            elif isinstance(instruction, WindDown):
+                self._instances.wind_down()
             elif isinstance(instruction, Stop):
                 self.is_early = instruction.is_early

@@ -130,20 +130,20 @@ class Agent:
         else:
             self._tell(WorkerEnded(worker, start_failure=failure))
 
+    def end(self) -> None:
+        """Start no worker any more, and let every one run `shutdown()` and exit by itself; waits for nothing."""
+        self._stop_starting()
+        for seat in self._seats.values():
+            seat.process.send({"kind": "end"})
+
     def stop_starting(self) -> None:
         """Start no worker any more; nothing is told of those that were to come. Raises: PlatformError."""
-        self._is_ending = True
-        self._unborn.clear()
+        self._stop_starting()
         self._nursery.close()
 
     def clear(self) -> None:
         """Delete what outlives single workers, when all are buried."""
         self._nursery.clear()
-
-    def end(self) -> None:
-        """Let every worker run `shutdown()` and exit by itself."""
-        for seat in self._seats.values():
-            seat.process.send({"kind": "end"})
 
     @property
     def workers(self) -> tuple[Worker, ...]:
@@ -158,6 +158,11 @@ class Agent:
     def process(self, worker: Worker) -> WorkerProcess:
         """Give the process of a worker that is not buried."""
         return self._seats[worker].process
+
+    def _stop_starting(self) -> None:
+        self._is_ending = True
+        self._unborn.clear()
+        self._nursery.retire()
 
     def _bear(self) -> None:
         """Start the workers that wait, if nothing is waited for. Raises: PlatformError."""

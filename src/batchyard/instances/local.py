@@ -39,7 +39,7 @@ class LocalInstances:
         self._durability = Durability(parts_dir=plan.parts_dir, files_dir=plan.files_dir)
         self._starts = 0
         self._ticked_ns = self._tended_ns = 0
-        self._is_closed = False
+        self._is_winding_down = self._is_closed = False
         try:
             for folder in (plan.parts_dir, plan.files_dir, plan.logs_dir, plan.scratch_dir):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -104,6 +104,13 @@ class LocalInstances:
         """Make what was reported so far of these part files durable. Raises: PlatformError."""
         self._durability.sync(parts)
 
+    def wind_down(self) -> None:
+        """Let every worker run `shutdown()` and end by itself. Safe to repeat."""
+        if not self._is_winding_down:
+            self._is_winding_down = True
+            for agent in self._agents.values():
+                agent.end()
+
     def close(self, *, is_early: bool) -> None:
         """End all workers; returns when no process of any of their sessions is left. Raises: PlatformError."""
         if self._is_closed:
@@ -115,9 +122,7 @@ class LocalInstances:
             self._end_all()
 
     def _let_end(self) -> None:
-        for agent in self._agents.values():
-            agent.stop_starting()
-            agent.end()
+        self.wind_down()
         deadline = time.monotonic() + _LAST_WORDS_S
         while any(agent.workers for agent in self._agents.values()) and time.monotonic() < deadline:
             self.poll(_TICK_S)

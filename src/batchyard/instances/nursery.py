@@ -94,6 +94,11 @@ class Nursery:
         """Wait no longer for the zygote; the next start may try another. Raises: PlatformError."""
         self._drop("the process that was to import the script took too long")
 
+    def retire(self) -> None:
+        """Begin the zygote's end, without waiting for it."""
+        if self._zygote is not None:
+            self._zygote.kill()
+
     def close(self) -> None:
         """End the zygote; workers live on. Safe to repeat. Raises: PlatformError."""
         self._drop("the job ends")

@@ -117,10 +117,14 @@ class Zygote:
             raise NoWorkerForked("a forked worker did not become a child of the agent") from None
         return ForkedChild(pid)
 
+    def kill(self) -> None:
+        """Begin the process's end."""
+        os.kill(self._process.pid, signal.SIGKILL)
+
     def close(self) -> None:
         """Kill the process and all that its import started. Raises: PlatformError when something does not die."""
         self._ours.close()
-        os.kill(self._process.pid, signal.SIGKILL)
+        self.kill()
         kill_sessions({self._process.pid})
         self._process.wait()
 

@@ -113,6 +113,9 @@ class Instances(Protocol):
         The one that may be called in another thread, while the others are used; never twice at once.
         """
 
+    def wind_down(self) -> None:
+        """Let every worker run `shutdown()` and end; nothing is assigned or restarted any more. Waits for nothing."""
+
     def close(self, *, is_early: bool) -> None:
         """End all workers: with is_early by killing every session at once, else by letting `shutdown()` run, for at
         most 10 s. Returns when no process of any session is left. Safe to repeat."""

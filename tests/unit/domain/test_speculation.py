@@ -21,6 +21,7 @@ from batchyard.domain.scoring_events import (
     Stop,
     TakenBack,
     Tick,
+    WindDown,
     Worker,
     WorkerEnded,
     WorkerReady,
@@ -118,7 +119,7 @@ def test_the_first_report_is_committed_and_the_other_worker_is_cut_off() -> None
     bench.wait(2)
     bench.score(FAST)
     assert bench.committed == [0, 1, 2, 3]
-    assert bench.told[-2:] == [CutOff(SLOW), Stop(is_early=False)]
+    assert bench.told[-3:] == [CutOff(SLOW), Stop(is_early=False), WindDown()]
     assert bench.state.tally.verdict == Verdict("Completed")
 
 

@@ -59,6 +59,9 @@ class Instances:
     def take_back(self, worker: Worker) -> None:
         """Nothing comes back."""
 
+    def wind_down(self) -> None:
+        """Nobody is left to go."""
+
     def close(self, *, is_early: bool) -> None:
         """All are gone."""
 
