@@ -46,7 +46,7 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
 
 def engine_of(direct: DirectHome, rooms: Rooms | None = None) -> Engine:
     lock = hold(direct.home / "engine.lock")
-    return Engine(rooms or direct.rooms, lock, NobodyToWatch(direct.home, other="doors"), is_alone=True)
+    return Engine(lambda _: rooms or direct.rooms, lock, NobodyToWatch(direct.home, other="doors"), is_alone=True)
 
 
 def identity(process: subprocess.Popen[bytes]) -> Owner:

@@ -58,7 +58,7 @@ def main(asked: argparse.Namespace) -> None:
     settings = from_environment()
     direct = DirectHome(asked.home, fault=settings.fault, fault_log=settings.fault_log)
     rooms = _tormented(direct.rooms, asked)
-    engine = Engine(rooms, hold(asked.home / asked.lock), NobodyToWatch(asked.home, other="doors"))
+    engine = Engine(lambda _: rooms, hold(asked.home / asked.lock), NobodyToWatch(asked.home, other="doors"))
     while direct.job(asked.job).status not in FINAL or not engine.is_idle:
         try:
             engine.tick()

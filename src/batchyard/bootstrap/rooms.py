@@ -8,6 +8,7 @@ from pathlib import Path
 from batchyard.bootstrap.database import database_url
 from batchyard.bootstrap.environments import make_environments
 from batchyard.bootstrap.faults import make_faults
+from batchyard.bootstrap.places import root_of
 from batchyard.bootstrap.process_identity import this_process
 from batchyard.bootstrap.web import make_web_files
 from batchyard.datastores.job_home import LocalJobHomes
@@ -15,6 +16,7 @@ from batchyard.datastores.local import LocalDatastores
 from batchyard.datastores.sealed import LocalSealedStore
 from batchyard.domain.datastores import ARTIFACT_STORE, log_folder
 from batchyard.domain.resource_ids import DEFAULT_SCOPE
+from batchyard.domain.workspaces import Workspace
 from batchyard.engine.rooms import Rooms
 from batchyard.instances.local import LocalInstances
 from batchyard.instances.scripts import LocalScripts
@@ -23,31 +25,45 @@ from batchyard.records.database import open_records
 from batchyard.settings import Settings
 
 
-def build_rooms(settings: Settings) -> Rooms:
-    """Wire the embedded engine of one home."""
-    home = settings.home
-    datastores = LocalDatastores(home)
-    return Rooms(
-        records=open_records(database_url(settings), DEFAULT_SCOPE),
-        datastores=datastores,
-        web=make_web_files(settings),
-        sealed=LocalSealedStore(home / "sealed", datastores),
-        homes=LocalJobHomes(home / "jobs"),
-        environments=make_environments(settings),
-        scripts=LocalScripts(),
-        make_instances=LocalInstances,
-        kill_left_overs=kill_recorded_sessions,
-        logs_of=lambda job: _made(home / "datastores" / ARTIFACT_STORE.name / log_folder(job)),
-        operation_dir=lambda operation: home / "operations" / operation,
-        faults=make_faults(settings.fault, settings.fault_log),
-        owner=this_process(),
-        now=time.time,
-        monotonic=time.monotonic,
-        worker_start_timeout_s=settings.worker_start_timeout_s,
-        log_cap_bytes=settings.log_cap_bytes,
-        worker_fault=settings.fault if settings.fault.startswith(("worker.", "zygote.")) else "",
-        worker_fault_log=settings.fault_log,
-    )
+class EngineRooms:
+    """Wires the embedded engine of one home: the rooms of each workspace over one database.
+
+    Sealed trees and environments are named by what is in them and belong to all workspaces; the rest is apart.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._records = open_records(database_url(settings), DEFAULT_SCOPE)
+        self._web = make_web_files(settings)
+        self._environments = make_environments(settings)
+        self._faults = make_faults(settings.fault, settings.fault_log)
+
+    def of(self, workspace: Workspace) -> Rooms:
+        """Build the rooms of a workspace."""
+        settings, home = self._settings, self._settings.home
+        root = root_of(home, workspace)
+        datastores = LocalDatastores(home, root=root)
+        return Rooms(
+            records=self._records.of(workspace),
+            datastores=datastores,
+            web=self._web,
+            sealed=LocalSealedStore(home / "sealed", datastores),
+            homes=LocalJobHomes(root / "jobs"),
+            environments=self._environments,
+            scripts=LocalScripts(),
+            make_instances=LocalInstances,
+            kill_left_overs=kill_recorded_sessions,
+            logs_of=lambda job: _made(root / "datastores" / ARTIFACT_STORE.name / log_folder(job)),
+            operation_dir=lambda operation: root / "operations" / operation,
+            faults=self._faults,
+            owner=this_process(),
+            now=time.time,
+            monotonic=time.monotonic,
+            worker_start_timeout_s=settings.worker_start_timeout_s,
+            log_cap_bytes=settings.log_cap_bytes,
+            worker_fault=settings.fault if settings.fault.startswith(("worker.", "zygote.")) else "",
+            worker_fault_log=settings.fault_log,
+        )
 
 
 def _made(folder: Path) -> Path:
