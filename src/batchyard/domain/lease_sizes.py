@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 # The first leases are short, so that results come soon and sizes are learned; later ones are worth more, as each costs
-# a frame, a record and two wake-ups. What waits at the end is shared, and taken back for workers that have nothing.
+# a frame, a record and two wake-ups, half a millisecond in all. What waits at the end is shared, and taken back for
+# workers that have nothing.
 FIRST_TARGET_S = 0.004
-TARGET_S = 0.020
+TARGET_S = 0.030
+# Towards the end leases shrink, so that all workers end together; below this that costs more than it brings.
+LAST_TARGET_S = 0.004
 LONGEST_COUNT = 8192
 # Above this, the round trip to a worker is noise and a second lease in its pipe only delays others at the end.
 PREFETCH_BELOW_S = 0.050
@@ -40,5 +43,6 @@ class LeaseSizes:
         if self._is_one_by_one or self._mini_batch_s is None:
             return 1
         wanted = int(self._target_s / self._mini_batch_s) if self._mini_batch_s > 0 else LONGEST_COUNT
-        share = waiting // (2 * workers) + 1
+        least = int(LAST_TARGET_S / self._mini_batch_s) if self._mini_batch_s > 0 else 1
+        share = max(waiting // (2 * workers) + 1, min(least, waiting // workers))
         return max(1, min(wanted, share, self._largest))
