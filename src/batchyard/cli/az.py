@@ -97,12 +97,20 @@ def set_account(server: Server, *, subscription_id: str | None = None) -> None:
     Defaults(config_dir=str(server.settings.home)).keep({"subscription": by_name})
 
 
-def get_access_token(server: Server, *, resource: str | None = None, resource_type: str = "arm") -> dict[str, object]:
+def get_access_token(
+    server: Server,
+    *,
+    resource: str | None = None,
+    resource_type: str = "arm",
+    scope: list[str] | None = None,
+    tenant: str | None = None,  # noqa: ARG001  # there is one
+) -> dict[str, object]:
     """Give a token for an hour, as `az account get-access-token` does; curl sends it as a bearer token."""
     known = _RESOURCES.get(resource_type)
     if resource is None and known is None:
         raise UsageMistake(f"--resource-type is {resource_type!r}, must be one of {', '.join(_RESOURCES)}.")
-    asked = (resource or str(known)).rstrip("/")
+    of_scope = scope[0].removesuffix("/.default") if scope else None
+    asked = (resource or of_scope or str(known)).rstrip("/")
     if server.settings.url:
         raise CommandFailed("BATCHYARD_URL points at a remote server; use the token that you have for it.")
     connection = server.connection

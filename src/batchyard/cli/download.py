@@ -189,8 +189,12 @@ def _inside(folder: Path, name: str) -> Path:
 
 @contextlib.contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
-    """Give a folder that appears whole under its name when the block ends well, and not at all otherwise."""
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    """Give a folder that appears whole under its name when the block ends well, and not at all otherwise.
+
+    An earlier download is replaced, as Azure's scripts expect; anything else in the way is left, and a failure.
+    """
+    is_in_the_way = target.exists() and (not target.is_dir() or any(target.iterdir()))
+    if is_in_the_way and not is_download(target):
         raise CommandFailed(f"{str(target)!r} exists and is not empty. Name another --download-path.")
     target.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
@@ -200,8 +204,34 @@ def new_folder(target: Path) -> Iterator[Path]:
         mask = os.umask(0)
         os.umask(mask)
         staging.chmod(0o777 & ~mask)
+        if is_in_the_way:
+            _move_away(target)
         # An empty folder of the name is replaced; one that was filled meanwhile is not.
         os.rename(staging, target)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
+
+
+def is_download(folder: Path) -> bool:
+    """Whether a folder holds what `job download` wrote and nothing else, so that another download may replace it."""
+    found = [path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()] if folder.is_dir() else []
+    manifests = [path for path in found if path.parent == folder and path.name.endswith(MANIFEST.lstrip("_"))]
+    if len(manifests) != 1:
+        return False
+    try:
+        entries = {folder / str(entry["name"]): entry for entry in json.loads(manifests[0].read_bytes())["outputs"]}
+        if entries.keys() != {*found} - {*manifests}:
+            return False
+        for path, entry in entries.items():
+            _check_file(path, entry)
+    except (OSError, ValueError, KeyError, TypeError, CommandFailed):
+        return False
+    return True
+
+
+def _move_away(target: Path) -> None:
+    """Take an earlier download out of the way of the one that replaces it."""
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    os.rename(target, old)
+    shutil.rmtree(old)

@@ -127,6 +127,10 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # argparse's own keywords
     "max_instances": {"type": int, "help": "Instances to share among jobs."},
     "idle_time_before_scale_down": {"type": int, "help": "Seconds."},
     "input": {"help": "Local path or azureml:// URI of the data to score."},
+    "old_input": {
+        "options_list": ["--input-path", "--input-local-path", "--input-data", "--input-dataset"],
+        "help": "What `--input` was called in older versions.",
+    },
     "input_type": {"help": "uri_folder or uri_file; guessed from a local path.", "choices": ["uri_folder", "uri_file"]},
     "inputs": {"metavar": "KEY=VALUE", "help": "Inputs by name: NAME.path=… NAME.type=…", **_MANY},
     "outputs": {"metavar": "KEY=VALUE", "help": "Outputs by name: NAME.path=… NAME.type=uri_file", **_MANY},
@@ -139,6 +143,7 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # argparse's own keywords
     "upload": {"help": "Upload a local input instead of reading it in place.", "action": "store_true"},
     "wait": {"help": "Wait for the job's end; exit 1 unless it completed.", "action": "store_true"},
     "stream": {"help": "Like --wait, and print the workers' logs.", "action": "store_true"},
+    "web": {"options_list": ["--web", "-e"], "help": "Also print the job's URL.", "action": "store_true"},
     "status": {"help": "Only jobs in this status."},
     "endpoint": {"help": "Only jobs of this endpoint."},
     "deployment": {"help": "Only jobs of this deployment."},
@@ -180,6 +185,8 @@ OWN_FLAGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {  # as above
     "account set": {"subscription_id": {"options_list": ["--name", "-n", "-s"], "help": "Id of the subscription."}},
     "account get-access-token": {
         "resource": {"help": "Whom the token is for; else https://management.azure.com."},
+        "scope": {"nargs": "+", "help": "The same as a scope, such as https://ml.azure.com/.default."},
+        "tenant": {"options_list": ["--tenant", "-t"], "help": "Accepted; there is only one."},
         "resource_type": {"help": "The same by a short name: arm, aml or storage."},
     },
     "group show": {

@@ -36,6 +36,7 @@ def invoke(
     name: str,
     deployment_name: str | None = None,
     input: str | None = None,
+    old_input: str | None = None,
     input_type: str | None = None,
     inputs: list[list[str]] | None = None,
     outputs: list[list[str]] | None = None,
@@ -54,7 +55,10 @@ def invoke(
     """Score data: make a job of this endpoint and give its name at once, or follow it with --wait or --stream."""
     from batchyard.domain.jobs import Invocation
 
-    asked = _asked(file, inputs, outputs, input, input_type, output_path)
+    if old_input is not None:
+        server.say("The data to score is named with `--input` now; its older names will go.")
+    inputs, outputs, sets = _of_set("inputs", inputs, sets), _of_set("outputs", outputs, sets), _other_sets(sets)
+    asked = _asked(file, inputs, outputs, input or old_input, input_type, output_path)
     flags = {"instance_count": instance_count, "mini_batch_size": mini_batch_size}
     overrides, extras, target, path = _checked(asked, flags, sets)
     in_file = asked.file
@@ -115,6 +119,22 @@ def _asked(
         given and given.output_is_file and not output_path and not named_out
     )
     return _Asked(where, input_type or named_in.get("type") or from_file, out, is_file, given)
+
+
+def _of_set(key: str, typed: list[list[str]] | None, sets: list[list[str]] | None) -> list[list[str]]:
+    """Add what `--set inputs.NAME.path=…` gives to what `--inputs` gave: Azure's guides write it so."""
+    return [*(typed or ()), [text.partition(".")[2] for group in sets or () for text in group if _is_below(text, key)]]
+
+
+def _other_sets(sets: list[list[str]] | None) -> list[list[str]]:
+    return [
+        [text for text in group if not (_is_below(text, "inputs") or _is_below(text, "outputs"))]
+        for group in sets or ()
+    ]
+
+
+def _is_below(assignment: str, key: str) -> bool:
+    return assignment.partition("=")[0].startswith(f"{key}.")
 
 
 def _only_one(many: list[list[str]] | None, flag: str) -> dict[str, str]:

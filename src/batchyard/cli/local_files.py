@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from batchyard.cli.failures import CommandFailed
 from batchyard.cli.ignore_files import Rule, is_ignored, read_rules
 from batchyard.domain.errors import Mistake
+from batchyard.domain.resource_ids import parse_arm_id, parse_datastore_uri
 
 if TYPE_CHECKING:
     from batchyard.wire.documents import Document
@@ -55,7 +56,7 @@ def read_yaml(path: str) -> Document:
 
 def is_local(text: str) -> bool:
     """Whether a path in a document means this machine, not a datastore, a registry or the web."""
-    return not text.lower().startswith(_REMOTE)
+    return not text.lower().startswith(_REMOTE) and parse_arm_id(text) is None and parse_datastore_uri(text) is None
 
 
 def resolve(text: str, folder: Path) -> Path:

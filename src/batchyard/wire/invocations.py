@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pydantic import model_validator
+
 from batchyard.domain.deployments import Overrides
 from batchyard.domain.errors import Mistake
 from batchyard.domain.jobs import InputKind, Invocation
@@ -98,11 +100,18 @@ class InvocationBody(ArmShape):
 
 
 class _InputYaml(YamlShape):
+    """An input; its path alone may stand for it."""
+
     type: KindWord | None = None
     path: Text | None = None
     mode: NoEffect = None
     # A literal's value, which only pipeline deployments take.
     default: object = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_path(cls, value: object) -> object:
+        return {"path": value} if isinstance(value, str) else value
 
 
 class _OutputYaml(YamlShape):

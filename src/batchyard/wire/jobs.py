@@ -70,15 +70,18 @@ def parent_job_name(name: str) -> str | None:
 
 
 def job_to_arm(
-    scope: Scope, job: Job, *, studio_url: str = "", child: bool = False, is_in_list: bool = False
+    scope: Scope, job: Job, *, base_url: str = "", child: bool = False, is_in_list: bool = False
 ) -> dict[str, object]:
     """Give a job as GET answers it; child: its one step instead, which the SDK wants with null properties.
 
     is_in_list: without the groups of failures, which could make a page of jobs very long.
+    base_url: of the server, for the link that Azure's clients print; "" leaves it out.
     """
     if child:
         return arm_envelope(scope, "jobs", child_job_name(job.name), properties=None)
     spec = job.spec
+    # Azure: a page of its studio. There are none here yet, so it is the job itself.
+    link = f"{base_url}{scope.child('jobs', job.name)}" if base_url else None
     properties = {
         "jobType": "Pipeline",
         "status": job.status.value,
@@ -87,7 +90,7 @@ def job_to_arm(
         "experimentName": spec.experiment_name,
         "isArchived": job.is_archived,
         "computeId": scope.child("computes", spec.compute),
-        "services": {"Studio": {"jobServiceType": "Studio", "endpoint": studio_url or None}},
+        "services": {"Studio": {"jobServiceType": "Studio", "endpoint": link}},
         "tags": shown_tags(job),
         "properties": dict(job.properties),
         "inputs": {"data": {"jobInputType": spec.source.kind.value, "uri": spec.source.uri, "mode": "ReadOnlyMount"}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -10,30 +11,33 @@ import pytest
 
 from tests.support.server_home import ServerHome
 
-_SCRIPTS = Path(__file__).parent
+_HERE = Path(__file__).parent
 Script = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def script(served: ServerHome, tmp_path: Path) -> Script:
-    """Give what runs a script of this folder, by its name, with `az` of the served home first in PATH."""
-    served.run("az", "install", str(tmp_path / "bin"))
+def script(tmp_path: Path) -> Script:
+    """Give what runs a script of this folder, by its name, with `az` of a home first in PATH.
 
-    def run(
-        name: str, *, exit_code: int = 0, timeout_s: float = 150, **variables: str
-    ) -> subprocess.CompletedProcess[str]:
-        environment = {**served.environment(), **variables}
+    It runs in a copy of `files`, the YAML and code that the scripts deploy.
+    """
+    folder = tmp_path / "project"
+    shutil.copytree(_HERE / "files", folder)
+
+    def run(home: ServerHome, name: str, *, timeout_s: float = 250, **variables: str) -> subprocess.CompletedProcess[str]:
+        home.run("az", "install", str(tmp_path / "bin"))
+        environment = {**home.environment(), **variables}
         environment["PATH"] = f"{tmp_path / 'bin'}:{environment['PATH']}"
         done = subprocess.run(
-            ["bash", "-e", "-o", "pipefail", _SCRIPTS / name],
+            ["bash", "-e", "-o", "pipefail", _HERE / name],
             env=environment,
-            cwd=tmp_path,
+            cwd=folder,
             capture_output=True,
             text=True,
             timeout=timeout_s,
             check=False,
         )
-        assert done.returncode == exit_code, f"{name} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == 0, f"{name} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
         return done
 
     return run

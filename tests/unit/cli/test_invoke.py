@@ -84,6 +84,56 @@ def test_remote_inputs_pass_through(terminal, data, uri):
     assert given["uri"] == uri
 
 
+@pytest.mark.parametrize(
+    "uri",
+    [
+        f"{WS}/data/numbers/versions/1",
+        f"{WS}/datastores/workspaceblobstore/paths/x",
+        f"azureml:{WS}/data/numbers/versions/1",
+        "azureml://locations/local/workspaces/default/data/numbers/versions/1",
+    ],
+)
+def test_an_id_of_data_is_no_local_path(terminal, data, uri):
+    assert invoke(terminal, "--input", uri) == 0, terminal.err
+
+    (given,) = sent(terminal)["inputData"].values()
+    assert given["uri"] == uri
+
+
+def test_set_names_input_and_output_as_azures_guides_do(terminal, data):
+    store = f"{WS}/datastores/workspaceblobstore/paths"
+    sets = ["--set", "inputs.n.type=uri_file", f"inputs.n.path={store}/a.csv", "mini_batch_size=3"]
+
+    code = invoke(terminal, *sets, "--set", "outputs.score.type=uri_file", f"outputs.score.path={store}/o.csv")
+
+    assert code == 0, terminal.err
+    body = sent(terminal)
+    assert list(body["inputData"].values()) == [{"jobInputType": "UriFile", "uri": f"{store}/a.csv"}]
+    output = {"jobOutputType": "UriFile", "uri": "azureml://datastores/workspaceblobstore/paths/o.csv"}
+    assert (body["outputData"], body["miniBatchSize"]) == ({"score": output}, 3)
+
+
+def test_a_literal_for_a_model_deployment_is_refused(terminal, data):
+    assert invoke(terminal, "--input", str(data), "--set", "inputs.mode.default=append") == 2
+    assert "--inputs takes NAME.path" in terminal.err
+
+
+@pytest.mark.parametrize("flag", ["--input-path", "--input-local-path", "--input-data", "--input-dataset"])
+def test_older_names_of_the_input_work_and_say_so(terminal, data, flag):
+    assert invoke(terminal, flag, "azureml:numbers:1") == 0, terminal.err
+
+    assert next(iter(sent(terminal)["inputData"].values()))["uri"] == "azureml:numbers:1"
+    assert "`--input` now" in terminal.err
+
+
+def test_an_input_of_the_invoke_file_may_be_its_path_alone(terminal, data):
+    file = data.parent / "inputs.yml"
+    file.write_text("inputs:\n  numbers: azureml:numbers@latest\n")
+
+    assert invoke(terminal, "--file", str(file)) == 0, terminal.err
+    assert next(iter(sent(terminal)["inputData"].values()))["uri"] == "azureml:numbers@latest"
+
+
 def test_a_folder_whose_name_contains_http_is_local(terminal, data):
     folder = data.parent / "http-logs"
     folder.mkdir()

@@ -50,6 +50,33 @@ def test_download_gives_the_output_whole_and_checked(terminal, folder):
     assert json.loads(terminal.out)["path"] == str(score)
 
 
+def test_a_download_replaces_an_earlier_one_and_nothing_that_somebody_changed(terminal, folder):
+    terminal.azure.put("jobs/job-1", job())
+    publish(terminal.azure, prefix="_")
+    assert download(terminal, folder) == 0, terminal.err
+    rows = folder / "named-outputs" / "score" / "predictions.csv"
+    first = rows.stat().st_ino
+
+    assert download(terminal, folder) == 0, terminal.err
+    assert (rows.read_bytes(), rows.stat().st_ino == first) == (ROWS, False)
+    assert [path.name for path in (folder / "named-outputs").iterdir()] == ["score"]
+
+    rows.write_bytes(ROWS.replace(b"7", b"8"))
+    assert download(terminal, folder) == 1
+    rows.write_bytes(ROWS)
+    (rows.parent / "mine.txt").touch()
+    assert download(terminal, folder) == 1
+    assert "is not empty" in terminal.err
+    assert (rows.parent / "mine.txt").exists()
+
+
+def test_web_prints_the_link_of_a_job_beside_its_record(terminal):
+    terminal.azure.put("jobs/job-1", {**job(), "services": {"Studio": {"endpoint": "https://here/jobs/job-1"}}})
+
+    assert terminal.json("job", "show", "-n", "job-1", "--web")["status"] == "Completed"
+    assert "https://here/jobs/job-1" in terminal.err
+
+
 def test_an_output_beside_other_files_takes_only_its_own(terminal, folder):
     terminal.azure.put("jobs/job-1", job())
     publish(terminal.azure, prefix="predictions.csv.")

@@ -70,19 +70,19 @@ JOB = Job(
 
 
 def _properties(job: Job) -> dict[str, object]:
-    properties = job_to_arm(DEFAULT_SCOPE, job, studio_url="https://localhost/jobs/job-1")["properties"]
+    properties = job_to_arm(DEFAULT_SCOPE, job, base_url="https://localhost")["properties"]
     assert isinstance(properties, dict)
     return properties
 
 
 def test_a_job_is_the_pipeline_job_that_the_sdk_reads() -> None:
-    arm = job_to_arm(DEFAULT_SCOPE, JOB, studio_url="https://localhost/jobs/job-1")
+    arm = job_to_arm(DEFAULT_SCOPE, JOB, base_url="https://localhost")
     properties = _properties(JOB)
     assert arm["id"] == f"{WS}/jobs/job-1"
     assert properties["jobType"] == "Pipeline"
     assert properties["status"] == "Failed"
     assert properties["services"] == {
-        "Studio": {"jobServiceType": "Studio", "endpoint": "https://localhost/jobs/job-1"}
+        "Studio": {"jobServiceType": "Studio", "endpoint": f"https://localhost{WS}/jobs/job-1"}
     }
     assert properties["tags"] == {
         "team": "vision",

@@ -9,7 +9,7 @@ from batchyard.api.arm.job_filters import job_filter
 from batchyard.api.bodies import Body, OptionalBody
 from batchyard.api.paging import WantedPage, page_answer
 from batchyard.api.reasons import ReasonsIn
-from batchyard.api.rooms import CallerIn, RoomsIn
+from batchyard.api.rooms import BaseUrl, CallerIn, RoomsIn
 from batchyard.control import jobs
 from batchyard.domain.access import Caller
 from batchyard.domain.errors import Conflict, NotFound
@@ -32,11 +32,11 @@ def list_jobs(request: Request, rooms: RoomsIn, caller: CallerIn, wanted: Wanted
 
 
 @router.get("/jobs/{name}")
-def show_job(name: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
+def show_job(name: str, rooms: RoomsIn, caller: CallerIn, base_url: BaseUrl) -> JSONResponse:
     """Show one, or the one step that a batch job shows as its child."""
     with rooms.records.reading() as tx:
         job, is_child = find_job(tx, caller, name)
-    return JSONResponse(job_to_arm(rooms.scope, job, child=is_child))
+    return JSONResponse(job_to_arm(rooms.scope, job, base_url=base_url, child=is_child))
 
 
 @router.put("/jobs/{name}")

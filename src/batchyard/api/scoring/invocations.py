@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 
 from batchyard.api.bodies import Body
 from batchyard.api.reasons import ReasonsIn
-from batchyard.api.rooms import CallerIn, RoomsIn, header_text
+from batchyard.api.rooms import BaseUrl, CallerIn, RoomsIn, header_text
 from batchyard.control import jobs
 from batchyard.domain.errors import NotFound
 from batchyard.domain.routing import STALE
@@ -51,10 +51,10 @@ def invoke(
 
 
 @router.get("/batchEndpoints/{endpoint}/jobs/{name}")
-def show_job(endpoint: str, name: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
+def show_job(endpoint: str, name: str, rooms: RoomsIn, caller: CallerIn, base_url: BaseUrl) -> JSONResponse:
     """Show a job of this endpoint. # Azure: its REST samples poll `SCORING_URI/JOB` with the token for scoring."""
     with rooms.records.reading() as tx:
         job = jobs.get(tx, caller, name)
     if job.spec.endpoint != endpoint:
         raise NotFound(f"The endpoint {endpoint!r} has no job {name!r}.")
-    return JSONResponse(job_to_arm(rooms.scope, job))
+    return JSONResponse(job_to_arm(rooms.scope, job, base_url=base_url))
