@@ -24,7 +24,9 @@ def script(tmp_path: Path) -> Script:
     folder = tmp_path / "project"
     shutil.copytree(_HERE / "files", folder)
 
-    def run(home: ServerHome, name: str, *, timeout_s: float = 250, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        home: ServerHome, name: str, *, timeout_s: float = 350, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         home.run("az", "install", str(tmp_path / "bin"))
         environment = {**home.environment(), **variables}
         environment["PATH"] = f"{tmp_path / 'bin'}:{environment['PATH']}"

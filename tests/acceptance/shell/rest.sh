@@ -72,7 +72,7 @@ upload_signed () {
 }
 
 # Code as older scripts register it: from the default datastore.
-upload code/batch_driver.py "$BLOB_URI_ROOT/score/batch_driver.py"
+upload deployment-first/code/batch_driver.py "$BLOB_URI_ROOT/score/batch_driver.py"
 put codes/score-rest/versions/1 "{\"properties\": {\"description\": \"Score code\", \"codeUri\": \"$BLOB_URI_ROOT/score\"}}" > code-1.json
 
 # And as newer ones do: into a place of its own, by a signed URL.
@@ -80,7 +80,7 @@ response=$(curl --silent --show-error --fail-with-body --request POST "$MANAGEME
     --header "Authorization: Bearer $TOKEN" --header "Content-Type: application/json" --data-raw '{"pendingUploadType": "TemporaryBlobReference"}')
 CODE_URI=$(echo "$response" | field blobReferenceForConsumption.blobUri)
 CODE_SIGNED=$(echo "$response" | field blobReferenceForConsumption.credential.sasUri)
-upload_signed code/batch_driver.py "$CODE_URI/score/batch_driver.py?${CODE_SIGNED#*\?}"
+upload_signed deployment-first/code/batch_driver.py "$CODE_URI/score/batch_driver.py?${CODE_SIGNED#*\?}"
 put codes/score-rest/versions/2 "{\"properties\": {\"codeUri\": \"$CODE_URI/score\", \"isAnonymous\": false}}" > code-2.json
 
 upload model/model.txt "$BLOB_URI_ROOT/model/model.txt"
