@@ -56,6 +56,12 @@ def test_a_worker_is_shown_with_all_its_streams_and_an_unknown_one_names_the_kno
     assert "Known: n0-s0-0" in missed
 
 
+def test_following_prints_what_workers_wrote_and_ends_with_the_job(served: ServerHome, logged: str) -> None:
+    done = served.run("job", "logs", "-n", logged, "--follow")
+    assert "scoring 2" in done.stdout
+    assert "is Completed." in done.stderr
+
+
 def test_an_item_is_found_by_its_path_and_shown_with_every_attempt_and_stack(served: ServerHome, logged: str) -> None:
     shown = served.run("job", "logs", "-n", logged, "--item", "a/bad-1").stdout
     assert shown.startswith("a/bad-1: failed (position 0, mini-batch 0)\n")

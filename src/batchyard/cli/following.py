@@ -59,6 +59,28 @@ def follow(server: Server, name: str, *, out: IO[str], with_logs: bool) -> dict[
         shown.clear()
 
 
+def follow_logs(server: Server, name: str, *, worker: str | None = None) -> int:
+    """Print the lines that workers write, as they write them, until the job is final; gives how many there were.
+
+    Stopping to watch leaves the job alone. Raises: ServerError 404 for an unknown job.
+    """
+    logs, pause, lines = Logs(server, name, worker=worker), _FIRST_PAUSE_S, 0
+    try:
+        while True:
+            status = server.get(server.path("jobs", name)).body["properties"].get("status")
+            for line in logs.new_lines(is_last=status in FINAL):
+                print(visible(line) if sys.stdout.isatty() else line, flush=True)
+                lines += 1
+            if status in FINAL:
+                server.say(f"Job {name!r} is {status}.")
+                return lines
+            server.sleep(pause)
+            pause = min(_LONGEST_PAUSE_S, pause * _GROWTH)
+    except KeyboardInterrupt:
+        server.say(f"Stopped watching; job {name!r} goes on.")
+        return lines
+
+
 def follow_to_end(server: Server, job: Mapping[str, Any], *, with_logs: bool) -> dict[str, Any]:
     """Follow a job that a command made or took up, and give it with the status it ended in.
 
@@ -129,10 +151,10 @@ def story(job: Mapping[str, Any]) -> str:
 
 
 class Logs:
-    """The workers' logs of one job, each read on from where it was left."""
+    """The workers' logs of one job, each read on from where it was left. worker: only those of this one."""
 
-    def __init__(self, server: Server, job: str) -> None:
-        self._server = server
+    def __init__(self, server: Server, job: str, *, worker: str | None = None) -> None:
+        self._server, self._worker = server, worker
         self._details = f"/history/v1.0{server.scope.arm_id}/runs/{job}/details"
         self._read: dict[str, int] = {}
         self._rest: dict[str, bytes] = {}
@@ -146,7 +168,8 @@ class Logs:
             urls = worker_logs(self._server.get(self._details).body.get("logFiles") or {})
         except ServerError:
             return []
-        return [line for name, url in sorted(urls.items()) for line in self._lines_of(name, url, is_last=is_last)]
+        names = sorted(name for name in urls if self._worker in (None, _worker_of(name)))
+        return [line for name in names for line in self._lines_of(name, urls[name], is_last=is_last)]
 
     def _lines_of(self, name: str, url: str, *, is_last: bool) -> list[str]:
         data = self._rest.pop(name, b"")
@@ -168,6 +191,10 @@ class Logs:
 def worker_logs(urls: Mapping[str, str]) -> dict[str, str]:
     """Give the logs that workers write; `user_logs/std_log.txt` is only another name for the first of them."""
     return {name: url for name, url in urls.items() if "/stdout/" in name or "/stderr/" in name}
+
+
+def _worker_of(name: str) -> str:
+    return name.rsplit("/", 1)[-1].split(".", 1)[0]
 
 
 class _Shown:

@@ -162,7 +162,7 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # argparse's own keywords
         "help": "What was scored so far, of a job without an output, into partial-outputs/score.",
         "action": "store_true",
     },
-    "follow": {"options_list": ["--follow", "-f"], "help": "Go on printing.", "action": "store_true"},
+    "follow": {"options_list": ["--follow", "-f"], "help": "Go on printing what is written.", "action": "store_true"},
     "process": {"options_list": ["--name"], "help": "doors or engine; else both.", "choices": ["doors", "engine"]},
     "errors": {"help": "Each kind of failure once, with its stack.", "action": "store_true"},
     "worker": {"help": "All logs of one worker, such as n0-s1-4."},

@@ -179,16 +179,29 @@ def stream(server: Server, *, name: str) -> None:
 
 
 def logs(
-    server: Server, *, name: str, errors: bool = False, worker: str | None = None, item: str | None = None
+    server: Server,
+    *,
+    name: str,
+    errors: bool = False,
+    worker: str | None = None,
+    item: str | None = None,
+    follow: bool = False,
 ) -> None:
     """Print a job's logs: how far it is and the workers' last lines; or its errors, one worker, or one item."""
     from batchyard.cli import job_logs
+    from batchyard.cli.following import follow_logs
 
     wanted = (("--errors", errors or None), ("--worker", worker), ("--item", item))
     chosen = [flag for flag, value in wanted if value is not None]
     if len(chosen) > 1:
         raise UsageMistake(f"{' and '.join(chosen)} exclude each other; give one of them.")
-    if errors:
+    if follow and (errors or item is not None):
+        raise UsageMistake(f"--follow prints what workers write; {chosen[0]} cannot go with it.")
+    if follow:
+        if not follow_logs(server, name, worker=worker) and worker is not None:
+            # All there is of it, or the names of the workers that there are.
+            job_logs.print_worker(server, name, worker)
+    elif errors:
         job_logs.print_errors(server, name)
     elif worker is not None:
         job_logs.print_worker(server, name, worker)

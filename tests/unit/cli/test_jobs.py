@@ -290,3 +290,43 @@ def test_resume_refuses_what_only_an_invocation_takes_before_anything_is_sent(te
 def test_the_help_of_a_verb_has_an_example(terminal, verb):
     assert terminal.run("job", verb, "--help") == 0
     assert f"batchyard job {verb} -n" in terminal.out
+
+
+def following(terminal, *steps):
+    """Have a job that goes through these steps: its status, and what its two workers have written by then."""
+    names = ["logs/user/stdout/n0/n0-s0-1.stdout.txt", "logs/user/stdout/n0/n0-s1-2.stdout.txt"]
+    details(terminal.azure, names)
+
+    def step(status, *texts):
+        def answer(_):
+            for name, text in zip(names, texts, strict=True):
+                terminal.azure.blobs[f"{LOGS}/{name}"] = text
+            return httpx2.Response(200, json={"properties": job(status)})
+
+        return answer
+
+    terminal.azure.answer_with("GET", "jobs/job-1", *(step(*one) for one in steps))
+
+
+def test_logs_are_followed_until_the_job_ends_whatever_it_ends_in(terminal):
+    following(terminal, ("Running", b"a\nb", b""), ("Failed", b"a\nbc\n", b"last"))
+
+    assert terminal.run("job", "logs", "-n", "job-1", "--follow") == 0, terminal.err
+
+    assert terminal.out.splitlines() == ["[n0-s0-1.stdout] a", "[n0-s0-1.stdout] bc", "[n0-s1-2.stdout] last"]
+    assert terminal.err.splitlines() == ["Job 'job-1' is Failed."]
+
+
+def test_the_logs_of_one_worker_are_followed_and_an_unknown_one_is_told(terminal):
+    following(terminal, ("Running", b"a\n", b"x\n"), ("Completed", b"a\n", b"x\ny\n"))
+    assert terminal.run("job", "logs", "-n", "job-1", "-f", "--worker", "n0-s1-2") == 0, terminal.err
+    assert terminal.out.splitlines() == ["[n0-s1-2.stdout] x", "[n0-s1-2.stdout] y"]
+
+    following(terminal, ("Completed", b"a\n", b"x\n"))
+    assert terminal.run("job", "logs", "-n", "job-1", "-f", "--worker", "n9") == 1
+    assert "n0-s0-1, n0-s1-2" in terminal.err
+
+
+def test_errors_and_items_are_not_followed(terminal):
+    assert terminal.run("job", "logs", "-n", "job-1", "--follow", "--errors") == 2
+    assert terminal.run("job", "logs", "-n", "job-1", "--follow", "--item", "a.png") == 2
