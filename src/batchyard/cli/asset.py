@@ -9,7 +9,6 @@ from batchyard.cli.failures import ServerError, UsageMistake
 
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server
-    from batchyard.domain.resource_ids import Reference
 
 NEWEST_FIRST = "createdtime desc"
 
@@ -46,11 +45,6 @@ def get_version(server: Server, collection: str, name: str, version: str | None,
     # The container's own 404 names near names; one whose versions are all archived has none to give.
     server.get(server.path(collection, name))
     raise ServerError(404, "ResourceNotFound", f"{name!r} has no version that is not archived.")
-
-
-def check_reference(server: Server, collection: str, reference: Reference) -> None:
-    """Read what a reference names. Raises: ServerError 404, with near names."""
-    get_version(server, collection, reference.name, reference.version, None)
 
 
 def list_versions(

@@ -94,12 +94,39 @@ def _check_code(parts: Parts, folder: Path, *, skip_script: bool) -> None:
 
 def _check_model(parts: Parts, folder: Path) -> None:
     from batchyard.cli.local_files import is_local, resolve, tree_of
+    from batchyard.domain.assets import ModelType
     from batchyard.wire.models import ModelYaml
 
     model = parts.written.model
     if isinstance(model, ModelYaml) and model.path and is_local(model.path):
         parts.model, mistakes = tree_of(resolve(model.path, folder), field="model.path")
+        if parts.model is not None and model.type is ModelType.MLFLOW and not _has_script(parts.written):
+            mistakes = [
+                *mistakes,
+                *_mlflow_mistakes(parts.model, has_environment=parts.written.environment is not None),
+            ]
         parts.mistakes += mistakes
+
+
+def _has_script(written: DeploymentYaml) -> bool:
+    return written.code_path is not None or written.scoring_script is not None
+
+
+def _mlflow_mistakes(tree: LocalTree, *, has_environment: bool) -> list[Mistake]:
+    """Name what the server would miss in an MLflow model without a script, before it is uploaded."""
+    names = {file.relative for file in tree.files}
+    described = [name for name in names if name.rpartition("/")[2] == "MLmodel"]
+    if not described:
+        found, allowed = (
+            f"{tree.name!r} without a file 'MLmodel'",
+            "the folder that `mlflow` saved, with everything in it",
+        )
+        return [Mistake("model.path", found, allowed)]
+    root = min(described, key=lambda name: (name.count("/"), name)).removesuffix("MLmodel")
+    if has_environment or names & {f"{root}conda.yaml", f"{root}requirements.txt"}:
+        return []
+    found = f"nothing, and {tree.name!r} has no conda.yaml and no requirements.txt"
+    return [Mistake("environment", found, "an environment that has mlflow")]
 
 
 def _check_environment(parts: Parts, folder: Path) -> None:
@@ -140,7 +167,7 @@ def _check_references(server: Server, parts: Parts) -> None:
     ):
         if isinstance(reference, Reference):
             shown = f"{reference.name}:{reference.version}" if reference.version else reference.name
-            look = _looker(server, kind, reference)
+            look = _looker(parts, server, kind, reference)
             wanted.append((name, shown, f"a registered {name.split('_')[0]}", look))
     for place, found, allowed, look in wanted:
         try:
@@ -152,10 +179,24 @@ def _check_references(server: Server, parts: Parts) -> None:
             parts.mistakes.append(Mistake(place, repr(found), allowed, error.message))
 
 
-def _looker(server: Server, kind: str, reference: Reference) -> Callable[[], object]:
-    from batchyard.cli.asset import check_reference
+def _looker(parts: Parts, server: Server, kind: str, reference: Reference) -> Callable[[], object]:
+    from batchyard.cli.asset import get_version
 
-    return lambda: check_reference(server, kind, reference)
+    def look() -> None:
+        found = get_version(server, kind, reference.name, reference.version, None)
+        if kind == "models" and not _has_script(parts.written):
+            _check_type(parts, found)
+
+    return look
+
+
+def _check_type(parts: Parts, model: Mapping[str, Any]) -> None:
+    """Say that a registered model needs a script, before the environment of its deployment is registered."""
+    type_ = model["properties"].get("modelType") or "custom_model"
+    if type_ != "mlflow_model":
+        allowed = "a code folder and its scoring_script"
+        remedy = f"A {type_} needs a script that scores with it."
+        parts.mistakes.append(Mistake("code_configuration", "nothing", allowed, remedy))
 
 
 def _check_compute(server: Server, parts: Parts) -> None:

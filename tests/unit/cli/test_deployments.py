@@ -384,3 +384,50 @@ def test_a_failed_deployment_names_its_log(terminal, azure):
     shown = terminal.json("batch-deployment", "show", "-e", "digits", "-n", "stable")
 
     assert shown["provisioning_log"] == LOG_URI
+
+
+def mlflow_yaml(folder, *, environment: str = "", files: tuple[str, ...] = ("MLmodel", "conda.yaml")) -> None:
+    (folder / "heart").mkdir()
+    for name in ("model.pkl", *files):
+        (folder / "heart" / name).write_text("x: 1\n")
+    model = "model:\n  path: heart\n  type: mlflow_model\n"
+    (folder / "deployment.yml").write_text(
+        f"name: stable\nendpoint_name: digits\ntype: model\ncompute: azureml:cpu-cluster\n{model}{environment}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        (("conda.yaml",), "model.path: found 'heart' without a file 'MLmodel'"),
+        (("MLmodel",), "environment: found nothing, and 'heart' has no conda.yaml and no requirements.txt"),
+    ],
+)
+def test_an_mlflow_model_that_the_server_could_not_score_with_is_refused_before_it_is_uploaded(
+    terminal, folder, files, told
+):
+    mlflow_yaml(folder, files=files)
+
+    assert create(terminal, folder) == 1
+
+    assert told in terminal.err
+    assert terminal.azure.sent("PUT") == []
+
+
+@pytest.mark.parametrize("file", ["conda.yaml", "requirements.txt"])
+def test_an_mlflow_model_without_a_script_is_uploaded_and_left_to_the_server(terminal, folder, file):
+    mlflow_yaml(folder, files=("MLmodel", file))
+
+    assert create(terminal, folder) == 0, terminal.err
+
+    assert "/heart/MLmodel" in "".join(terminal.azure.sent("PUT"))
+
+
+def test_a_registered_model_that_needs_a_script_is_told_before_anything_is_registered(terminal, folder):
+    without = [line for line in YAML.splitlines() if "code" not in line and "scoring_script" not in line]
+    (folder / "deployment.yml").write_text("\n".join(without))
+
+    assert create(terminal, folder) == 1
+
+    assert "A custom_model needs a script that scores with it." in terminal.err
+    assert terminal.azure.sent("PUT") == []
