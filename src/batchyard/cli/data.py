@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any  # JSON of the server's answers
 
-from batchyard.cli import output
+from batchyard.cli import asset, output
 from batchyard.cli.grammar import Command
 
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server
     from batchyard.wire.data import DataYaml
-    from batchyard.wire.documents import Change
+
+NOUN = asset.AssetNoun("data", "a data asset", "data", "data")
 
 COMMANDS = (
     Command("data create", "create", output.models),
@@ -59,86 +60,6 @@ def create(
     return data_cli_from_arm(server.put(server.path("data", written.name, "versions", which), body).body)
 
 
-def show(server: Server, *, name: str, version: str | None = None, label: str | None = None) -> Any:
-    """Show a version of a data asset; the newest when none is named."""
-    from batchyard.cli.asset import get_version
-    from batchyard.wire.data import data_cli_from_arm
-
-    return data_cli_from_arm(get_version(server, "data", name, version, label))
-
-
-def list_(
-    server: Server,
-    *,
-    name: str | None = None,
-    max_results: int | None = None,
-    include_archived: bool = False,
-    archived_only: bool = False,
-) -> Any:
-    """List the data assets, or the versions of one."""
-    from batchyard.cli.asset import list_versions
-    from batchyard.wire.data import data_cli_from_arm
-
-    return list_versions(
-        server,
-        "data",
-        name,
-        limit=max_results,
-        include_archived=include_archived,
-        archived_only=archived_only,
-        to_cli=data_cli_from_arm,
-    )
-
-
-def update(
-    server: Server,
-    *,
-    name: str,
-    version: str | None = None,
-    label: str | None = None,
-    description: str | None = None,
-    tags: list[list[str]] | None = None,
-    changes: list[Change] | None = None,
-    force_string: bool = False,
-) -> Any:
-    """Change description, tags or properties of a data asset's version."""
-    from batchyard.cli import documents
-    from batchyard.cli.asset import get_version
-    from batchyard.domain.resource_ids import parse_reference
-    from batchyard.wire.data import data_cli_from_arm, data_from_yaml, data_to_arm_body, data_yaml_from_arm
-
-    flags = {"description": description, "tags": documents.key_values(tags, flag="--tags")}
-    named = parse_reference(str(get_version(server, "data", name, version, label)["id"]))
-    which = str(named.version if named else version)
-
-    def to_body(document: dict[str, object]) -> dict[str, object]:
-        written = data_from_yaml(document)
-        return data_to_arm_body(_asset(written, written.path, which))
-
-    answer = documents.update(
-        server,
-        server.path("data", name, "versions", which),
-        to_document=data_yaml_from_arm,
-        change=lambda document: documents.patch_from("data", document, None, flags, changes, force_string=force_string),
-        to_body=to_body,
-    )
-    return data_cli_from_arm(answer.body)
-
-
-def archive(server: Server, *, name: str, version: str | None = None) -> None:
-    """Hide a version, or all of a data asset, from lists; it can still be named."""
-    from batchyard.cli.asset import set_archived
-
-    set_archived(server, "data", name, version, is_archived=True)
-
-
-def restore(server: Server, *, name: str, version: str | None = None) -> None:
-    """Show an archived version, or all of a data asset, in lists again."""
-    from batchyard.cli.asset import set_archived
-
-    set_archived(server, "data", name, version, is_archived=False)
-
-
 def _locate(server: Server, written: DataYaml, folder: Path) -> str:
     """Give the URI of the data, uploading a local path. Raises: InvalidInput when it cannot be read or uploaded."""
     from batchyard.cli.local_files import is_local, resolve, tree_of
@@ -169,3 +90,17 @@ def _asset(written: DataYaml, uri: str, version: str) -> Any:
         tags=written.tags,
         properties=written.properties,
     )
+
+
+def _changed(document: dict[str, object], version: str) -> dict[str, object]:
+    from batchyard.wire.data import data_from_yaml, data_to_arm_body
+
+    written = data_from_yaml(document)
+    return data_to_arm_body(_asset(written, written.path, version))
+
+
+show = asset.show_command(NOUN)
+list_ = asset.list_command(NOUN)
+update = asset.update_command(NOUN, _changed)
+archive = asset.archive_command(NOUN, is_archived=True)
+restore = asset.archive_command(NOUN, is_archived=False)

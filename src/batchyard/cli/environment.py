@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any  # JSON of the server's answers
 
-from batchyard.cli import output
+from batchyard.cli import asset, output
 from batchyard.cli.grammar import Command
 
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server
     from batchyard.domain.assets import Environment
     from batchyard.domain.errors import Mistake
-    from batchyard.wire.documents import Change
     from batchyard.wire.environments import EnvironmentYaml
+
+NOUN = asset.AssetNoun("environments", "an environment", "environments", "environment")
 
 COMMANDS = (
     Command("environment create", "create", output.environments),
@@ -60,89 +61,6 @@ def create(
     return environment_cli_from_arm(register(server, environment))
 
 
-def show(server: Server, *, name: str, version: str | None = None, label: str | None = None) -> Any:
-    """Show a version of an environment; the newest when none is named."""
-    from batchyard.cli.asset import get_version
-    from batchyard.wire.environments import environment_cli_from_arm
-
-    return environment_cli_from_arm(get_version(server, "environments", name, version, label))
-
-
-def list_(
-    server: Server,
-    *,
-    name: str | None = None,
-    max_results: int | None = None,
-    include_archived: bool = False,
-    archived_only: bool = False,
-) -> Any:
-    """List the environments, or the versions of one."""
-    from batchyard.cli.asset import list_versions
-    from batchyard.wire.environments import environment_cli_from_arm
-
-    return list_versions(
-        server,
-        "environments",
-        name,
-        limit=max_results,
-        include_archived=include_archived,
-        archived_only=archived_only,
-        to_cli=environment_cli_from_arm,
-    )
-
-
-def update(
-    server: Server,
-    *,
-    name: str,
-    version: str | None = None,
-    label: str | None = None,
-    description: str | None = None,
-    tags: list[list[str]] | None = None,
-    changes: list[Change] | None = None,
-    force_string: bool = False,
-) -> Any:
-    """Change description, tags or properties of an environment's version."""
-    from batchyard.cli import documents
-    from batchyard.cli.asset import get_version
-    from batchyard.domain.errors import InvalidInput
-    from batchyard.wire import environments as wire
-
-    flags = {"description": description, "tags": documents.key_values(tags, flag="--tags")}
-    which = version or str(get_version(server, "environments", name, None, label)["name"])
-
-    def to_body(document: dict[str, object]) -> dict[str, object]:
-        environment, mistakes = read(wire.environment_from_yaml(document), Path.cwd(), field="conda_file")
-        if mistakes:
-            raise InvalidInput(f"Environment {name!r}", mistakes)
-        return wire.environment_to_arm_body(environment)
-
-    answer = documents.update(
-        server,
-        server.path("environments", name, "versions", which),
-        to_document=wire.environment_yaml_from_arm,
-        change=lambda document: documents.patch_from(
-            "environment", document, None, flags, changes, force_string=force_string
-        ),
-        to_body=to_body,
-    )
-    return wire.environment_cli_from_arm(answer.body)
-
-
-def archive(server: Server, *, name: str, version: str | None = None) -> None:
-    """Hide a version, or all of an environment, from lists; deployments go on using it."""
-    from batchyard.cli.asset import set_archived
-
-    set_archived(server, "environments", name, version, is_archived=True)
-
-
-def restore(server: Server, *, name: str, version: str | None = None) -> None:
-    """Show an archived version, or all of an environment, in lists again."""
-    from batchyard.cli.asset import set_archived
-
-    set_archived(server, "environments", name, version, is_archived=False)
-
-
 def read(written: EnvironmentYaml, folder: Path, *, field: str) -> tuple[Environment, list[Mistake]]:
     """Read the conda file that a document names, and give the environment with every mistake found in that file.
 
@@ -184,3 +102,20 @@ def register(server: Server, environment: Environment) -> Any:
     which = environment.version or next_version(server, "environments", environment.name)
     path = server.path("environments", environment.name, "versions", which)
     return server.put(path, environment_to_arm_body(environment)).body
+
+
+def _changed(document: dict[str, object], version: str) -> dict[str, object]:
+    from batchyard.domain.errors import InvalidInput
+    from batchyard.wire.environments import environment_from_yaml, environment_to_arm_body
+
+    environment, mistakes = read(environment_from_yaml(document), Path.cwd(), field="conda_file")
+    if mistakes:
+        raise InvalidInput(f"Environment {environment.name!r}, version {version}", mistakes)
+    return environment_to_arm_body(environment)
+
+
+show = asset.show_command(NOUN)
+list_ = asset.list_command(NOUN)
+update = asset.update_command(NOUN, _changed)
+archive = asset.archive_command(NOUN, is_archived=True)
+restore = asset.archive_command(NOUN, is_archived=False)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any  # JSON of the server's answers
 
-from batchyard.cli import output
+from batchyard.cli import asset, output
 from batchyard.cli.grammar import Command
 
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server
-    from batchyard.wire.documents import Change
     from batchyard.wire.models import ModelYaml
+
+NOUN = asset.AssetNoun("models", "a model", "models", "model")
 
 COMMANDS = (
     Command("model create", "create", output.models),
@@ -56,86 +57,6 @@ def create(
     say_notes(server, written.notes)
     folder = Path(file).resolve().parent if file else Path.cwd()
     return model_cli_from_arm(register(server, written, locate(server, written, folder)))
-
-
-def show(server: Server, *, name: str, version: str | None = None, label: str | None = None) -> Any:
-    """Show a version of a model; the newest when none is named."""
-    from batchyard.cli.asset import get_version
-    from batchyard.wire.models import model_cli_from_arm
-
-    return model_cli_from_arm(get_version(server, "models", name, version, label))
-
-
-def list_(
-    server: Server,
-    *,
-    name: str | None = None,
-    max_results: int | None = None,
-    include_archived: bool = False,
-    archived_only: bool = False,
-) -> Any:
-    """List the models, or the versions of one."""
-    from batchyard.cli.asset import list_versions
-    from batchyard.wire.models import model_cli_from_arm
-
-    return list_versions(
-        server,
-        "models",
-        name,
-        limit=max_results,
-        include_archived=include_archived,
-        archived_only=archived_only,
-        to_cli=model_cli_from_arm,
-    )
-
-
-def update(
-    server: Server,
-    *,
-    name: str,
-    version: str | None = None,
-    label: str | None = None,
-    description: str | None = None,
-    tags: list[list[str]] | None = None,
-    changes: list[Change] | None = None,
-    force_string: bool = False,
-) -> Any:
-    """Change description, tags or properties of a model's version."""
-    from batchyard.cli import documents
-    from batchyard.cli.asset import get_version
-    from batchyard.wire.models import model_cli_from_arm, model_from_yaml, model_to_arm_body, model_yaml_from_arm
-
-    flags = {"description": description, "tags": documents.key_values(tags, flag="--tags")}
-    which = version or str(get_version(server, "models", name, None, label)["name"])
-
-    def to_body(document: dict[str, object]) -> dict[str, object]:
-        written = model_from_yaml(document)
-        return model_to_arm_body(_draft(written, written.path, which))
-
-    answer = documents.update(
-        server,
-        server.path("models", name, "versions", which),
-        to_document=model_yaml_from_arm,
-        change=lambda document: documents.patch_from(
-            "model", document, None, flags, changes, force_string=force_string
-        ),
-        to_body=to_body,
-    )
-    return model_cli_from_arm(answer.body)
-
-
-def archive(server: Server, *, name: str, version: str | None = None) -> None:
-    """Hide a version, or all of a model, from lists; deployments go on using it."""
-    from batchyard.cli.asset import set_archived
-
-    set_archived(server, "models", name, version, is_archived=True)
-
-
-def restore(server: Server, *, name: str, version: str | None = None) -> None:
-    """Show an archived version, or all of a model, in lists again."""
-    from batchyard.cli.asset import set_archived
-
-    set_archived(server, "models", name, version, is_archived=False)
 
 
 def download(server: Server, *, name: str, version: str | None = None, download_path: str = ".") -> Any:
@@ -196,3 +117,17 @@ def _draft(written: ModelYaml, uri: str, version: str, *, is_anonymous: bool = F
         properties=written.properties,
         is_anonymous=is_anonymous,
     )
+
+
+def _changed(document: dict[str, object], version: str) -> dict[str, object]:
+    from batchyard.wire.models import model_from_yaml, model_to_arm_body
+
+    written = model_from_yaml(document)
+    return model_to_arm_body(_draft(written, written.path, version))
+
+
+show = asset.show_command(NOUN)
+list_ = asset.list_command(NOUN)
+update = asset.update_command(NOUN, _changed)
+archive = asset.archive_command(NOUN, is_archived=True)
+restore = asset.archive_command(NOUN, is_archived=False)
