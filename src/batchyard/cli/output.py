@@ -43,6 +43,16 @@ def computes(result: Any) -> Any:
     return _rows(result, _compute)
 
 
+def schedules(result: Any) -> Any:
+    """Show schedules with what triggers them."""
+    return _rows(result, _schedule)
+
+
+def datastores(result: Any) -> Any:
+    """Show datastores."""
+    return _rows(result, _datastore)
+
+
 def processes(result: Any) -> Any:
     """Show the processes of an embedded server, a row for each."""
     found = {name: entry for name, entry in result.items() if isinstance(entry, Mapping) and "pid" in entry}
@@ -68,6 +78,17 @@ def _rows(result: Any, row: Callable[[Mapping[str, Any]], Row]) -> Any:
 def _filled(row: Row) -> Row:
     """Give the row without None: knack leaves such cells out, and with them the column."""
     return Row((name, "" if cell is None else cell) for name, cell in row.items())
+
+
+def _schedule(found: Mapping[str, Any]) -> Row:
+    trigger = found.get("trigger") or {}
+    when = trigger.get("expression") or f"every {trigger.get('interval')} {trigger.get('frequency')}"
+    return Row(Name=found.get("name"), Enabled="yes" if found.get("is_enabled") else "no", Trigger=when)
+
+
+def _datastore(found: Mapping[str, Any]) -> Row:
+    default = "*" if found.get("is_default") else ""
+    return Row(Name=found.get("name"), Default=default, Type=found.get("type"), Description=found.get("description"))
 
 
 def _deployment(found: Mapping[str, Any]) -> Row:

@@ -47,7 +47,11 @@ def test_a_schedule_is_stored_listed_disabled_and_deleted(bench: Bench) -> None:
     bench.put("/schedules/nightly", {"trigger": TRIGGER, "action": ACTION})
     bench.put("/schedules/nightly", {"trigger": TRIGGER, "action": ACTION, "isEnabled": False})
 
-    (listed,) = bench.client.get(f"{WS}/schedules?listViewType=EnabledOnly").json()["value"]
+    def listed_in(view: str) -> list[dict[str, Any]]:
+        return list(bench.client.get(f"{WS}/schedules?listViewType={view}").json()["value"])
+
+    (listed,) = listed_in("DisabledOnly")
+    assert (listed_in("EnabledOnly"), listed_in("All")) == ([], [listed])
 
     assert (listed["properties"]["trigger"], listed["properties"]["action"]) == (TRIGGER, ACTION)
     assert listed["properties"]["isEnabled"] is False

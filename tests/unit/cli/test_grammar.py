@@ -18,6 +18,9 @@ COMMANDS = {
         *["cancel", "pause", "continue", "resume", "retry-failed"],
     ],
     "server": ["start", "stop", "status", "logs"],
+    "component": ["create", "show", "list", "archive", "restore"],
+    "datastore": ["show", "list"],
+    "schedule": ["create", "show", "list", "enable", "disable", "delete"],
 }
 
 FLAGS = {

@@ -11,17 +11,27 @@ from batchyard.api.paging import WantedPage, page_answer
 from batchyard.api.reasons import ReasonsIn
 from batchyard.api.rooms import CallerIn, IfMatch, RoomsIn
 from batchyard.control import schedules
+from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.wire.schedules import schedule_from_arm, schedule_to_arm
 
 router = APIRouter()
 
+_VIEWS = {"enabledonly": True, "disabledonly": False, "all": None}
+
 
 @router.get("/schedules")
 def list_schedules(request: Request, rooms: RoomsIn, caller: CallerIn, wanted: WantedPage) -> JSONResponse:
-    """List them by name."""
+    """List them by name; with `listViewType` EnabledOnly or DisabledOnly a page may hold fewer than were asked for."""
+    view = request.query_params.get("listViewType", "All").lower()
+    if view not in _VIEWS:
+        raise InvalidInput("list", [Mistake("listViewType", repr(view), "EnabledOnly, DisabledOnly or All")])
     with rooms.records.reading() as tx:
         page = schedules.list_schedules(tx, caller, limit=wanted.limit, token=wanted.token)
-    values = [schedule_to_arm(rooms.scope, stored.document, meta_of(stored)) for stored in page.items]
+    values = [
+        schedule_to_arm(rooms.scope, stored.document, meta_of(stored))
+        for stored in page.items
+        if _VIEWS[view] in (None, stored.document.is_enabled)
+    ]
     return page_answer(request, values, page.next_token)
 
 
