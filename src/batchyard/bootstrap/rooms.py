@@ -11,6 +11,7 @@ from batchyard.bootstrap.faults import make_faults
 from batchyard.bootstrap.places import root_of
 from batchyard.bootstrap.process_identity import this_process
 from batchyard.bootstrap.web import make_web_files
+from batchyard.datastores.abandoned import remove_abandoned
 from batchyard.datastores.job_home import LocalJobHomes
 from batchyard.datastores.local import LocalDatastores
 from batchyard.datastores.sealed import LocalSealedStore
@@ -43,6 +44,7 @@ class EngineRooms:
         settings, home = self._settings, self._settings.home
         root = root_of(home, workspace)
         datastores = LocalDatastores(home, root=root)
+        places = [root / "datastores", root / "uploads"]
         return Rooms(
             records=self._records.of(workspace),
             datastores=datastores,
@@ -61,6 +63,7 @@ class EngineRooms:
             monotonic=time.monotonic,
             worker_start_timeout_s=settings.worker_start_timeout_s,
             log_cap_bytes=settings.log_cap_bytes,
+            remove_abandoned=lambda: remove_abandoned(places, sealed=home / "sealed", now=time.time),
             worker_fault=settings.fault if settings.fault.startswith(("worker.", "zygote.")) else "",
             worker_fault_log=settings.fault_log,
         )

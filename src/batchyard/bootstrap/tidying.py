@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Sequence
 
 from batchyard.bootstrap.job import tidy_child
@@ -12,12 +13,16 @@ from batchyard.ports.records import Holding
 
 Work = Callable[[Rooms], None]
 
+# The first time when what the end of the last server left has been left alone for long enough.
+_FIRST_LOOK_FOR_ABANDONED_S, _LOOK_FOR_ABANDONED_EVERY_S = 90.0, 3600.0
+
 
 class Tidying:
     """Begins with all jobs there are: what was there before this engine may have been killed anywhere."""
 
     def __init__(self) -> None:
         self._due: list[Work] = [tidy_all]
+        self._next_look = time.monotonic() + _FIRST_LOOK_FOR_ABANDONED_S
         self._running: dict[int, Work] = {}
         self._others: dict[str, Owner] = {}
 
@@ -50,6 +55,9 @@ class Tidying:
 
     def start(self, fork: Callable[[Work], int]) -> None:
         """Have a child do each thing that is due. Raises: OSError; what was not forked is due the next time."""
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + _LOOK_FOR_ABANDONED_EVERY_S
+            self._due.append(_remove_abandoned)
         while self._due:
             self._running[fork(self._due[0])] = self._due[0]
             del self._due[0]
@@ -59,3 +67,7 @@ class Tidying:
         work = self._running.pop(pid, None)
         if work is not None and code < 0:
             self._due.append(work)
+
+
+def _remove_abandoned(rooms: Rooms) -> None:
+    rooms.remove_abandoned()

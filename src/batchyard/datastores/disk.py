@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -46,9 +47,13 @@ def make_folder(folder: Path, *, mode: int = 0o700) -> None:
 
 
 def write_new(path: Path, chunks: Iterable[bytes]) -> None:
-    """Make a file that must not exist yet, durable with its name on return. Raises: FileExistsError; OSError."""
+    """Make a file that must not exist yet, durable with its name on return. Raises: FileExistsError; OSError.
+
+    It is locked as long as it is written, so that whoever finds it can tell whether anybody still does.
+    """
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "wb") as stream:
+        fcntl.flock(fd, fcntl.LOCK_EX)
         for chunk in chunks:
             stream.write(chunk)
         stream.flush()

@@ -23,6 +23,7 @@ class Rooms:
     logs_of: job name -> the folder that its logs are read from. operation_dir: operation id -> the folder that its
     provisioning may use. kill_left_overs: ends every process that an earlier owner's workers left behind, told by the
     `workers.jsonl` of a job home, or of an operation's folder. now: epoch seconds; monotonic: seconds.
+    remove_abandoned: removes what servers that were killed left unfinished in datastores.
     worker_fault, worker_fault_log: handed to workers in tests, "" otherwise.
     """
 
@@ -43,5 +44,6 @@ class Rooms:
     monotonic: Callable[[], float]
     worker_start_timeout_s: float
     log_cap_bytes: int
+    remove_abandoned: Callable[[], object] = tuple
     worker_fault: str = ""
     worker_fault_log: str = ""
