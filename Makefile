@@ -38,7 +38,7 @@ types: setup
 	$(BIN)/mypy
 
 chaos: setup
-	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/chaos --chaos-rounds 20
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/chaos --chaos-kills 50
 
 # The peers live in an environment of their own: nothing of theirs is there when tests run.
 BENCH := .bench/venv

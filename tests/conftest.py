@@ -6,17 +6,19 @@ import pytest
 
 from batchyard.ports.faults import FAULT_POINTS
 
-_FULL = 20  # As many rounds as `make chaos` asks for: everything, instead of what fits into `make test`.
+_FULL = 50  # As many kills as `make chaos` asks for: then all else is whole too, instead of what fits into `make test`.
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--chaos-rounds", type=int, default=0, help="how much chaos; 20: all of it, 0: a sample")
+    parser.addoption(
+        "--chaos-kills", type=int, default=4, help="of each kind of process; from 50 on all other chaos too"
+    )
     parser.addoption("--chaos-seed", type=int, default=2026, help="what the moments of random kills are drawn from")
 
 
 def pytest_report_header(config: pytest.Config) -> str:
     """Say how to have the same moments again."""
-    return f"chaos: --chaos-rounds {config.getoption('--chaos-rounds')} --chaos-seed {config.getoption('--chaos-seed')}"
+    return f"chaos: --chaos-kills {config.getoption('--chaos-kills')} --chaos-seed {config.getoption('--chaos-seed')}"
 
 
 @pytest.fixture
@@ -26,14 +28,20 @@ def chaos_seed(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture
-def is_full_chaos(request: pytest.FixtureRequest) -> bool:
+def chaos_kills(request: pytest.FixtureRequest) -> int:
+    """How many processes of each kind are killed at random moments."""
+    return int(request.config.getoption("--chaos-kills"))
+
+
+@pytest.fixture
+def is_full_chaos(chaos_kills: int) -> bool:
     """Whether everything is asked for, and not a sample."""
-    return int(request.config.getoption("--chaos-rounds")) >= _FULL
+    return chaos_kills >= _FULL
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if {"point", "action"} <= set(metafunc.fixturenames):
-        is_full = metafunc.config.getoption("--chaos-rounds") >= _FULL
+        is_full = metafunc.config.getoption("--chaos-kills") >= _FULL
         metafunc.parametrize(("point", "action"), _faults(is_full=is_full))
 
 

@@ -103,10 +103,8 @@ def check(home: ServerHome, job: str, expected: dict[str, bytes]) -> None:
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "any"])
-def test_random_kills_lose_and_double_nothing(
-    home: ServerHome, kind: str, chaos_seed: int, is_full_chaos: bool
-) -> None:
-    chance, wanted, killed, jobs = random.Random(f"{chaos_seed} {kind}"), 50 if is_full_chaos else 4, 0, 0
+def test_random_kills_lose_and_double_nothing(home: ServerHome, kind: str, chaos_seed: int, chaos_kills: int) -> None:
+    chance, wanted, killed, jobs = random.Random(f"{chaos_seed} {kind}"), chaos_kills, 0, 0
     source = home.files("input", ITEMS)
     home.deploy("kills", "rows", ROWS_SCRIPT, **SETTINGS)
     home.deploy("kills", "files", FILES_SCRIPT, output_action="summary_only", **SETTINGS)
