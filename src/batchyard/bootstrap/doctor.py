@@ -22,6 +22,7 @@ from pathlib import Path
 from batchyard.bootstrap.database import database_url
 from batchyard.bootstrap.home import home_mistake, read_server_file
 from batchyard.bootstrap.locks import holder, is_held
+from batchyard.bootstrap.places import WORKSPACES
 from batchyard.bootstrap.spawn import STOPPED
 from batchyard.domain.errors import BatchyardError
 from batchyard.settings import Settings, from_environment
@@ -60,6 +61,7 @@ def examine(settings: Settings) -> list[Finding]:
         _disk,
         _sync,
         _database,
+        _workspaces,
         _processes,
         _answers,
         _death_signal,
@@ -156,6 +158,28 @@ def _database(settings: Settings) -> Finding:
     except BatchyardError as exc:
         return Finding("database", Verdict.FAIL, str(exc), "Start the server, which brings it to this version.")
     return Finding("database", Verdict.OK, "answers, and has our tables")
+
+
+def _workspaces(settings: Settings) -> Finding:
+    """Deleting a workspace leaves its files: outputs may be the only copy there is."""
+    folder = settings.home / WORKSPACES
+    on_disk = {place.name for place in folder.iterdir() if place.is_dir()} if folder.is_dir() else set()
+    if not settings.database_url and not (settings.home / "batchyard.db").exists():
+        return Finding("workspaces", Verdict.OK, "none yet")
+    from batchyard.domain.resource_ids import DEFAULT_SCOPE
+    from batchyard.records.database import open_records
+
+    try:
+        with open_records(database_url(settings), DEFAULT_SCOPE, wait_s=_ANSWER_WITHIN_S).reading() as tx:
+            known = tx.workspaces.list()
+    except BatchyardError:
+        return Finding("workspaces", Verdict.WARN, "not known, since the database does not answer", "See above.")
+    found = ", ".join(f"{one.scope.workspace} ({one.scope.resource_group})" for one in known)
+    left = sorted(on_disk - {one.id for one in known})
+    if not left:
+        return Finding("workspaces", Verdict.OK, found)
+    remedy = f"Delete {', '.join(str(folder / name) for name in left)} once nobody needs what is in there."
+    return Finding("workspaces", Verdict.WARN, f"{found}; files of deleted ones are left", remedy)
 
 
 def _processes(settings: Settings) -> Finding:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any  # JSON of the server's answers
+from urllib.parse import quote
 
 from batchyard.cli.failures import CommandFailed, UsageMistake
 from batchyard.cli.grammar import Command
@@ -69,22 +70,28 @@ def install(server: Server, *, folder: str) -> dict[str, str]:
 
 def show_account(server: Server) -> dict[str, object]:
     """Show the subscription, as `az account show` does."""
+    return _account(server, server.scope.subscription)
+
+
+def list_accounts(server: Server) -> list[dict[str, object]]:
+    """List the subscriptions that have a workspace."""
+    return [_account(server, str(one["subscriptionId"])) for one in server.list_all("/subscriptions")]
+
+
+def _account(server: Server, id: str) -> dict[str, object]:
+    from batchyard.domain.resource_ids import DEFAULT_SCOPE
+
     return {
         "environmentName": "batchyard",
         "homeTenantId": _TENANT,
-        "id": server.scope.subscription,
-        "isDefault": True,
+        "id": id,
+        "isDefault": id.lower() == server.scope.subscription.lower(),
         "managedByTenants": [],
-        "name": _TENANT,
+        "name": _TENANT if id == DEFAULT_SCOPE.subscription else id,
         "state": "Enabled",
         "tenantId": _TENANT,
         "user": {"name": _user(), "type": "user"},
     }
-
-
-def list_accounts(server: Server) -> list[dict[str, object]]:
-    """List the one subscription."""
-    return [show_account(server)]
 
 
 def set_account(server: Server, *, subscription_id: str | None = None) -> None:
@@ -132,21 +139,10 @@ def get_access_token(
     }
 
 
-def show_group(server: Server, *, group_name: str | None = None) -> dict[str, object]:
-    """Show the resource group of the workspace."""
-    name = group_name or server.scope.resource_group
-    arm: Any = server.get(server.scope.arm_id).body
-    if name.lower() != server.scope.resource_group.lower():
-        raise CommandFailed(f"The resource group {name!r} is not here; there is {server.scope.resource_group!r}.")
-    return {
-        "id": f"/subscriptions/{server.scope.subscription}/resourceGroups/{name}",
-        "location": arm.get("location"),
-        "managedBy": None,
-        "name": name,
-        "properties": {"provisioningState": "Succeeded"},
-        "tags": {},
-        "type": "Microsoft.Resources/resourceGroups",
-    }
+def show_group(server: Server, *, group_name: str | None = None) -> Any:
+    """Show a resource group that has a workspace."""
+    name = quote(group_name or server.scope.resource_group, safe="")
+    return server.get(f"/subscriptions/{quote(server.scope.subscription, safe='')}/resourceGroups/{name}").body
 
 
 def _user() -> str:

@@ -104,7 +104,12 @@ def _become(command: list[str], variables: dict[str, str], in_the_way: list[str]
 
 
 def _write_config(server: Server) -> None:
-    scope = server.scope
+    from batchyard.domain.resource_ids import parse_arm_id
+
+    # Asked, so that no file names a workspace that is not there.
+    shown = server.get(server.scope.arm_id).body
+    found = parse_arm_id(str(shown["id"]))
+    scope = server.scope if found is None else found[0]
     wanted = {
         "subscription_id": scope.subscription,
         "resource_group": scope.resource_group,

@@ -55,7 +55,7 @@ GROUPS: Mapping[str, Group] = {
     "job": Group(_ROOM + "job", "Scoring jobs: follow, read logs, download, cancel, pause, resume, retry."),
     "server": Group(_ROOM + "server", "The embedded server of this home."),
     "run": Group(_ROOM + "run", "Score a folder here and now, without a server.", "run"),
-    "workspace": Group(_ROOM + "workspace", "Where everything of this server lives."),
+    "workspace": Group(_ROOM + "workspace", "What endpoints, jobs, assets and data are named in."),
     "az": Group(_ROOM + "az", "The command `az` for scripts that were written for Azure."),
     "account": Group(_ROOM + "az", "The local account, as `az account` shows it."),
     "group": Group(_ROOM + "az", "The local resource group, as `az group` shows it."),
@@ -78,6 +78,8 @@ class InOrder(argparse.Action):
 
 
 _MANY = {"nargs": "+", "action": "append"}
+
+_WORKSPACE = {"options_list": ["--name", "-n"], "help": "Its name; else that of -w, or the default."}
 
 # One flag, one meaning, whatever the command: the parameter's name in the handler -> how it is typed.
 FLAGS: Mapping[str, Mapping[str, Any]] = {  # argparse's own keywords
@@ -197,7 +199,20 @@ OWN_FLAGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {  # as above
     "group show": {
         "group_name": {"options_list": ["--name", "-n"], "help": "Its name."},
     },
-    "workspace show": {"workspace": {"options_list": ["--name", "-n"], "help": "Its name."}},
+    "workspace show": {"workspace": _WORKSPACE},
+    "workspace create": {
+        "display_name": {"help": "A name to show."},
+        "location": {"options_list": ["--location", "-l"], "help": "Kept and shown; everything is on this machine."},
+    },
+    "workspace delete": {
+        "workspace": _WORKSPACE,
+        "all_resources": {"help": "Azure's; without effect here.", "action": "store_true"},
+        "permanently_delete": {
+            "options_list": ["--permanently-delete", "-p"],
+            "help": "Azure's; without effect here.",
+            "action": "store_true",
+        },
+    },
     "diff": {
         "left": {"options_list": [], "metavar": "LEFT", "help": "A folder or file of YAML, or workspace:NAME."},
         "right": {"options_list": [], "metavar": "RIGHT", "help": "What to hold it against."},

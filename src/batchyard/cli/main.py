@@ -127,17 +127,20 @@ class BatchyardCLI(CLI):  # type: ignore[misc]  # knack is untyped
 
 def _open_server(cli: BatchyardCLI) -> Server:
     import functools
+    from dataclasses import replace
 
     from batchyard.cli import embedded
     from batchyard.cli.rest import Server
     from batchyard.domain.resource_ids import DEFAULT_SCOPE, Scope
 
     flags = cli.scope_flags
-    scope = Scope(
-        flags.get("subscription") or cli.config.get("defaults", "subscription", DEFAULT_SCOPE.subscription),
-        flags.get("resource_group") or cli.config.get("defaults", "group", DEFAULT_SCOPE.resource_group),
-        flags.get("workspace_name") or cli.config.get("defaults", "workspace", DEFAULT_SCOPE.workspace),
-    )
+    given = {
+        "subscription": flags.get("subscription") or cli.config.get("defaults", "subscription", ""),
+        "resource_group": flags.get("resource_group") or cli.config.get("defaults", "group", ""),
+        "workspace": flags.get("workspace_name") or cli.config.get("defaults", "workspace", ""),
+    }
+    named = {part: name for part, name in given.items() if name}
+    scope: Scope = replace(DEFAULT_SCOPE, **named)
     connect = functools.partial(embedded.connect, cli.settings, say=cli.say)
     return Server(
         connect,
@@ -146,6 +149,7 @@ def _open_server(cli: BatchyardCLI) -> Server:
         say=cli.say,
         shows_progress=not cli.only_show_errors,
         is_format_asked=cli.is_format_asked,
+        named=frozenset(named),
     )
 
 

@@ -53,6 +53,11 @@ def datastores(result: Any) -> Any:
     return _rows(result, _datastore)
 
 
+def workspaces(result: Any) -> Any:
+    """Show workspaces and where they are."""
+    return _rows(result, _workspace)
+
+
 def processes(result: Any) -> Any:
     """Show the processes of an embedded server, a row for each."""
     found = {name: entry for name, entry in result.items() if isinstance(entry, Mapping) and "pid" in entry}
@@ -108,6 +113,16 @@ def _deployment(found: Mapping[str, Any]) -> Row:
         Instances=resources.get("instance_count", settings.get("instance_count")),
         Concurrency=settings.get("max_concurrency_per_instance"),
         ErrorThreshold=settings.get("error_threshold"),
+    )
+
+
+def _workspace(found: Mapping[str, Any]) -> Row:
+    return Row(
+        Name=found.get("name"),
+        ResourceGroup=found.get("resource_group"),
+        Subscription=found.get("subscription"),
+        Location=found.get("location"),
+        Description=found.get("description") or "",
     )
 
 

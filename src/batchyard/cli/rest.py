@@ -85,8 +85,11 @@ class Server:
         sleep: Callable[[float], None] = time.sleep,
         shows_progress: bool = True,
         is_format_asked: bool = False,
+        named: frozenset[str] = frozenset(),
     ) -> None:
         self.scope = scope
+        #: Which parts of the scope a flag or a default of the user's named: subscription, resource_group, workspace.
+        self.named = named
         self.settings = settings
         self.say = say
         self.sleep = sleep

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import quote
 
-from batchyard.domain.resource_ids import Scope
+from batchyard.domain.resource_ids import PROVIDER, Scope
 from batchyard.domain.workspaces import LOCATION, Workspace
 from batchyard.wire.envelopes import arm_envelope
 from batchyard.wire.shapes import (
@@ -125,6 +126,12 @@ def workspace_to_arm(workspace: Workspace, *, base_url: str) -> dict[str, object
     return arm_envelope(scope, properties=properties, tags=workspace.tags, location=workspace.location)
 
 
+def workspaces_path(subscription: str, resource_group: str | None) -> str:
+    """Give the path that lists the workspaces of a subscription, or of one resource group in it."""
+    group = "" if resource_group is None else f"/resourceGroups/{quote(resource_group, safe='')}"
+    return f"/subscriptions/{quote(subscription, safe='')}{group}/providers/{PROVIDER}/workspaces"
+
+
 def subscription_to_arm(id: str) -> dict[str, object]:
     """Give a subscription; its name is its id, as nobody gave it another."""
     return {"id": f"/subscriptions/{id}", "subscriptionId": id, "displayName": id, "state": "Enabled"}
@@ -168,6 +175,7 @@ def workspace_cli_from_arm(arm: Mapping[str, object]) -> dict[str, object]:
         {
             "id": at(arm, "id"),
             "name": at(arm, "name"),
+            "subscription": parts[2] if len(parts) > 2 else None,
             "resource_group": parts[4] if len(parts) > 4 else None,
             "location": at(arm, "location"),
             "display_name": at(arm, "properties", "friendlyName"),

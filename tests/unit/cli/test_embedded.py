@@ -106,7 +106,7 @@ def test_the_doctor_prints_a_row_for_each_check(terminal):
 
     rows = [line.split("\t") for line in terminal.out.splitlines()]
     assert [(row[0], row[-1]) for row in rows if row[0] == "python"] == [("python", "ok")]
-    assert len(rows) == 11
+    assert len(rows) == 12
 
     terminal.run("doctor", "-o", "table")
     assert terminal.out.split()[:4] == ["Check", "Verdict", "Found", "Remedy"]
