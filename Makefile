@@ -1,4 +1,4 @@
-# batchyard: `make setup`, `make demo`, `make test`; longer suites: `make chaos`, `make scale`, `make bench`.
+# batchyard: `make setup`, `make demo`, `make test`; longer suites: `make chaos`, `make fuzz`, `make scale`, `make bench`.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Without bytecode every process start would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test lint types chaos bench bench-long bench-wait scale performance build clean constraints
+.PHONY: setup demo test lint types chaos fuzz bench bench-long bench-wait scale performance build clean constraints
 
 setup: $(VENV)/.ready
 
@@ -39,6 +39,11 @@ types: setup
 
 chaos: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/chaos --chaos-kills 50
+
+# Random requests against our own OpenAPI document, about ten minutes; another FUZZ_SEED sends others.
+FUZZ_SEED ?= 2026
+fuzz: setup
+	$(BIN)/python -m pytest tests/wire/test_openapi.py --fuzz-examples 200 --fuzz-seed $(FUZZ_SEED)
 
 # The peers live in an environment of their own: nothing of theirs is there when tests run.
 BENCH := .bench/venv

@@ -14,6 +14,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--chaos-kills", type=int, default=4, help="of each kind of process; from 50 on all other chaos too"
     )
     parser.addoption("--chaos-seed", type=int, default=2026, help="what the moments of random kills are drawn from")
+    parser.addoption("--fuzz-examples", type=int, default=4, help="random requests of a sort to each operation")
+    parser.addoption("--fuzz-seed", type=int, default=2026, help="what random requests are drawn from")
 
 
 def pytest_report_header(config: pytest.Config) -> str:

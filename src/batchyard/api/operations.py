@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from batchyard.api.rooms import CallerIn, RoomsIn
+from batchyard.api.told import told
 from batchyard.control import operations
 from batchyard.domain.access import Action, authorise
 from batchyard.domain.errors import Conflict
@@ -36,7 +37,7 @@ def operation_headers(base_url: str, scope: Scope, operation: Operation | None) 
     return {"Azure-AsyncOperation": uri, "Location": f"{uri}/result", **_POLL_SOON}
 
 
-@router.get("/batchDeploymentOperations/{id}")
+@router.get("/batchDeploymentOperations/{id}", **told(answer="object"))
 def show_operation(id: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     """Tell how far an operation is."""
     if id == _AT_ONCE:
@@ -56,7 +57,7 @@ def show_operation(id: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     return JSONResponse(arm, headers=_POLL_SOON if operation.status is OperationStatus.RUNNING else {})
 
 
-@router.get("/batchDeploymentOperations/{id}/result")
+@router.get("/batchDeploymentOperations/{id}/result", **told(202, 302, 409, answer="nothing"))
 def show_result(id: str, request: Request, rooms: RoomsIn, caller: CallerIn) -> Response:
     """Answer 202 while an operation runs, then lead to the deployment that it was about, or tell why it failed."""
     with rooms.records.reading() as tx:

@@ -15,6 +15,7 @@ from batchyard.api.bodies import Body
 from batchyard.api.paging import WantedPage, page_answer
 from batchyard.api.reasons import Reasons, ReasonsIn
 from batchyard.api.rooms import CallerIn, Rooms, RoomsIn
+from batchyard.api.told import VIEW, told
 from batchyard.control import assets
 from batchyard.domain.access import Caller
 from batchyard.domain.assets import AssetKind
@@ -22,10 +23,10 @@ from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.domain.resource_ids import Scope
 from batchyard.ports.records import Stored
 from batchyard.wire.assets import container_to_arm
-from batchyard.wire.components import component_from_arm, component_to_arm
-from batchyard.wire.data import data_from_arm, data_to_arm
-from batchyard.wire.environments import environment_from_arm, environment_to_arm
-from batchyard.wire.models import model_from_arm, model_to_arm
+from batchyard.wire.components import ComponentBody, component_from_arm, component_to_arm
+from batchyard.wire.data import DataBody, data_from_arm, data_to_arm
+from batchyard.wire.environments import EnvironmentBody, environment_from_arm, environment_to_arm
+from batchyard.wire.models import ModelBody, model_from_arm, model_to_arm
 
 router = APIRouter()
 
@@ -47,10 +48,10 @@ async def _kind(request: Request, rooms: RoomsIn) -> AssetKind:
 KindIn = Annotated[AssetKind, Depends(_kind)]
 
 
-@router.get("/models")
-@router.get("/environments")
-@router.get("/data")
-@router.get("/components")
+@router.get("/models", **told(query=[VIEW], answer="Page"))
+@router.get("/environments", **told(query=[VIEW], answer="Page"))
+@router.get("/data", **told(query=[VIEW], answer="Page"))
+@router.get("/components", **told(query=[VIEW], answer="Page"))
 def list_containers(kind: KindIn, request: Request, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     """List the names of a kind."""
     view = _view(request)
@@ -74,10 +75,10 @@ def show_container(kind: KindIn, name: str, rooms: RoomsIn, caller: CallerIn) ->
     return JSONResponse(container_to_arm(rooms.scope, kind, name, found.latest_version, found.next_version))
 
 
-@router.put("/models/{name}")
-@router.put("/environments/{name}")
-@router.put("/data/{name}")
-@router.put("/components/{name}")
+@router.put("/models/{name}", **told(200))
+@router.put("/environments/{name}", **told(200))
+@router.put("/data/{name}", **told(200))
+@router.put("/components/{name}", **told(200))
 def put_container(
     kind: KindIn, name: str, body: Body, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn
 ) -> JSONResponse:
@@ -100,10 +101,10 @@ def put_container(
     return JSONResponse(container_to_arm(rooms.scope, kind, name, found.latest_version, found.next_version))
 
 
-@router.get("/models/{name}/versions")
-@router.get("/environments/{name}/versions")
-@router.get("/data/{name}/versions")
-@router.get("/components/{name}/versions")
+@router.get("/models/{name}/versions", **told(query=[VIEW]))
+@router.get("/environments/{name}/versions", **told(query=[VIEW]))
+@router.get("/data/{name}/versions", **told(query=[VIEW]))
+@router.get("/components/{name}/versions", **told(query=[VIEW]))
 def list_versions(
     kind: KindIn, name: str, request: Request, rooms: RoomsIn, caller: CallerIn, wanted: WantedPage
 ) -> JSONResponse:
@@ -135,19 +136,19 @@ def show_version(kind: KindIn, name: str, version: str, rooms: RoomsIn, caller: 
     return resource(_arm(rooms.scope, kind, stored), stored)
 
 
-@router.put("/models/{name}/versions/{version}")
+@router.put("/models/{name}/versions/{version}", **told(409, body=ModelBody))
 def put_model(name: str, version: str, body: Body, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
     """Register a model version, or change what may change of one."""
     return _register_model(rooms, caller, why, name, version, body)
 
 
-@router.post("/models/{name}/versions")
+@router.post("/models/{name}/versions", **told(201, body=ModelBody))
 def post_model(name: str, body: Body, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
     """Register a model under the next number (ours: Azure's clients ask for the number first, and may collide)."""
     return _register_model(rooms, caller, why, name, None, body)
 
 
-@router.put("/environments/{name}/versions/{version}")
+@router.put("/environments/{name}/versions/{version}", **told(409, body=EnvironmentBody))
 def put_environment(
     name: str, version: str, body: Body, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn
 ) -> JSONResponse:
@@ -155,25 +156,25 @@ def put_environment(
     return _register_environment(rooms, caller, why, name, version, body)
 
 
-@router.post("/environments/{name}/versions")
+@router.post("/environments/{name}/versions", **told(201, body=EnvironmentBody))
 def post_environment(name: str, body: Body, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
     """Register an environment under the next number (ours)."""
     return _register_environment(rooms, caller, why, name, None, body)
 
 
-@router.put("/data/{name}/versions/{version}")
+@router.put("/data/{name}/versions/{version}", **told(409, body=DataBody))
 def put_data(name: str, version: str, body: Body, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
     """Register a data asset's version, or change what may change of one."""
     return _register_data(rooms, caller, why, name, version, body)
 
 
-@router.post("/data/{name}/versions")
+@router.post("/data/{name}/versions", **told(201, body=DataBody))
 def post_data(name: str, body: Body, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
     """Register a data asset under the next number (ours)."""
     return _register_data(rooms, caller, why, name, None, body)
 
 
-@router.put("/components/{name}/versions/{version}")
+@router.put("/components/{name}/versions/{version}", **told(409, body=ComponentBody))
 def put_component(
     name: str, version: str, body: Body, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn
 ) -> JSONResponse:

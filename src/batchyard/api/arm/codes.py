@@ -15,12 +15,13 @@ from batchyard.api.bodies import Body
 from batchyard.api.paging import WantedPage, page_answer
 from batchyard.api.reasons import ReasonsIn
 from batchyard.api.rooms import BaseUrl, CallerIn, Rooms, RoomsIn
+from batchyard.api.told import TEXT, told
 from batchyard.control import assets
 from batchyard.domain.access import Action, authorise
 from batchyard.domain.assets import AssetKind
 from batchyard.domain.workspaces import blob_account
 from batchyard.ports.records import Stored
-from batchyard.wire.codes import code_from_arm, code_to_arm
+from batchyard.wire.codes import CodeBody, code_from_arm, code_to_arm
 
 router = APIRouter()
 _ONE = "/codes/{name}/versions/{version}"
@@ -28,7 +29,7 @@ _ONE = "/codes/{name}/versions/{version}"
 _UPLOAD_LIFE_S = 24 * 3600.0
 
 
-@router.get("/codes/{name}/versions")
+@router.get("/codes/{name}/versions", **told(query=[("hash", "Of the uploaded folder: gives all that have it.", TEXT)]))
 def list_codes(name: str, request: Request, rooms: RoomsIn, caller: CallerIn, wanted: WantedPage) -> JSONResponse:
     """List the versions of a name; with `hash`, all of the workspace that have it, whatever their name.
 
@@ -54,7 +55,7 @@ def show_code(name: str, version: str, rooms: RoomsIn, caller: CallerIn) -> JSON
     return resource(_arm(rooms, stored), stored)
 
 
-@router.put(_ONE)
+@router.put(_ONE, **told(409, body=CodeBody))
 def put_code(name: str, version: str, body: Body, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
     """Register an uploaded folder."""
     draft = code_from_arm(name, version, with_datastore_uri(body, "codeUri"))
@@ -66,7 +67,7 @@ def put_code(name: str, version: str, body: Body, rooms: RoomsIn, caller: Caller
     return resource(_arm(rooms, stored), stored, is_put=True)
 
 
-@router.post(_ONE + "/startPendingUpload")
+@router.post(_ONE + "/startPendingUpload", **told(answer="object"))
 def start_upload(rooms: RoomsIn, caller: CallerIn, base_url: BaseUrl) -> JSONResponse:
     """Give a fresh place to upload a folder of code to, and a URL that opens it without a token for a day, or until
     it is registered.

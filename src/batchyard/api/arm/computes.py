@@ -10,8 +10,9 @@ from batchyard.api.bodies import Body
 from batchyard.api.paging import WantedPage, page_answer
 from batchyard.api.reasons import ReasonsIn
 from batchyard.api.rooms import CallerIn, IfMatch, RoomsIn
+from batchyard.api.told import told
 from batchyard.control import computes
-from batchyard.wire.computes import compute_from_arm, compute_to_arm
+from batchyard.wire.computes import ComputeBody, compute_from_arm, compute_to_arm
 
 router = APIRouter()
 
@@ -33,7 +34,7 @@ def show_compute(name: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     return resource(compute_to_arm(rooms.scope, stored.document, meta_of(stored)), stored)
 
 
-@router.put("/computes/{name}")
+@router.put("/computes/{name}", **told(body=ComputeBody))
 def put_compute(
     name: str, body: Body, rooms: RoomsIn, caller: CallerIn, if_match: IfMatch, why: ReasonsIn
 ) -> JSONResponse:
@@ -46,7 +47,7 @@ def put_compute(
     return resource(compute_to_arm(rooms.scope, stored.document, meta_of(stored)), stored, is_put=True)
 
 
-@router.delete("/computes/{name}")
+@router.delete("/computes/{name}", **told(409))
 def delete_compute(name: str, rooms: RoomsIn, caller: CallerIn, if_match: IfMatch, why: ReasonsIn) -> Response:
     """Delete one."""
     with rooms.records.writing() as tx:

@@ -11,13 +11,14 @@ from batchyard.api.operations import operation_headers, operation_uri
 from batchyard.api.paging import WantedPage, page_answer
 from batchyard.api.reasons import ReasonsIn
 from batchyard.api.rooms import BaseUrl, CallerIn, IfMatch, RoomsIn
+from batchyard.api.told import TRUTH, told
 from batchyard.control import deployments, endpoints
 from batchyard.domain.access import Caller
 from batchyard.domain.deployments import Deployment
 from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.domain.resource_ids import Scope
 from batchyard.ports.records import Stored, Transaction
-from batchyard.wire.deployments import deployment_from_arm, deployment_to_arm
+from batchyard.wire.deployments import DeploymentBody, deployment_from_arm, deployment_to_arm
 from batchyard.wire.operations import with_operation_uri
 
 router = APIRouter()
@@ -36,7 +37,7 @@ def list_deployments(
     return page_answer(request, values, page.next_token)
 
 
-@router.get(_ONE)
+@router.get(_ONE, **told(query=[("revision", "An older revision.", {"type": "integer", "minimum": 1})]))
 def show_deployment(endpoint: str, name: str, request: Request, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     """Show one, its newest revision or with `revision=N` an older one."""
     revision = _revision(request.query_params.get("revision"))
@@ -46,7 +47,7 @@ def show_deployment(endpoint: str, name: str, request: Request, rooms: RoomsIn, 
     return resource(arm, stored)
 
 
-@router.put(_ONE)
+@router.put(_ONE, **told(body=DeploymentBody))
 def put_deployment(
     endpoint: str,
     name: str,
@@ -76,7 +77,7 @@ def put_deployment(
     return resource(arm, stored, is_put=True, headers=operation_headers(base_url, rooms.scope, operation))
 
 
-@router.delete(_ONE)
+@router.delete(_ONE, **told(409, query=[("force", "Also the endpoint's default.", TRUTH)]))
 def delete_deployment(
     endpoint: str, name: str, request: Request, rooms: RoomsIn, caller: CallerIn, if_match: IfMatch, why: ReasonsIn
 ) -> Response:

@@ -12,13 +12,14 @@ from batchyard.api.operations import operation_uri
 from batchyard.api.paging import WantedPage, page_answer
 from batchyard.api.reasons import ReasonsIn
 from batchyard.api.rooms import BaseUrl, CallerIn, IfMatch, RoomsIn
+from batchyard.api.told import told
 from batchyard.control import endpoints
 from batchyard.domain.access import Caller
 from batchyard.domain.deployments import Deployment
 from batchyard.domain.endpoints import DefaultChange, Endpoint
 from batchyard.domain.resource_ids import Scope
 from batchyard.ports.records import Stored, Transaction
-from batchyard.wire.endpoints import endpoint_from_arm, endpoint_to_arm
+from batchyard.wire.endpoints import EndpointBody, endpoint_from_arm, endpoint_to_arm
 from batchyard.wire.operations import with_operation_uri
 
 router = APIRouter()
@@ -44,7 +45,7 @@ def show_endpoint(name: str, rooms: RoomsIn, caller: CallerIn, base_url: BaseUrl
     return resource(arm, stored)
 
 
-@router.put("/batchEndpoints/{name}")
+@router.put("/batchEndpoints/{name}", **told(body=EndpointBody))
 def put_endpoint(
     name: str, body: Body, rooms: RoomsIn, caller: CallerIn, if_match: IfMatch, why: ReasonsIn, base_url: BaseUrl
 ) -> JSONResponse:

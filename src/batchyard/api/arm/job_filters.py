@@ -7,10 +7,21 @@ from datetime import UTC, datetime
 
 from starlette.datastructures import QueryParams
 
+from batchyard.api.told import TEXT, VIEW
 from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.domain.job_states import JobStatus
 from batchyard.ports.records import JobFilter
 
+FILTERS = (
+    ("endpoint", "Only its jobs.", TEXT),
+    ("deployment", "Only the jobs that reached it.", TEXT),
+    ("compute", "Only the jobs that run there.", TEXT),
+    ("status", "Only jobs in it; may be given several times, or several with commas.", TEXT),
+    ("tag", "`NAME` or `NAME=VALUE`; may be given several times.", TEXT),
+    ("createdFrom", "ISO-8601, in UTC where it names no zone.", TEXT),
+    ("createdBefore", "ISO-8601, in UTC where it names no zone.", TEXT),
+    VIEW,
+)
 _VIEWS = {"activeonly": False, "archivedonly": True, "all": None}
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from batchyard.api.arm.job_filters import job_filter
+from batchyard.api.arm.job_filters import FILTERS, job_filter
 from batchyard.api.bodies import Body, OptionalBody
 from batchyard.api.paging import WantedPage, page_answer
 from batchyard.api.reasons import ReasonsIn
 from batchyard.api.rooms import BaseUrl, CallerIn, RoomsIn
+from batchyard.api.told import told
 from batchyard.control import jobs
 from batchyard.domain.access import Caller
 from batchyard.domain.errors import Conflict, NotFound
@@ -17,12 +18,12 @@ from batchyard.domain.jobs import Job
 from batchyard.ports.records import Transaction
 from batchyard.wire.job_edits import edit_from_job
 from batchyard.wire.jobs import job_to_arm, parent_job_name
-from batchyard.wire.reruns import overrides_from_rerun_body
+from batchyard.wire.reruns import RerunBody, overrides_from_rerun_body
 
 router = APIRouter()
 
 
-@router.get("/jobs")
+@router.get("/jobs", **told(query=FILTERS))
 def list_jobs(request: Request, rooms: RoomsIn, caller: CallerIn, wanted: WantedPage) -> JSONResponse:
     """List them, newest first; see `api.arm.job_filters` for what narrows the list."""
     which = job_filter(request.query_params)
@@ -39,7 +40,7 @@ def show_job(name: str, rooms: RoomsIn, caller: CallerIn, base_url: BaseUrl) -> 
     return JSONResponse(job_to_arm(rooms.scope, job, base_url=base_url, child=is_child))
 
 
-@router.put("/jobs/{name}")
+@router.put("/jobs/{name}", **told(200, 409))
 def put_job(name: str, body: Body, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
     """Change what is written on one, or archive it; everything else of a job is as it was when it was made."""
     with rooms.records.writing() as tx:
@@ -51,7 +52,7 @@ def put_job(name: str, body: Body, rooms: RoomsIn, caller: CallerIn, why: Reason
     return JSONResponse(job_to_arm(rooms.scope, job))
 
 
-@router.post("/jobs/{name}/cancel")
+@router.post("/jobs/{name}/cancel", **told(409))
 def cancel_job(name: str, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
     """Ask one to end."""
     with rooms.records.writing() as tx:
@@ -60,7 +61,7 @@ def cancel_job(name: str, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> J
     return JSONResponse(job_to_arm(rooms.scope, job))
 
 
-@router.post("/jobs/{name}/pause")
+@router.post("/jobs/{name}/pause", **told(409))
 def pause_job(name: str, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
     """Ask one to let go of its instances."""
     with rooms.records.writing() as tx:
@@ -69,7 +70,7 @@ def pause_job(name: str, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JS
     return JSONResponse(job_to_arm(rooms.scope, job))
 
 
-@router.post("/jobs/{name}/continue")
+@router.post("/jobs/{name}/continue", **told(409))
 def continue_job(name: str, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
     """Queue a paused one again."""
     with rooms.records.writing() as tx:
@@ -78,7 +79,7 @@ def continue_job(name: str, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) ->
     return JSONResponse(job_to_arm(rooms.scope, job))
 
 
-@router.post("/jobs/{name}/resume")
+@router.post("/jobs/{name}/resume", **told(409, body=RerunBody))
 def resume_job(name: str, body: OptionalBody, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
     """Queue a failed or cancelled one again, to go on from what it has scored."""
     overrides = overrides_from_rerun_body(name, body)
@@ -98,7 +99,7 @@ def resume_job(name: str, body: OptionalBody, rooms: RoomsIn, caller: CallerIn, 
     return JSONResponse(job_to_arm(rooms.scope, job))
 
 
-@router.post("/jobs/{name}/retryFailed")
+@router.post("/jobs/{name}/retryFailed", **told(409, body=RerunBody))
 def retry_failed_items(name: str, body: OptionalBody, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
     """Queue an ended one again, to score its failed items."""
     overrides = overrides_from_rerun_body(name, body)

@@ -10,16 +10,18 @@ from batchyard.api.bodies import Body
 from batchyard.api.paging import WantedPage, page_answer
 from batchyard.api.reasons import ReasonsIn
 from batchyard.api.rooms import CallerIn, IfMatch, RoomsIn
+from batchyard.api.told import TEXT, told
 from batchyard.control import schedules
 from batchyard.domain.errors import InvalidInput, Mistake
-from batchyard.wire.schedules import schedule_from_arm, schedule_to_arm
+from batchyard.wire.schedules import ScheduleBody, schedule_from_arm, schedule_to_arm
 
 router = APIRouter()
 
+_QUERY = (("listViewType", "EnabledOnly, DisabledOnly or All.", TEXT),)
 _VIEWS = {"enabledonly": True, "disabledonly": False, "all": None}
 
 
-@router.get("/schedules")
+@router.get("/schedules", **told(query=_QUERY))
 def list_schedules(request: Request, rooms: RoomsIn, caller: CallerIn, wanted: WantedPage) -> JSONResponse:
     """List them by name; with `listViewType` EnabledOnly or DisabledOnly a page may hold fewer than were asked for."""
     view = request.query_params.get("listViewType", "All").lower()
@@ -43,7 +45,7 @@ def show_schedule(name: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     return resource(schedule_to_arm(rooms.scope, stored.document, meta_of(stored)), stored)
 
 
-@router.put("/schedules/{name}")
+@router.put("/schedules/{name}", **told(body=ScheduleBody))
 def put_schedule(
     name: str, body: Body, rooms: RoomsIn, caller: CallerIn, if_match: IfMatch, why: ReasonsIn
 ) -> JSONResponse:

@@ -11,11 +11,13 @@ from batchyard.api.bodies import Body
 from batchyard.api.paging import page_answer
 from batchyard.api.reasons import ReasonsIn
 from batchyard.api.rooms import BaseUrl, CallerIn, RoomsIn
+from batchyard.api.told import told
 from batchyard.control import workspaces
 from batchyard.domain.errors import NotFound
 from batchyard.domain.resource_ids import Scope
 from batchyard.domain.workspaces import DEFAULT_WORKSPACE
 from batchyard.wire.workspaces import (
+    WorkspaceBody,
     discovery_to_arm,
     group_to_arm,
     subscription_to_arm,
@@ -28,7 +30,7 @@ list_router = APIRouter()
 open_router = APIRouter()
 
 
-@router.get("")
+@router.get("", **told(404))
 def show_workspace(
     subscription: str, resource_group: str, workspace: str, rooms: RoomsIn, caller: CallerIn, base_url: BaseUrl
 ) -> JSONResponse:
@@ -38,7 +40,7 @@ def show_workspace(
     return JSONResponse(workspace_to_arm(found, base_url=base_url))
 
 
-@router.put("")
+@router.put("", **told(body=WorkspaceBody))
 def put_workspace(
     subscription: str,
     resource_group: str,
@@ -59,7 +61,7 @@ def put_workspace(
     return JSONResponse(workspace_to_arm(stored, base_url=base_url), status)
 
 
-@router.delete("")
+@router.delete("", **told(409))
 def delete_workspace(
     subscription: str, resource_group: str, workspace: str, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn
 ) -> Response:
@@ -70,7 +72,7 @@ def delete_workspace(
     return deleted(was_there=was_there)
 
 
-@list_router.get(SUBSCRIPTION + LIST)
+@list_router.get(SUBSCRIPTION + LIST, **told(answer="Page"))
 def list_of_subscription(
     subscription: str, request: Request, rooms: RoomsIn, caller: CallerIn, base_url: BaseUrl
 ) -> JSONResponse:
@@ -80,7 +82,7 @@ def list_of_subscription(
     return page_answer(request, [workspace_to_arm(one, base_url=base_url) for one in found], None)
 
 
-@list_router.get(GROUP + LIST)
+@list_router.get(GROUP + LIST, **told(answer="Page"))
 def list_of_group(
     subscription: str, resource_group: str, request: Request, rooms: RoomsIn, caller: CallerIn, base_url: BaseUrl
 ) -> JSONResponse:
@@ -90,7 +92,7 @@ def list_of_group(
     return page_answer(request, [workspace_to_arm(one, base_url=base_url) for one in found], None)
 
 
-@list_router.get(SUBSCRIPTIONS)
+@list_router.get(SUBSCRIPTIONS, **told(answer="Page"))
 def list_subscriptions(request: Request, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     """List the subscriptions that have a workspace."""
     with rooms.records.reading() as tx:
@@ -99,7 +101,7 @@ def list_subscriptions(request: Request, rooms: RoomsIn, caller: CallerIn) -> JS
     return page_answer(request, [subscription_to_arm(name) for name in names.values()], None)
 
 
-@list_router.get(GROUP)
+@list_router.get(GROUP, **told(404, answer="object"))
 def show_group(subscription: str, resource_group: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     """Show a resource group that has a workspace."""
     with rooms.records.reading() as tx:
@@ -114,13 +116,13 @@ def show_group(subscription: str, resource_group: str, rooms: RoomsIn, caller: C
     return JSONResponse(group_to_arm(found[0]))
 
 
-@open_router.get("/discovery")
+@open_router.get("/discovery", **told(answer="object"))
 def discover(base_url: BaseUrl) -> JSONResponse:
     """Tell where the services are. # Azure: the SDK asks this without a token."""
     return JSONResponse(discovery_to_arm(base_url=base_url))
 
 
-@open_router.get("/health")
+@open_router.get("/health", **told(answer="object"))
 def health() -> JSONResponse:
     """Tell that the server answers, and nothing else."""
     return JSONResponse({"status": "ok"})

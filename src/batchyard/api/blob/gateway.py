@@ -19,6 +19,7 @@ from batchyard.api.blob.ranges import ByteRange, UnsatisfiableError, wanted_rang
 from batchyard.api.blob.writing import version_headers
 from batchyard.api.errors import blob_error
 from batchyard.api.rooms import CallerIn, Rooms, RoomsIn
+from batchyard.api.told import TEXT, told
 from batchyard.control import datastores
 from batchyard.control.sealed_places import sealed_by
 from batchyard.domain.access import Action, Caller, authorise
@@ -30,11 +31,41 @@ from batchyard.ports.datastore import Datastore, Entry
 
 router = APIRouter()
 
+_LISTING = (
+    ("comp", "`list` with a container's own path: its blobs, as XML.", TEXT),
+    ("restype", "`container` with `comp=list`.", TEXT),
+    ("prefix", "Of the blobs to list.", TEXT),
+    ("delimiter", "What ends a folder's name, `/`.", TEXT),
+    ("marker", "From the page before.", TEXT),
+    ("maxresults", "1 to 5000.", TEXT),
+    ("include", "`metadata`, to have the notes too.", TEXT),
+)
+_WRITING = (
+    ("comp", "`block`, `blocklist` or `metadata`; nothing to write the blob whole.", TEXT),
+    ("blockid", "With `comp=block`: base64.", TEXT),
+)
+_WRITE_HEADERS = (
+    ("x-ms-blob-type", "`BlockBlob`.", TEXT),
+    ("If-None-Match", "`*`: only where nothing is.", TEXT),
+    ("If-Match", "Only while the blob has this ETag.", TEXT),
+    ("Content-MD5", "Of the body, base64.", TEXT),
+)
+_TOLD_OF_GET = told(
+    *(200, 206, 304, 403, 404, 412, 416), query=_LISTING, answer="application/octet-stream application/xml"
+)
+_TOLD_OF_PUT = told(
+    *(200, 201, 403, 404, 409, 412),
+    query=_WRITING,
+    headers=_WRITE_HEADERS,
+    body=("application/octet-stream", {}),
+    answer="nothing",
+)
+
 _CHUNK_BYTES = 1 << 20
 _MOST_LISTED = 5000
 
 
-@router.head("/blob/{rest:path}")
+@router.head("/blob/{rest:path}", **told(200, 304, 403, 404, 412))
 def head_blob(request: Request, rooms: RoomsIn, caller: CallerIn) -> Response:
     """Show a blob's properties."""
     path = parse_blob_path(request.scope["raw_path"])
@@ -49,7 +80,7 @@ def head_blob(request: Request, rooms: RoomsIn, caller: CallerIn) -> Response:
     return Response(headers={**_properties(entry, notes), "Content-Length": str(entry.size_bytes)})
 
 
-@router.get("/blob/{rest:path}")
+@router.get("/blob/{rest:path}", **_TOLD_OF_GET)
 def get_blob(request: Request, rooms: RoomsIn, caller: CallerIn) -> Response:
     """Read a blob or a range of it; on a container, list its blobs."""
     path = parse_blob_path(request.scope["raw_path"])
@@ -75,7 +106,7 @@ def get_blob(request: Request, rooms: RoomsIn, caller: CallerIn) -> Response:
         raise
 
 
-@router.put("/blob/{rest:path}")
+@router.put("/blob/{rest:path}", **_TOLD_OF_PUT)
 async def put_blob(request: Request, rooms: RoomsIn, caller: CallerIn) -> Response:
     """Write a blob whole or not at all; with `comp=metadata`, only the notes on it."""
     return await in_turn(request, lambda: _put(request, rooms, caller))
@@ -86,7 +117,7 @@ def _put(request: Request, rooms: Rooms, caller: Caller) -> Response:
     return writing.put(request, rooms, _store(request, rooms, caller, path, is_write=True), path)
 
 
-@router.delete("/blob/{rest:path}")
+@router.delete("/blob/{rest:path}", **told(202, 404, 409, 412))
 def delete_blob(request: Request, rooms: RoomsIn, caller: CallerIn) -> Response:
     """Delete a blob."""
     path = parse_blob_path(request.scope["raw_path"])

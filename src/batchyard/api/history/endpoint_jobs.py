@@ -5,9 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from batchyard.api.arm.job_filters import job_filter
+from batchyard.api.arm.job_filters import FILTERS, job_filter
 from batchyard.api.paging import Wanted, WantedPage, page_answer
 from batchyard.api.rooms import CallerIn, Rooms, RoomsIn
+from batchyard.api.told import told
 from batchyard.control import jobs
 from batchyard.domain.access import Caller
 from batchyard.ports.records import JobFilter
@@ -16,7 +17,7 @@ from batchyard.wire.jobs import invoke_answer
 router = APIRouter()
 
 
-@router.get("/batchEndpoints/{endpoint}/jobs")
+@router.get("/batchEndpoints/{endpoint}/jobs", **told(query=FILTERS))
 def list_of_endpoint(
     endpoint: str, request: Request, rooms: RoomsIn, caller: CallerIn, wanted: WantedPage
 ) -> JSONResponse:
@@ -24,7 +25,7 @@ def list_of_endpoint(
     return _answer(request, rooms, caller, wanted, job_filter(request.query_params, endpoint=endpoint))
 
 
-@router.get("/batchEndpoints/{endpoint}/deployments/{deployment}/jobs")
+@router.get("/batchEndpoints/{endpoint}/deployments/{deployment}/jobs", **told(query=FILTERS))
 def list_of_deployment(
     endpoint: str, deployment: str, request: Request, rooms: RoomsIn, caller: CallerIn, wanted: WantedPage
 ) -> JSONResponse:

@@ -9,13 +9,19 @@ from fastapi.responses import JSONResponse
 
 from batchyard.api.arm.jobs import find_job
 from batchyard.api.rooms import CallerIn, RoomsIn
+from batchyard.api.told import TEXT, told
 from batchyard.control import jobs
 from batchyard.wire.item_history import found_to_history, spellings_of
 
 router = APIRouter()
 
+_QUERY = (
+    ("item", "A path or the end of one.", TEXT),
+    ("itemPercentEncoded", "The same with any bytes percent-encoded.", TEXT),
+)
 
-@router.get("/runs/{name}/items")
+
+@router.get("/runs/{name}/items", **told(query=_QUERY, answer="object"))
 def find_items(
     name: str,
     rooms: RoomsIn,

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from batchyard.api.rooms import CallerIn, Rooms, RoomsIn
+from batchyard.api.told import told
 from batchyard.control import jobs
 from batchyard.domain.access import Caller
 from batchyard.domain.jobs import Job
@@ -17,7 +18,7 @@ from batchyard.wire.jobs import partial_answer
 router = APIRouter()
 
 
-@router.get("/runs/{name}/partial")
+@router.get("/runs/{name}/partial", **told(409, answer="object"))
 def show_partial(name: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     """Say what there is, and under which snapshot it is read."""
     job = _job(rooms, caller, name)
@@ -25,13 +26,13 @@ def show_partial(name: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     return JSONResponse(partial_answer(job, snapshot=found.snapshot, counts=found.counts, rows_bytes=found.rows_bytes))
 
 
-@router.get("/runs/{name}/partial/{snapshot}/rows")
+@router.get("/runs/{name}/partial/{snapshot}/rows", **told(409, answer="application/octet-stream"))
 def read_rows(name: str, snapshot: str, rooms: RoomsIn, caller: CallerIn) -> StreamingResponse:
     """Read the rows of a snapshot, in the order of the input."""
     return _streamed(rooms.partial.rows(_job(rooms, caller, name), snapshot))
 
 
-@router.get("/runs/{name}/partial/{snapshot}/failedItems")
+@router.get("/runs/{name}/partial/{snapshot}/failedItems", **told(409, answer="application/octet-stream"))
 def read_failed_items(name: str, snapshot: str, rooms: RoomsIn, caller: CallerIn) -> StreamingResponse:
     """Read the failed items of a snapshot, one JSON line each."""
     return _streamed(rooms.partial.failed_items(_job(rooms, caller, name), snapshot))

@@ -12,6 +12,7 @@ from batchyard.api.blob.paths import blob_url_path, signed_path
 from batchyard.api.bodies import Body as JSONBody
 from batchyard.api.reasons import ReasonsIn
 from batchyard.api.rooms import BaseUrl, CallerIn, Rooms, RoomsIn
+from batchyard.api.told import TEXT, told
 from batchyard.control import jobs
 from batchyard.domain.datastores import ARTIFACT_STORE, log_folder
 from batchyard.domain.errors import Conflict, InvalidInput, Mistake
@@ -22,12 +23,21 @@ from batchyard.wire.runs import job_of_output, resolved_to_history, run_to_histo
 router = APIRouter()
 data_router = APIRouter()
 
+_RUN_ID = (
+    "application/json",
+    {"type": "object", "required": ["runId"], "properties": {"runId": TEXT}},
+)
+_OUTPUT_IDS = (
+    "application/json",
+    {"type": "object", "required": ["values"], "properties": {"values": {"type": "array", "items": TEXT}}},
+)
+
 _LOG_URL_LIFE_S = 3600.0
 # Azure: `jobs.stream` prints only this log of a run.
 _STREAMED_LOG = "user_logs/std_log.txt"
 
 
-@router.get("/runs/{name}")
+@router.get("/runs/{name}", **told(answer="object"))
 def show_run(name: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     """Show a job, or its child, as a run."""
     with rooms.records.reading() as tx:
@@ -35,9 +45,9 @@ def show_run(name: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     return JSONResponse(run_to_history(job, is_child=is_child))
 
 
-@router.patch("/runs/{name}")
-@router.patch("/experiments/{experiment}/runs/{name}")
-@router.patch("/experimentids/{experiment}/runs/{name}")
+@router.patch("/runs/{name}", **told(409, answer="object"))
+@router.patch("/experiments/{experiment}/runs/{name}", **told(409, answer="object"))
+@router.patch("/experimentids/{experiment}/runs/{name}", **told(409, answer="object"))
 def edit_run(name: str, body: JSONBody, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
     """Change what is written on a job, or hide it. # Azure: how the SDK updates and archives jobs; a job's name is
     unique in its workspace, so the experiment is not looked at."""
@@ -50,7 +60,7 @@ def edit_run(name: str, body: JSONBody, rooms: RoomsIn, caller: CallerIn, why: R
     return JSONResponse(run_to_history(job, is_child=False))
 
 
-@router.get("/runs/{name}/details")
+@router.get("/runs/{name}/details", **told(answer="object"))
 def show_details(name: str, rooms: RoomsIn, caller: CallerIn, base_url: BaseUrl) -> JSONResponse:
     """Show a run with its logs; each URL works without a token for an hour."""
     with rooms.records.reading() as tx:
@@ -60,7 +70,7 @@ def show_details(name: str, rooms: RoomsIn, caller: CallerIn, base_url: BaseUrl)
     return JSONResponse({**run_to_history(job, is_child=is_child), "logFiles": logs, "warnings": []})
 
 
-@router.get("/runs/{name}/children")
+@router.get("/runs/{name}/children", **told(answer="Page"))
 def list_children(name: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     """List the one step of a batch job; the step itself has none."""
     with rooms.records.reading() as tx:
@@ -69,7 +79,7 @@ def list_children(name: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     return JSONResponse({"value": children, "nextLink": None})
 
 
-@router.post("/rundata")
+@router.post("/rundata", **told(body=_RUN_ID, answer="object"))
 def show_run_data(
     rooms: RoomsIn, caller: CallerIn, name: Annotated[str, Body(alias="runId", embed=True)]
 ) -> JSONResponse:
@@ -79,7 +89,7 @@ def show_run_data(
     return JSONResponse(rundata_to_history(job, is_child=is_child))
 
 
-@data_router.post("/dataversion/batchGetResolvedUris")
+@data_router.post("/dataversion/batchGetResolvedUris", **told(body=_OUTPUT_IDS, answer="object"))
 def resolve_outputs(
     rooms: RoomsIn, caller: CallerIn, ids: Annotated[list[str], Body(alias="values", embed=True)]
 ) -> JSONResponse:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from batchyard.api.rooms import BaseUrl, RoomsIn
+from batchyard.api.told import TEXT, told
 from batchyard.domain.errors import CallerError
 
 TOKEN = "/{tenant}/oauth2/v2.0/token"
@@ -16,23 +17,36 @@ CONFIGURATION = "/{tenant}/v2.0/.well-known/openid-configuration"
 ADFS_CONFIGURATION = "/adfs/.well-known/openid-configuration"
 
 _LONGEST_FORM = 16_384
+_FORM = (
+    "application/x-www-form-urlencoded",
+    {
+        "type": "object",
+        "required": ["grant_type", "client_secret"],
+        "properties": {
+            "grant_type": {"type": "string", "enum": ["client_credentials"]},
+            "client_secret": TEXT,
+            "scope": TEXT,
+            "resource": TEXT,
+        },
+    },
+)
 
 router = APIRouter()
 
 
-@router.get(ADFS_CONFIGURATION)
+@router.get(ADFS_CONFIGURATION, **told(answer="object"))
 async def describe_adfs(base_url: BaseUrl) -> JSONResponse:
     """Tell where tokens are given, for the tenant `adfs`."""
     return _configuration(f"{base_url}/adfs", f"{base_url}/adfs/oauth2/v2.0")
 
 
-@router.get(CONFIGURATION)
+@router.get(CONFIGURATION, **told(answer="object"))
 async def describe(tenant: str, base_url: BaseUrl) -> JSONResponse:
     """Tell where tokens are given. # Azure: any tenant, since there is one."""
     return _configuration(f"{base_url}/{tenant}/v2.0", f"{base_url}/{tenant}/oauth2/v2.0")
 
 
-@router.post(TOKEN)
+@router.post(TOKEN, **told(400, 401, body=_FORM, answer="object"))
 async def issue_token(request: Request, rooms: RoomsIn) -> JSONResponse:
     """Give a token to a client whose secret is the token of this server; its id may be anything."""
     form = parse_qs((await _body(request)).decode("utf-8", errors="replace"))

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from batchyard.api.rooms import BaseUrl
+from batchyard.api.told import told
 from batchyard.wire.workspaces import cloud_to_arm
 
 PATH = "/metadata/endpoints"
@@ -13,7 +14,7 @@ PATH = "/metadata/endpoints"
 router = APIRouter()
 
 
-@router.get(PATH)
+@router.get(PATH, **told(answer="object"))
 async def list_clouds(base_url: BaseUrl) -> JSONResponse:
     """List the one cloud that is here. # Azure: its SDK takes the one whose resourceManager is in the URL it asked."""
     return JSONResponse([cloud_to_arm(base_url=base_url)])

@@ -7,14 +7,18 @@ from fastapi.responses import JSONResponse
 
 from batchyard.api.caller import is_loopback
 from batchyard.api.rooms import RoomsIn
+from batchyard.api.told import TEXT, told
 from batchyard.domain.errors import Forbidden
 
 PATH = "/msi/token"
 
 router = APIRouter()
 
+_QUERY = (("resource", "The audience of the token.", TEXT),)
+_HEADERS = (("X-IDENTITY-HEADER", "The secret of this home.", TEXT),)
 
-@router.get(PATH)
+
+@router.get(PATH, **told(400, 401, 403, query=_QUERY, headers=_HEADERS, answer="object"))
 async def issue_token(request: Request, rooms: RoomsIn, resource: str = "") -> JSONResponse:
     """Give a token for `resource` to a process of this machine that sends the home's X-IDENTITY-HEADER.
 

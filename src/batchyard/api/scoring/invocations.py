@@ -11,18 +11,24 @@ from fastapi.responses import JSONResponse
 from batchyard.api.bodies import Body
 from batchyard.api.reasons import ReasonsIn
 from batchyard.api.rooms import BaseUrl, CallerIn, RoomsIn, header_text
+from batchyard.api.told import TEXT, told
 from batchyard.control import jobs
 from batchyard.domain.errors import NotFound
 from batchyard.domain.routing import STALE
-from batchyard.wire.invocations import invocation_from_body
+from batchyard.wire.invocations import InvocationBody, invocation_from_body
 from batchyard.wire.jobs import invoke_answer, job_to_arm
 
 log = logging.getLogger(__name__)
 
 router = APIRouter()
 
+_HEADERS = (
+    ("azureml-model-deployment", "The deployment to use in place of the default.", TEXT),
+    ("repeatability_request-id", "The same id gives the same job again.", TEXT),
+)
 
-@router.post("/batchEndpoints/{endpoint}/jobs")
+
+@router.post("/batchEndpoints/{endpoint}/jobs", **told(201, 409, body=InvocationBody, headers=_HEADERS))
 def invoke(
     endpoint: str, request: Request, body: Body, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn
 ) -> JSONResponse:
@@ -45,8 +51,8 @@ def invoke(
             ticket=why.ticket,
         )
     if job.spec.routed_by == STALE:
-        told = {"endpoint": endpoint, "named": deployment, "deployment": job.spec.deployment, "job": job.name}
-        log.warning("deployment named by a stale header; routed to the default", extra=told)
+        fields = {"endpoint": endpoint, "named": deployment, "deployment": job.spec.deployment, "job": job.name}
+        log.warning("deployment named by a stale header; routed to the default", extra=fields)
     return JSONResponse(invoke_answer(rooms.scope, job), 201)
 
 
