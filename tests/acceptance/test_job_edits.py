@@ -11,7 +11,7 @@ ECHO = "def run(mini_batch):\n    return [str(path) for path in mini_batch]\n"
 
 def test_a_job_is_tagged_archived_found_by_its_tag_and_restored(served: ServerHome) -> None:
     served.deploy("notes", "one", ECHO)
-    job = served.invoke("notes", served.files("two", 2))
+    job = served.invoke("notes", served.files("two", 2), "--tags", "made=by hand", "--set", "tags.batch=7")
     other = served.invoke("notes", served.files("two", 2))
 
     def listed(*flags: str) -> list[str]:
@@ -24,7 +24,7 @@ def test_a_job_is_tagged_archived_found_by_its_tag_and_restored(served: ServerHo
     assert served.json("job", "show", "-n", job)["tags"]["cost"] == "7"
     served.run("job", "archive", "-n", job)
     assert (listed(), listed("--archived-only"), listed("--include-archived")) == ([other], [job], [other, job])
-    assert listed("--include-archived", "--tag", "cost=7") == [job]
+    assert listed("--include-archived", "--tag", "cost=7", "made=by hand", "--tag", "batch") == [job]
     assert served.json("job", "show", "-n", job)["is_archived"] is True
     served.run("job", "restore", "-n", job)
     assert listed("--tag", "cost", "--max-results", "1", "--created-from", "2026-01-01") == [job]

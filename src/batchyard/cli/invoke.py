@@ -46,6 +46,7 @@ def invoke(
     mini_batch_size: str | None = None,
     job_name: str | None = None,
     experiment_name: str | None = None,
+    tags: list[list[str]] | None = None,
     sets: list[list[str]] | None = None,
     request_id: str | None = None,
     upload: bool = False,
@@ -53,8 +54,10 @@ def invoke(
     stream: bool = False,
 ) -> Any:
     """Score data: make a job of this endpoint and give its name at once, or follow it with --wait or --stream."""
+    from batchyard.cli.documents import key_values
     from batchyard.domain.jobs import Invocation
 
+    typed_tags = key_values(tags, flag="--tags")
     if old_input is not None:
         server.say("The data to score is named with `--input` now; its older names will go.")
     inputs, outputs, sets = _of_set("inputs", inputs, sets), _of_set("outputs", outputs, sets), _other_sets(sets)
@@ -74,7 +77,7 @@ def invoke(
         output_path=target,
         output_is_file=asked.output_is_file and target is not None,
         experiment_name=experiment_name or extras.experiment_name or (in_file.experiment_name if in_file else None),
-        tags={**(in_file.tags if in_file else {}), **extras.tags},
+        tags={**(in_file.tags if in_file else {}), **typed_tags, **extras.tags},
     )
     job = _send(server, uri, invocation)
     if not (wait or stream):
