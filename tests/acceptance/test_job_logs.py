@@ -96,6 +96,22 @@ def test_an_unknown_item_or_job_is_missing_and_two_questions_at_once_are_refused
     assert "--errors and --item exclude each other" in both
 
 
+def test_logs_are_given_as_rows_where_a_format_is_asked_for(served: ServerHome, logged: str) -> None:
+    show = ("job", "logs", "-n", logged)
+    overview = served.json(*show, "-o", "json")
+    assert overview[0]["log"] == "logs/job_progress_overview.txt"
+    assert "Completed" in overview[0]["text"]
+    (errors,) = served.json(*show, "--errors", "-o", "json")
+    assert errors["text"].count("Traceback") == 1
+    worker = served.json(*show, "--worker", "n0-s0-0", "--query", "[].log")
+    assert "logs/user/stdout/n0/n0-s0-0.stdout.txt" in worker
+    (item,) = served.json(*show, "--item", "a/bad-1", "-o", "json")
+    assert (item["item"], item["outcome"], item["mini_batch"]) == ("a/bad-1", "failed", 0)
+    assert item["attempts"][0]["error"] == "ValueError"
+    assert "Traceback" in item["attempts"][0]["stack"]
+    served.run(*show, "--worker", "nobody", "-o", "json", exit_code=1)
+
+
 @pytest.mark.parametrize("query", ["", "item=", "item=%00", "item=/", "itemPercentEncoded=%25zz%25"])
 def test_the_question_for_no_item_is_answered_with_a_clear_refusal(served: ServerHome, logged: str, query: str) -> None:
     with served.rest() as client:

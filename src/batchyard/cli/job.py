@@ -186,8 +186,11 @@ def logs(
     worker: str | None = None,
     item: str | None = None,
     follow: bool = False,
-) -> None:
-    """Print a job's logs: how far it is and the workers' last lines; or its errors, one worker, or one item."""
+) -> Any:
+    """Print a job's logs: how far it is and the workers' last lines; or its errors, one worker, or one item.
+
+    With `-o` or `--query` the same is given as rows, except what is followed.
+    """
     from batchyard.cli import job_logs
     from batchyard.cli.following import follow_logs
 
@@ -197,6 +200,8 @@ def logs(
         raise UsageMistake(f"{' and '.join(chosen)} exclude each other; give one of them.")
     if follow and (errors or item is not None):
         raise UsageMistake(f"--follow prints what workers write; {chosen[0]} cannot go with it.")
+    if server.is_format_asked and not follow:
+        return job_logs.rows(server, name, errors=errors, worker=worker, item=item)
     if follow:
         if not follow_logs(server, name, worker=worker) and worker is not None:
             # All there is of it, or the names of the workers that there are.
@@ -209,6 +214,7 @@ def logs(
         job_logs.print_item(server, name, item)
     else:
         job_logs.print_overview(server, name)
+    return None
 
 
 def cancel(server: Server, *, name: str, reason: str = "", ticket: str = "") -> Any:

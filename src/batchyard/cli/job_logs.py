@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any  # JSON of the server's answers
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _OVERVIEW, _ERROR = "logs/job_progress_overview.txt", "logs/job_error.txt"
 _ERRORS = "logs/user/error.txt"
+_CAPITAL = re.compile("[A-Z]")
 _TAIL_BYTES, _TAIL_LINES, _MOST_TAILS = 8 << 10, 10, 8
 
 
@@ -48,12 +50,7 @@ def print_errors(server: Server, job: str) -> None:
 def print_worker(server: Server, job: str, worker: str) -> None:
     """Print all logs of one worker. Raises: CommandFailed naming the workers when there is none of this name."""
     urls = _urls(server, job)
-    mine = [name for name in urls if _worker_of(name) == worker]
-    if not mine:
-        known = sorted({found for found in map(_worker_of, urls) if found})
-        told = f" Known: {', '.join(known[:20])}{', …' if len(known) > 20 else ''}." if known else ""
-        raise CommandFailed(f"Job {job!r} has no logs of a worker {worker!r}.{told}")
-    for name in mine:
+    for name in _of_worker(urls, job, worker):
         _print_log(server, name, urls[name])
 
 
@@ -66,6 +63,40 @@ def print_item(server: Server, job: str, item: str) -> None:
     left = int(found.get("matches") or 0) - len(found.get("value") or [])
     if left > 0:
         server.say(f"{left} more items end like this; give more of the path.")
+
+
+def rows(
+    server: Server, job: str, *, errors: bool = False, worker: str | None = None, item: str | None = None
+) -> list[dict[str, object]]:
+    """Give as JSON what the print functions print: a row of `log` and `text` for each log, or one for each item.
+
+    Without a question: progress, cause, and the last lines of the newest logs of workers, as `print_overview` does.
+    Raises: as they do.
+    """
+    if item is not None:
+        path = f"{_history(server, job)}/items"
+        found = server.get(path, itemPercentEncoded=quote_from_bytes(os.fsencode(item))).body
+        return [_item_row(entry) for entry in found.get("value") or []]
+    urls = _urls(server, job)
+    if worker is not None:
+        return [_row(server, name, urls[name]) for name in _of_worker(urls, job, worker)]
+    if errors:
+        return [_row(server, name, urls[name]) for name in (_ERROR, _ERRORS) if name in urls]
+    streams = [name for name in urls if _is_stream(name)][:_MOST_TAILS]
+    whole = [_row(server, name, urls[name]) for name in (_OVERVIEW, _ERROR) if name in urls]
+    return whole + [_row(server, name, urls[name], last=_TAIL_BYTES) for name in streams]
+
+
+def _row(server: Server, name: str, url: str, last: int | None = None) -> dict[str, object]:
+    content = b"".join(server.read_bytes(url, is_signed=True, last=last))
+    return {"log": name, "text": content.decode(errors="replace")}
+
+
+def _item_row(entry: Mapping[str, Any]) -> dict[str, object]:
+    def snake(found: Mapping[str, Any]) -> dict[str, object]:
+        return {_CAPITAL.sub(r"_\g<0>", key).lower(): found[key] for key in sorted(found)}
+
+    return {**snake(entry), "attempts": [snake(attempt) for attempt in entry.get("attempts") or []]}
 
 
 def _told(entry: Mapping[str, Any]) -> Iterator[str]:
@@ -99,6 +130,15 @@ def _worker_of(name: str) -> str:
     """Give the worker that a log is of, "" for others: `logs/user/stdout/n0/n0-s1-7.stdout.txt`."""
     is_of_worker = name.startswith(("logs/user/", "logs/sys/node/")) and name.count("/") >= 4
     return name.rsplit("/", 1)[-1].split(".", 1)[0] if is_of_worker else ""
+
+
+def _of_worker(urls: Mapping[str, str], job: str, worker: str) -> list[str]:
+    mine = [name for name in urls if _worker_of(name) == worker]
+    if not mine:
+        known = sorted({found for found in map(_worker_of, urls) if found})
+        told = f" Known: {', '.join(known[:20])}{', …' if len(known) > 20 else ''}." if known else ""
+        raise CommandFailed(f"Job {job!r} has no logs of a worker {worker!r}.{told}")
+    return mine
 
 
 def _is_stream(name: str) -> bool:
