@@ -55,6 +55,7 @@ _SPELLINGS = {
         "rundata",
         "runs",
         "schedules",
+        "serviceinstances",
         "startPendingUpload",
         "versions",
     )

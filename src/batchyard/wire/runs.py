@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from batchyard.domain.job_states import FINAL, JobStatus
@@ -12,8 +13,9 @@ from batchyard.wire.jobs import child_job_name
 from batchyard.wire.trees import mapping_at, sorted_keys
 
 OUTPUT_NAME = "score"
-_ASSET_PREFIX = "azureml://jobs/"
-_ASSET_SUFFIX = f"/outputs/{OUTPUT_NAME}"
+# Azure: under this name the SDK downloads a run's logs.
+LOGS_NAME = "default"
+_OUTPUT_ID = re.compile(f"azureml://jobs/([^/]+)/outputs/({OUTPUT_NAME}|{LOGS_NAME})")
 
 
 def run_to_history(job: Job, *, is_child: bool) -> dict[str, object]:
@@ -59,15 +61,15 @@ def run_cli_from_history(run: Mapping[str, object]) -> dict[str, object]:
 
 
 def rundata_to_history(job: Job, *, is_child: bool) -> dict[str, object]:
-    """Give what the SDK asks for before it downloads: the run with its outputs."""
-    return {"runMetadata": run_to_history(job, is_child=is_child)}
+    """Give what the SDK asks for before it downloads: the run with its output and its logs."""
+    run = run_to_history(job, is_child=is_child)
+    return {"runMetadata": {**run, "outputs": {**_outputs(job), LOGS_NAME: _output(job, LOGS_NAME)}}}
 
 
-def job_of_output(asset_id: str) -> str | None:
-    """Give the job whose output an id of `run_to_history` names, or None when it is no such id."""
-    if not (asset_id.startswith(_ASSET_PREFIX) and asset_id.endswith(_ASSET_SUFFIX)):
-        return None
-    return asset_id[len(_ASSET_PREFIX) : -len(_ASSET_SUFFIX)]
+def job_of_output(asset_id: str) -> tuple[str, str] | None:
+    """Give the job and the output that an id of a run names, or None when it is no such id."""
+    match = _OUTPUT_ID.fullmatch(asset_id)
+    return None if match is None else (match[1], match[2])
 
 
 def resolved_to_history(scope: Scope, places: Mapping[str, DatastorePath]) -> dict[str, object]:
@@ -88,4 +90,8 @@ def _outputs(job: Job) -> dict[str, object]:
     """Give the output of a job that has published one. # Azure: any other spelling of the type is silently skipped."""
     if job.status is not JobStatus.COMPLETED:
         return {}
-    return {OUTPUT_NAME: {"assetId": f"{_ASSET_PREFIX}{job.name}{_ASSET_SUFFIX}", "type": "uri_folder"}}
+    return {OUTPUT_NAME: _output(job, OUTPUT_NAME)}
+
+
+def _output(job: Job, name: str) -> dict[str, object]:
+    return {"assetId": f"azureml://jobs/{job.name}/outputs/{name}", "type": "uri_folder"}

@@ -54,6 +54,24 @@ def test_names_keep_every_character(bench: Bench, name: str) -> None:
     assert listed(bench) in ([name], [quote(name)])
 
 
+def test_the_logs_of_a_job_are_those_of_its_child_too(bench: Bench) -> None:
+    for job in ("one", "two-batchscoring"):
+        log = bench.home / f"datastores/workspaceartifactstore/ExperimentRun/dcid.{job}/logs/a.txt"
+        log.parent.mkdir(parents=True)
+        log.write_text(job)
+    logs = BLOBS.replace("azureml-blobstore", "azureml")
+
+    def listed_below(job: str) -> list[str]:
+        answer = bench.client.get(f"{logs}?restype=container&comp=list&prefix=ExperimentRun/dcid.{job}/")
+        return [element.text or "" for element in ElementTree.fromstring(answer.content).iter("Name")]
+
+    for job, of in (("one-batchscoring", "one"), ("two-batchscoring", "two-batchscoring"), ("one", "one")):
+        (path,) = listed_below(job)
+        assert path == f"ExperimentRun/dcid.{job}/logs/a.txt"
+        assert bench.client.get(f"{logs}/{path}").text == of
+    assert listed_below("none-batchscoring") == []
+
+
 def test_a_name_that_is_not_utf_8_is_served(bench: Bench) -> None:
     on_disk(bench, "").mkdir(parents=True)
     on_disk(bench, "caf\udce9").write_bytes(b"x")

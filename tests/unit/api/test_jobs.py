@@ -191,11 +191,12 @@ def test_the_output_of_a_completed_run_is_found_through_its_id(bench: Bench) -> 
     bench.complete(name)
 
     after = bench.client.post(f"/history/v1.0{WS}/rundata", json={"runId": f"{name}-batchscoring"}).json()
-    score = after["runMetadata"]["outputs"]["score"]
+    score, logs = (after["runMetadata"]["outputs"][kind] for kind in ("score", "default"))
     resolve = f"/data/v1.0{WS}/dataversion/batchGetResolvedUris"
-    found = bench.client.post(resolve, json={"values": [score["assetId"]]}).json()["values"]
+    found = bench.client.post(resolve, json={"values": [score["assetId"], logs["assetId"]]}).json()["values"]
 
-    assert before["runMetadata"]["outputs"] == {}
+    assert list(before["runMetadata"]["outputs"]) == ["default"]
+    assert found[logs["assetId"]]["uri"].endswith(f"/workspaceartifactstore/paths/ExperimentRun/dcid.{name}/")
     assert score["type"] == "uri_folder"
     uri = found[score["assetId"]]["uri"]
     assert uri.startswith("azureml://subscriptions/")

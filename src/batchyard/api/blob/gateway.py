@@ -11,6 +11,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from batchyard.api.blob import writing
 from batchyard.api.blob.arriving import in_turn
+from batchyard.api.blob.child_logs import logs_as_asked
 from batchyard.api.blob.conditions import conditions_of, is_known
 from batchyard.api.blob.listing import BlobQuery, list_page, page_to_xml
 from batchyard.api.blob.notes import NOTE_PREFIX
@@ -23,7 +24,7 @@ from batchyard.api.told import TEXT, told
 from batchyard.control import datastores
 from batchyard.control.sealed_places import sealed_by
 from batchyard.domain.access import Action, Caller, authorise
-from batchyard.domain.datastores import DATASTORES
+from batchyard.domain.datastores import ARTIFACT_STORE, DATASTORES
 from batchyard.domain.errors import Forbidden, InvalidInput, Mistake, NotFound
 from batchyard.domain.resource_ids import DatastorePath
 from batchyard.domain.sealed_places import CODE_CONTAINER
@@ -141,6 +142,8 @@ def _store(request: Request, rooms: Rooms, caller: Caller, path: BlobPath, *, is
     if store is None:
         known = ", ".join(repr(info.container) for info in DATASTORES)
         raise NotFound(f"There is no container {path.container!r}. Known: {known}.")
+    if info is ARTIFACT_STORE and not is_write:
+        return logs_as_asked(store, path.name or request.query_params.get("prefix", ""))
     return store
 
 

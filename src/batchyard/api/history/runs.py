@@ -14,11 +14,14 @@ from batchyard.api.reasons import ReasonsIn
 from batchyard.api.rooms import BaseUrl, CallerIn, Rooms, RoomsIn
 from batchyard.api.told import TEXT, told
 from batchyard.control import jobs
+from batchyard.domain.access import Caller
 from batchyard.domain.datastores import ARTIFACT_STORE, log_folder
 from batchyard.domain.errors import Conflict, InvalidInput, Mistake
+from batchyard.domain.resource_ids import DatastorePath
 from batchyard.domain.workspaces import blob_account
+from batchyard.ports.records import Transaction
 from batchyard.wire.job_edits import edit_from_run
-from batchyard.wire.runs import job_of_output, resolved_to_history, run_to_history, rundata_to_history
+from batchyard.wire.runs import LOGS_NAME, job_of_output, resolved_to_history, run_to_history, rundata_to_history
 
 router = APIRouter()
 data_router = APIRouter()
@@ -70,6 +73,14 @@ def show_details(name: str, rooms: RoomsIn, caller: CallerIn, base_url: BaseUrl)
     return JSONResponse({**run_to_history(job, is_child=is_child), "logFiles": logs, "warnings": []})
 
 
+@router.get("/runs/{name}/serviceinstances/{node}", **told(answer="object"))
+def list_services(name: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
+    """List what a node of a job serves to users, such as a shell: nothing."""
+    with rooms.records.reading() as tx:
+        find_job(tx, caller, name)
+    return JSONResponse({"instances": {}})
+
+
 @router.get("/runs/{name}/children", **told(answer="Page"))
 def list_children(name: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     """List the one step of a batch job; the step itself has none."""
@@ -95,16 +106,19 @@ def resolve_outputs(
 ) -> JSONResponse:
     """Tell where the outputs lie that runs named by these ids."""
     named = {asset_id: job_of_output(asset_id) for asset_id in ids}
-    mistakes = [Mistake("values", repr(id_), "the id of a run's output") for id_, job in named.items() if job is None]
+    mistakes = [Mistake("values", repr(id_), "the id of a run's output") for id_, found in named.items() if not found]
     if mistakes:
         raise InvalidInput("request", mistakes)
     with rooms.records.reading() as tx:
-        places = {
-            asset_id: jobs.read_output(tx, caller, job).spec.output.place
-            for asset_id, job in named.items()
-            if job is not None
-        }
+        places = {asset_id: _place(tx, caller, *found) for asset_id, found in named.items() if found is not None}
     return JSONResponse(resolved_to_history(rooms.scope, places))
+
+
+def _place(tx: Transaction, caller: Caller, job: str, output: str) -> DatastorePath:
+    if output == LOGS_NAME:
+        # Azure: the child's logs are its own; here they are those of the job, whose one step it is.
+        return DatastorePath(ARTIFACT_STORE.name, log_folder(jobs.read_logs(tx, caller, job).name))
+    return jobs.read_output(tx, caller, job).spec.output.place
 
 
 def _log_files(rooms: Rooms, job: str, base_url: str) -> dict[str, str]:
