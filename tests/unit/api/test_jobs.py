@@ -407,8 +407,16 @@ def test_jobs_are_listed_by_tag_compute_and_time_over_pages(bench: Bench) -> Non
 
 
 def test_a_filter_that_cannot_be_read_is_told_with_all_others(bench: Bench) -> None:
-    answer = bench.client.get(f"{WS}/jobs?status=Done&createdFrom=yesterday&tag==x&listViewType=Some")
+    answer = bench.client.get(f"{WS}/jobs?status=Done&createdFrom=yesterday&tag==x&listViewType=Some&compute=%00")
 
     assert answer.status_code == 400
     fields = {detail["target"] for detail in answer.json()["error"]["details"]}
-    assert fields == {"status", "createdFrom", "tag", "listViewType"}
+    assert fields == {"status", "createdFrom", "tag", "listViewType", "compute"}
+
+
+@pytest.mark.parametrize(
+    "time", ["0001-01-01T00:00%2B23:59", "9999-12-31T23:59-23:59", "2026-11-23T08:00Z", "20261123"]
+)
+def test_any_time_that_can_be_written_is_compared_or_told(bench: Bench, time: str) -> None:
+    for name in ("createdFrom", "createdBefore"):
+        assert bench.client.get(f"{WS}/jobs?{name}={time}").status_code in (200, 400)

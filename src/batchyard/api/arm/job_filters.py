@@ -33,7 +33,9 @@ def job_filter(query: QueryParams, *, endpoint: str | None = None, deployment: s
     `NAME=VALUE`. Times are ISO-8601, in UTC where they name no zone.
     Raises: InvalidInput with all mistakes.
     """
-    mistakes: list[Mistake] = []
+    # PostgreSQL takes no text with a NUL, and no name has one.
+    named = [name for name in ("endpoint", "deployment", "compute") if "\0" in query.get(name, "")]
+    mistakes = [Mistake(name, repr(query[name]), "a name") for name in named]
     which = JobFilter(
         endpoint=endpoint or query.get("endpoint") or None,
         deployment=deployment or query.get("deployment") or None,
