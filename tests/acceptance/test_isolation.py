@@ -83,6 +83,8 @@ def test_a_short_result_names_the_item_that_got_no_row(direct: DirectHome, tmp_p
     assert (job.counts.succeeded, job.counts.failed) == (29, 1)
     (line,) = failed_lines(direct, "j")
     assert (line["item"], line["error"], line["attribution"], line["count"]) == ("item-017", "ShortResult", "item", 1)
+    (group,) = job.failures.failed
+    assert [sample.item for sample in group.samples] == ["item-017"]
     rows = (direct.output("j") / "predictions.csv").read_text().splitlines()
     assert rows == [f"item-{k:03d}" for k in range(30) if k != 17]
 

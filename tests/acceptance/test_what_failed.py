@@ -36,6 +36,7 @@ def test_two_planted_problems_are_exactly_two_groups_in_show_table_and_logs(serv
     assert (first["items"], first["mini_batches"], first["share"]) == (4, 4, 0.666667)
     assert [sample["item"] for sample in first["samples"]] == [f"item-000{k}.txt" for k in range(3)]
     assert (second["error_class"], second["error"], second["items"]) == ("data", "ShortResult", 2)
+    assert [sample["item"] for sample in second["samples"]] == ["item-0008.txt", "item-0009.txt"]
     assert job["recovered_groups"] == []
     table = served.run("job", "show", "-n", job["name"], "-o", "table").stdout
     assert "4 script ValueError: cannot read <name>" in table

@@ -81,8 +81,9 @@ class _Group:
     items: int = 0
     mini_batches: int = 0
     divided: set[int] = field(default_factory=set)  # Mini-batches that are counted already, and may come in more parts.
-    # Ranked by (place within its failure, position): three failures are told before three items of one failure.
-    samples: list[tuple[int, int, FailureSample]] = field(default_factory=list)
+    # Ranked by (place within its failure, position): three failures are told before three items of one failure. The
+    # third says whether the item at the position has surely failed.
+    samples: list[tuple[int, int, bool, FailureSample]] = field(default_factory=list)
 
 
 class FailureGroups:
@@ -101,6 +102,7 @@ class FailureGroups:
         all of the mini-batch's.
         """
         self.version += 1
+        items = None if items == stop - first else items
         group = self._group_of(cause)
         group.items += stop - first if items is None else items
         group.mini_batches += mini_batch not in group.divided
@@ -109,7 +111,7 @@ class FailureGroups:
         told = min(stop, first + (MOST_SAMPLES if items is None else 1))
         for place, position in enumerate(range(first, told)):
             if len(group.samples) < MOST_SAMPLES or (place, position) < group.samples[-1][:2]:
-                group.samples.append((place, position, _sample(cause, mini_batch, position)))
+                group.samples.append((place, position, items is None, _sample(cause, mini_batch, position)))
                 group.samples = sorted(group.samples, key=lambda sample: sample[:2])[:MOST_SAMPLES]
 
     def lose_short(self, items: int, mini_batches: int) -> None:
@@ -133,7 +135,9 @@ class FailureGroups:
     def groups(self, name_of: Callable[[int], str] | None = None) -> tuple[FailureGroup, ...]:
         """Give the groups, largest first. name_of: the item at a position; None leaves them unnamed."""
         found = [
-            FailureGroup(*key, g.items, g.mini_batches, tuple(_named(s, key[1], name_of) for *_, s in g.samples))
+            FailureGroup(
+                *key, g.items, g.mini_batches, tuple(_named(s, is_sure, name_of) for *_, is_sure, s in g.samples)
+            )
             for key, g in self._groups.items()
         ]
         return tuple(sorted(found, key=lambda g: (g.error_class == OTHER, -g.items, g.error_class, g.error, g.message)))
@@ -206,9 +210,9 @@ def _sample(cause: Cause, mini_batch: int, position: int) -> FailureSample:
     )
 
 
-def _named(sample: FailureSample, error: str, name_of: Callable[[int], str] | None) -> FailureSample:
-    # Which item is missing in a result that is too short cannot be known.
-    return sample if name_of is None or error == SHORT_RESULT else replace(sample, item=name_of(sample.position))
+def _named(sample: FailureSample, is_sure: bool, name_of: Callable[[int], str] | None) -> FailureSample:
+    # Which item is missing in a result that is too short cannot be known, unless all of them are.
+    return replace(sample, item=name_of(sample.position)) if is_sure and name_of is not None else sample
 
 
 def _without_stacks(group: FailureGroup) -> FailureGroup:

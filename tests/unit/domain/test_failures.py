@@ -113,6 +113,14 @@ def test_a_short_result_counts_the_missing_items_and_names_none() -> None:
     assert [(sample.item, sample.position, sample.worker) for sample in group.samples] == [(None, 0, "n0-s0-0")]
 
 
+def test_a_result_without_any_row_names_its_items() -> None:
+    found = tally(4, size=2)
+    found.apply(committed(0, 1, short=((0, 2),)))
+    found.apply(committed(1, 1, short=((1, 1),)))
+    groups = failure_report(found, lambda position: f"item-{position}").failed
+    assert [sample.item for group in groups for sample in group.samples] == ["item-0", None, "item-1"]
+
+
 def test_a_short_result_whose_rows_were_lost_is_taken_back() -> None:
     found = tally(10, size=10)
     found.apply(committed(0, 1, short=((0, 3),)))
