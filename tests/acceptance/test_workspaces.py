@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 
 import pytest
 
+from tests.support.processes import kill
 from tests.support.server_home import CommandFailed, ServerHome
 
 SUB = ("--subscription", "sub-1")
 TEAM = ("-g", "Research", "-w", "team", *SUB)
 HERE = ()
+SLOW = "import os, time\ndef run(b):\n    time.sleep(0.05)\n    return [os.path.basename(path) for path in b]\n"
 SCRIPT = "from pathlib import Path\n\ndef run(mini_batch):\n    return [f'{mark} {Path(p).name}' for p in mini_batch]\n"
 
 
@@ -65,6 +68,33 @@ def test_twins_in_two_workspaces_never_meet(own_home: ServerHome) -> None:
     home.run("workspace", "create", "-n", "team", "-g", "Research", *SUB)
     assert home.json("job", "list", *TEAM) == []
     assert home.json("model", "list", *TEAM) == []
+
+
+def test_a_job_of_another_workspace_is_taken_over_after_its_process_and_its_server_ended(own_home: ServerHome) -> None:
+    home = own_home
+    source = home.files("input", 120)
+    home.run("workspace", "create", "-n", "team", "-g", "research", *SUB)
+    home.run("configure", "--defaults", "workspace=team", "group=research", "subscription=sub-1")
+    home.deploy("slow", "one", SLOW, mini_batch_size=1)
+    job = home.invoke("slow", source)
+    scored = 0
+    for end in (kill_job_processes, lambda home: home.run("server", "stop", "-o", "none")):
+        while (now := home.json("job", "show", "-n", job)["counts"]["succeeded"]) <= scored:
+            time.sleep(0.1)
+        scored = now
+        end(home)
+    record = home.finish(job)
+    assert (record["status"], record["counts"]["attempts"]) == ("Completed", 120)
+    home.run("job", "download", "-n", job, "-p", "down")
+    rows = next((home.folder / "down").rglob("predictions.csv")).read_text().splitlines()
+    assert rows == [f"item-{number:04}.txt" for number in range(120)]
+    assert home.run("job", "show", "-n", job, "-w", "default", "-g", "local", exit_code=None).returncode != 0
+
+
+def kill_job_processes(home: ServerHome) -> None:
+    engine_like = [pid for pid, command in home.processes().items() if "bootstrap.engine" in command]
+    for pid in sorted(engine_like)[1:]:  # The engine is the oldest; the others are its forks.
+        kill(pid)
 
 
 def test_a_workspace_that_is_not_there_is_told_with_the_command_that_makes_it(served: ServerHome) -> None:

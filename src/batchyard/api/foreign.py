@@ -10,8 +10,8 @@ from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.domain.resource_ids import Scope, parse_arm_id
 from batchyard.domain.workspaces import Workspace, is_same, workspace_of_account
 
-# What users write there is theirs, and leads nowhere.
-_NOT_READ = frozenset({"tags", "description", "displayname", "friendlyname", "environmentvariables"})
+# What users write there is theirs, and leads nowhere; `value` is that of a literal input.
+_NOT_READ = frozenset({"tags", "description", "displayname", "friendlyname", "environmentvariables", "value"})
 _LONG_URI = re.compile(
     r"azureml://subscriptions/([^/]+)/resourcegroups/([^/]+)/(?:providers/[^/]+/)?workspaces/([^/]+)/.*",
     re.IGNORECASE | re.DOTALL,

@@ -25,4 +25,4 @@ def test_twins_in_two_workspaces_never_meet_in_the_sdk(notebook: Notebook, serve
     assert found["shown"] == "The twin-prod"
     assert "the workspace 'twin-prod' itself" in found["refused"]
     assert f"batchyard workspace create -n twin-none -g research --subscription {SUBSCRIPTION}" in found["missing"]
-    assert found["left"] == [["twins"], []]
+    assert found["left"] == ["twin-dev"]

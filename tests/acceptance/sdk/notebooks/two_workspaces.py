@@ -103,5 +103,6 @@ told = {
     "missing": missing,
 }
 prod.batch_endpoints.begin_delete("twins").result()
-told["left"] = [[one.name for one in client_.batch_endpoints.list()] for client_ in (dev, prod)]
+prod.workspaces.begin_delete("twin-prod", delete_dependent_resources=False).result()
+told["left"] = [one.name for one in dev.workspaces.list(scope="subscription") if one.name.startswith("twin-")]
 print(json.dumps(told))
