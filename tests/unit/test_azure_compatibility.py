@@ -115,6 +115,8 @@ def test_a_command_that_is_served_takes_the_flags_of_its_row(
     assert run([*name.split(), "--help"], Settings(home=tmp_path)) == 0
     words = capsys.readouterr().out.split()
     assert [flag for flag in re.findall(r"`(-[^`]+)`", ALL[name][2]) if flag not in words] == []
+    missing = ALL[name][3].partition("not taken:")[2].partition(";")[0]
+    assert [flag for flag in re.findall(r"`(--[^`]+)`", missing) if flag in words] == []
 
 
 def test_a_command_that_is_not_served_is_refused_as_a_usage_mistake(

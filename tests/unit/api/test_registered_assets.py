@@ -66,6 +66,29 @@ def test_the_same_content_has_the_same_hash_under_any_name(
     assert len(set(hashes)) == 1
 
 
+@pytest.mark.parametrize(("kind", "one", "other"), ASSETS, ids=[kind for kind, _, _ in ASSETS])
+def test_an_archived_version_leaves_the_lists_stays_in_use_and_comes_back(
+    stocked: Bench, kind: str, one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    path = f"{WS}/{kind}/thing/versions"
+
+    def listed(view: str = "ActiveOnly") -> list[str]:
+        found = stocked.client.get(f"{path}?listViewType={view}").json()["value"]
+        return sorted(version["id"].rsplit("/", 1)[-1] for version in found)
+
+    for version, content in (("1", one), ("2", other)):
+        stocked.put(f"/{kind}/thing/versions/{version}", content)
+    assert listed() == ["1", "2"]
+    assert [found["name"] for found in stocked.client.get(f"{WS}/{kind}").json()["value"]] == ["thing"]
+    # The SDK sends a version back as it got it, with the mark turned.
+    got = stocked.client.get(f"{path}/1").json()["properties"]
+    stocked.put(f"/{kind}/thing/versions/1", {**got, "isArchived": True})
+    assert (listed(), listed("ArchivedOnly"), listed("All")) == (["2"], ["1"], ["1", "2"])
+    assert stocked.client.get(f"{path}/1").status_code == 200
+    stocked.put(f"/{kind}/thing/versions/1", {**got, "isArchived": False})
+    assert listed() == ["1", "2"]
+
+
 def test_a_version_that_a_deployment_uses_stays_what_it_was(bench: Bench) -> None:
     bench.ready()
     before = bench.client.get(f"{WS}/models/net/versions/1").json()["properties"]["sha256"]
