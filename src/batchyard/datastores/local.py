@@ -107,7 +107,8 @@ class LocalDatastore:
 
     def _root_of_list(self, prefix: str) -> bytes:
         """Give the folder to list in, having seen that the prefix stays inside. Raises: CallerError."""
-        self.path(prefix.rpartition("/")[0])
+        # With its '/': that of the prefix '/' alone would be joined to the folder as the root of the machine.
+        self.path(prefix[: prefix.rfind("/") + 1])
         return os.fsencode(self._root)
 
     def _listed(self, root: bytes, path: bytes) -> Entry | None:

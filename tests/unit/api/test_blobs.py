@@ -337,7 +337,10 @@ def test_links_are_listed_unless_they_lead_out_or_nowhere(bench: Bench) -> None:
 
 
 def test_a_list_that_leaves_the_datastore_is_refused(bench: Bench) -> None:
-    assert bench.client.get(f"{BLOBS}?comp=list&prefix=../").status_code == 400
+    for prefix in ("../", "/", "/e", "/etc/", "//", "//etc/", "a/../../"):
+        for delimiter in ("", "&delimiter=/", "&delimiter=e"):
+            answer = bench.client.get(f"{BLOBS}?comp=list&maxresults=3&prefix={prefix}{delimiter}")
+            assert (answer.status_code, "<Blob" in answer.text) == (400, False), (prefix, delimiter)
     assert bench.client.get(f"{BLOBS}?comp=list&maxresults=0").status_code == 400
 
 
