@@ -39,7 +39,9 @@ def _plain(value: object) -> str:
 _Changes = Annotated[dict[str, str | None], BeforeValidator(_texts_or_nothing)]
 
 
-class _Run(ArmShape):
+class RunBody(ArmShape):
+    """The body of a PATCH of a job's run."""
+
     display_name: Text | None = None
     description: Text | None = None
     tags: _Changes | None = None
@@ -55,6 +57,12 @@ class _Job(ArmShape):
     is_archived: Truth | None = None
 
 
+class JobBody(ArmShape):
+    """The body of a PUT of a job."""
+
+    properties: _Job | None = None
+
+
 class _Yaml(YamlShape):
     display_name: Text | None = None
     description: Text | None = None
@@ -68,7 +76,7 @@ def edit_from_run(job: Job, body: Mapping[str, object]) -> JobEdit:
     # Azure: the SDK sends back all tags that it was shown, those of ours among them.
     Raises: InvalidInput with all mistakes, anything that cannot change among them.
     """
-    shape, mistakes = read_shape(_Run, body)
+    shape, mistakes = read_shape(RunBody, body)
     fixed = sorted(str(key) for key, value in body.items() if value is not None and not _is_changeable(str(key)))
     mistakes += [Mistake(key, shown(body[key]), _ALLOWED) for key in fixed]
     if str(body.get("runId") or job.name) != job.name:

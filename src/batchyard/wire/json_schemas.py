@@ -14,6 +14,7 @@ from batchyard.wire.deployments import DeploymentBody
 from batchyard.wire.endpoints import EndpointBody
 from batchyard.wire.environments import EnvironmentBody
 from batchyard.wire.invocations import InvocationBody
+from batchyard.wire.job_edits import JobBody, RunBody
 from batchyard.wire.models import ModelBody
 from batchyard.wire.reruns import RerunBody
 from batchyard.wire.schedules import ScheduleBody
@@ -29,8 +30,10 @@ BODIES: tuple[type[ArmShape], ...] = (
     EndpointBody,
     EnvironmentBody,
     InvocationBody,
+    JobBody,
     ModelBody,
     RerunBody,
+    RunBody,
     ScheduleBody,
     WorkspaceBody,
 )

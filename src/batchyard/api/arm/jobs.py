@@ -16,7 +16,7 @@ from batchyard.domain.access import Caller
 from batchyard.domain.errors import Conflict, NotFound
 from batchyard.domain.jobs import Job
 from batchyard.ports.records import Transaction
-from batchyard.wire.job_edits import edit_from_job
+from batchyard.wire.job_edits import JobBody, edit_from_job
 from batchyard.wire.jobs import job_to_arm, parent_job_name
 from batchyard.wire.reruns import RerunBody, overrides_from_rerun_body
 
@@ -40,7 +40,7 @@ def show_job(name: str, rooms: RoomsIn, caller: CallerIn, base_url: BaseUrl) -> 
     return JSONResponse(job_to_arm(rooms.scope, job, base_url=base_url, child=is_child))
 
 
-@router.put("/jobs/{name}", **told(200, 409))
+@router.put("/jobs/{name}", **told(200, 409, body=JobBody))
 def put_job(name: str, body: Body, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
     """Change what is written on one, or archive it; everything else of a job is as it was when it was made."""
     with rooms.records.writing() as tx:

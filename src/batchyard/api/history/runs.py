@@ -20,7 +20,7 @@ from batchyard.domain.errors import Conflict, InvalidInput, Mistake
 from batchyard.domain.resource_ids import DatastorePath
 from batchyard.domain.workspaces import blob_account
 from batchyard.ports.records import Transaction
-from batchyard.wire.job_edits import edit_from_run
+from batchyard.wire.job_edits import RunBody, edit_from_run
 from batchyard.wire.runs import LOGS_NAME, job_of_output, resolved_to_history, run_to_history, rundata_to_history
 
 router = APIRouter()
@@ -48,9 +48,9 @@ def show_run(name: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     return JSONResponse(run_to_history(job, is_child=is_child))
 
 
-@router.patch("/runs/{name}", **told(409, answer="object"))
-@router.patch("/experiments/{experiment}/runs/{name}", **told(409, answer="object"))
-@router.patch("/experimentids/{experiment}/runs/{name}", **told(409, answer="object"))
+@router.patch("/runs/{name}", **told(409, body=RunBody, answer="object"))
+@router.patch("/experiments/{experiment}/runs/{name}", **told(409, body=RunBody, answer="object"))
+@router.patch("/experimentids/{experiment}/runs/{name}", **told(409, body=RunBody, answer="object"))
 def edit_run(name: str, body: JSONBody, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
     """Change what is written on a job, or hide it. # Azure: how the SDK updates and archives jobs; a job's name is
     unique in its workspace, so the experiment is not looked at."""
