@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from batchyard.bootstrap.job import DONE, job_child, operation_child
 from batchyard.bootstrap.process_identity import is_alive
 from batchyard.bootstrap.tidying import Tidying
-from batchyard.domain.errors import BatchyardError, PlatformError
+from batchyard.domain.errors import BatchyardError
 from batchyard.domain.jobs import Owner
 from batchyard.engine.claim import claim_job, claim_operation, orphans, take_over
 from batchyard.engine.provision import give_up
@@ -125,7 +125,7 @@ class WorkspaceWork:
             else:
                 message = f"Provisioning ended {times} times without a result (exit code {code})."
                 give_up(self._rooms, operation, message)
-        except PlatformError as exc:  # Nobody's child now: the next look for orphans tries again.
+        except BatchyardError as exc:  # Nobody's child now: the next look tries again, unless its workspace is gone.
             log.error("operation not let go", extra={"operation": operation.id, "reason": str(exc)})
 
     def _release(self, operation_id: str, fence: int) -> None:
