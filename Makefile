@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Without bytecode every process start would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test lint types chaos fuzz bench bench-long bench-wait scale performance build clean constraints
+.PHONY: setup demo test lint types chaos fuzz wire-pairs bench bench-long bench-wait scale performance build clean constraints
 
 setup: $(VENV)/.ready
 
@@ -44,6 +44,10 @@ chaos: setup
 FUZZ_SEED ?= 2026
 fuzz: setup
 	$(BIN)/python -m pytest tests/wire/test_openapi.py --fuzz-examples 200 --fuzz-seed $(FUZZ_SEED)
+
+# Records anew what azure-ai-ml sends and is answered (tests/wire/pairs); the diff is what changed on the wire.
+wire-pairs: setup
+	$(BIN)/python -W ignore -m tests.wire.record
 
 # The peers live in an environment of their own: nothing of theirs is there when tests run.
 BENCH := .bench/venv
