@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from tests.acceptance.sdk.conftest import Notebook
+import pytest
+
+from tests.acceptance.sdk.conftest import PATIENCE_S, Notebook
 from tests.support.server_home import ServerHome
+
+pytestmark = pytest.mark.timeout(PATIENCE_S + 60)
 
 
 def test_a_custom_script_is_deployed_invoked_streamed_switched_and_downloaded(
@@ -36,3 +40,32 @@ def test_an_mlflow_model_is_deployed_without_a_script_and_an_environment(
     assert (found["script"], found["environment"]) == ("mlflow_scoring.py", "mlflow-env")
     counts = served.json("job", "show", "--name", found["job"])["counts"]
     assert (counts["succeeded"], counts["failed"]) == (3, 1)
+
+
+def test_a_script_that_writes_parquet_itself_has_its_files_published(notebook: Notebook) -> None:
+    found = notebook("custom_outputs")
+
+    assert found["status"] == "Completed"
+    assert found["files"] == [
+        "_failed_items.jsonl",
+        "_manifest.json",
+        "heart-0.parquet",
+        "heart-1.parquet",
+        "heart-2.parquet",
+    ]
+    assert found["predictions"] == [40.0, 50.0, 41.0, 51.0, 42.0, 52.0]
+
+
+def test_a_second_deployment_is_switched_to_rolled_back_and_deleted(notebook: Notebook) -> None:
+    found = notebook("two_deployments")
+
+    def rows(name: str, *sizes: int) -> list[str]:
+        return [f"{k}.txt {name} {size}" for k, size in enumerate(sizes)]
+
+    assert found["first"] == rows("torch", 2, 2, 2, 2)
+    assert found["overridden"] == rows("torch", 3, 3, 3, 1)
+    assert (found["tolerant"], found["strict"]) == (rows("torch", 2, 2), ["JobException", "Failed"])
+    assert found["settings"] == 2
+    assert (found["switched"], found["by name"]) == (rows("keras", 2, 2, 2, 2), rows("keras", 2, 2, 2, 2))
+    assert (found["rolled back"], found["sticky"]) == (found["first"], found["first"])
+    assert (found["refused"], found["left"], found["endpoints"]) == (409, ["mnist-torch"], False)

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.acceptance.sdk.conftest import HERE, run_guarded
+from tests.acceptance.sdk.conftest import HERE, PATIENCE_S, run_guarded
 from tests.support.server_home import BATCHYARD, ServerHome
+
+pytestmark = pytest.mark.timeout(PATIENCE_S + 60)
 
 STEPS = HERE / "operations"
 NAMES = [
