@@ -107,6 +107,26 @@ def test_rows_that_are_damaged_on_disk_are_left_out_and_counted_as_incomplete(
     assert after["counts"]["incomplete"] == before["counts"]["incomplete"] + len(rows) - len(fewer)
 
 
+def test_files_that_a_script_wrote_itself_are_left_out_and_the_answer_says_so(
+    served: ServerHome, tmp_path: Path
+) -> None:
+    script = """
+import os
+def run(mini_batch):
+    name = os.path.basename(mini_batch[0])
+    if name.endswith("5.txt"):
+        raise ValueError("poisoned")
+    open(os.path.join(os.environ["AZUREML_BI_OUTPUT_PATH"], name), "w").close()
+    return mini_batch
+"""
+    retry = {"max_retries": 0, "timeout": 900}
+    served.deploy("own", "one", script, mini_batch_size=1, error_threshold=0, retry_settings=retry)
+    job = served.finish(served.invoke("own", served.files("own-files", 6)))
+    assert job["status"] == "Failed"
+    manifest, rows, _ = partial_of(served, job["name"], tmp_path / "own")
+    assert len(rows) == manifest["left_out"]["script_files_of_mini_batches"] > 0
+
+
 def test_the_part_of_a_job_whose_script_never_started_is_empty(served: ServerHome, tmp_path: Path) -> None:
     served.deploy("nothing", "one", "def init():\n    raise OSError('no')\ndef run(b):\n    return b\n")
     job = served.finish(served.invoke("nothing", served.files("few", 2)))

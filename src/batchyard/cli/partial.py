@@ -39,7 +39,7 @@ def fetch_partial(server: Server, name: str, target: Path) -> dict[str, Any]:
             written.append({**entry, "rows": found["counts"]["rows"]})
         stream_to(server, f"{below}/failedItems", staging / FAILED_ITEMS)
         written.append(_entry(staging / FAILED_ITEMS))
-        keys = ("partial", "job", "status", "run", "snapshot", "counts")
+        keys = ("partial", "job", "status", "run", "snapshot", "counts", "left_out")
         manifest = {"format": FORMAT, **{key: found[key] for key in keys}, "outputs": written}
         (staging / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
     return manifest

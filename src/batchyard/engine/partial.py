@@ -38,7 +38,7 @@ class LedgerPartials:
     def look(self, job: Job) -> Partial:
         """Say what there is now, every range checked by its crc."""
         home = self._home(job)
-        parts, tally, size = extents(home), Tally(partial(open_cut, home)), 0
+        parts, tally, size, own = extents(home), Tally(partial(open_cut, home)), 0, 0
         for record in records(home, parts):
             tally.apply(record)
         for record in live(lambda: records(home, parts)):
@@ -46,13 +46,14 @@ class LedgerPartials:
                 continue
             if _is_there(home, record):
                 size += record.size_bytes
+                own += len(record.files)
             else:
                 tally.apply(lost_of(record))
         if tally.cut is None:
             raise _nothing_yet(job)
         has_rows = job.settings.output_action is OutputAction.APPEND_ROW
         snapshot = ".".join(f"{extent.fence}-{extent.valid_bytes}" for extent in parts)
-        return Partial(snapshot, tally.counts, size if has_rows else None)
+        return Partial(snapshot, tally.counts, size if has_rows else None, own)
 
     def rows(self, job: Job, snapshot: str) -> Iterator[bytes]:
         """Give the rows of a snapshot in the order of the input; the snapshot is looked at when the first is read."""

@@ -14,12 +14,13 @@ class Partial:
     """What a job's ledger held at one moment. snapshot: names that moment; letters, digits, '-' and '.'.
 
     counts: ranges whose bytes are not as the ledger says are counted as incomplete. rows_bytes: of all rows; None for
-    a job without rows (summary_only).
+    a job without rows (summary_only). own_files_of: mini-batches whose script wrote files itself; they are no part.
     """
 
     snapshot: str
     counts: Counts
     rows_bytes: int | None
+    own_files_of: int = 0
 
 
 class PartialOutputs(Protocol):

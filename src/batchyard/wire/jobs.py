@@ -157,7 +157,9 @@ def shown_tags(job: Job) -> dict[str, str]:
     }
 
 
-def partial_answer(job: Job, *, snapshot: str, counts: Counts, rows_bytes: int | None) -> dict[str, object]:
+def partial_answer(
+    job: Job, *, snapshot: str, counts: Counts, rows_bytes: int | None, own_files_of: int
+) -> dict[str, object]:
     """Give what a job has scored so far, and that it is not all; names as in manifests."""
     return {
         "partial": True,
@@ -168,6 +170,7 @@ def partial_answer(job: Job, *, snapshot: str, counts: Counts, rows_bytes: int |
         "counts": {**asdict(counts), "incomplete": counts.incomplete},
         "file_name": job.spec.output.file_name,
         "rows_bytes": rows_bytes,
+        "left_out": {"script_files_of_mini_batches": own_files_of},
     }
 
 

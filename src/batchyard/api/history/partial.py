@@ -23,7 +23,15 @@ def show_partial(name: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
     """Say what there is, and under which snapshot it is read."""
     job = _job(rooms, caller, name)
     found = rooms.partial.look(job)
-    return JSONResponse(partial_answer(job, snapshot=found.snapshot, counts=found.counts, rows_bytes=found.rows_bytes))
+    return JSONResponse(
+        partial_answer(
+            job,
+            snapshot=found.snapshot,
+            counts=found.counts,
+            rows_bytes=found.rows_bytes,
+            own_files_of=found.own_files_of,
+        )
+    )
 
 
 @router.get("/runs/{name}/partial/{snapshot}/rows", **told(409, answer="application/octet-stream"))
