@@ -92,3 +92,17 @@ def test_what_is_not_served_says_so_and_nothing_else_is_overwritten(served: Serv
     assert "is another program" in kept.stderr
     assert "real" in other.read_text()
     assert az(served, "az group show -n elsewhere").returncode == 1
+
+
+def test_no_module_comes_from_the_folder_that_a_command_is_given_in(served: ServerHome) -> None:
+    names = ("json", "shlex", "argparse", "batchyard")
+    planted = [served.file(f"{name}.py", f"raise SystemExit('{name} of this folder was run')") for name in names]
+
+    versions = az(served, "az version && az --version && az ml batch-endpoint list -o tsv")
+    run = served.run("run", "missing.yml", "--input", "in", "--output", "out", exit_code=1)
+    doctor = served.run("doctor", exit_code=None)
+    for module in planted:
+        module.unlink()
+
+    assert versions.returncode == 0, versions.stderr
+    assert "of this folder was run" not in run.stderr + run.stdout + doctor.stderr + doctor.stdout

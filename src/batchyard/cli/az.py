@@ -58,7 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def install(server: Server, *, folder: str) -> dict[str, str]:
     """Write an executable `az` into a folder; put it first in PATH, and scripts for Azure reach this server."""
     target = Path(folder).expanduser().absolute() / "az"
-    text = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m batchyard.cli.az "$@"\n'
+    # -P: modules come from where batchyard is installed, never from the folder that a script happens to run in.
+    text = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -m batchyard.cli.az "$@"\n'
     if target.exists() and "batchyard.cli.az" not in target.read_text(errors="replace"):
         raise CommandFailed(f"{str(target)!r} is another program; name another folder.")
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -27,7 +27,7 @@ def doctor(server: Server) -> Any:
     if server.settings.url:
         return [_remote(server)]
     home = server.settings.home
-    command = [sys.executable, "-m", "batchyard.bootstrap.doctor", "--home", str(home), "--json"]
+    command = [sys.executable, "-P", "-m", "batchyard.bootstrap.doctor", "--home", str(home), "--json"]
     done = subprocess.run(command, env=server_environment(home), stdout=subprocess.PIPE, text=True, check=False)
     server.exit_code = done.returncode
     return json.loads(done.stdout)

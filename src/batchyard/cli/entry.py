@@ -12,7 +12,8 @@ from typing import NoReturn
 
 def become_a_run(arguments: list[str]) -> NoReturn:
     """Turn this process into a local run."""
-    os.execv(sys.executable, [sys.executable, "-m", "batchyard.bootstrap.run", *arguments])
+    # -P: no module comes from the folder that the command is given in, whoever may write there.
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "batchyard.bootstrap.run", *arguments])
 
 
 def main() -> int:
