@@ -202,10 +202,8 @@ def _target(text: str | None, mistakes: list[Mistake]) -> DatastorePath | None:
 
 def _local_input(asked: _Asked, mistakes: list[Mistake]) -> Path | None:
     from batchyard.cli.local_files import first_file, is_local, resolve
-    from batchyard.domain.resource_ids import parse_arm_id
 
-    # An ARM id looks like a path from the root of this machine.
-    if not is_local(asked.input) or parse_arm_id(asked.input) is not None:
+    if not is_local(asked.input):
         return None
     path = resolve(asked.input, Path.cwd())
     if not path.exists():

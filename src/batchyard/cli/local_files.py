@@ -55,7 +55,10 @@ def read_yaml(path: str) -> Document:
 
 
 def is_local(text: str) -> bool:
-    """Whether a path in a document means this machine, not a datastore, a registry or the web."""
+    """Whether a path in a document means this machine, not a datastore, a registry or the web.
+
+    An ARM id looks like a path from the root of this machine, and is none.
+    """
     return not text.lower().startswith(_REMOTE) and parse_arm_id(text) is None and parse_datastore_uri(text) is None
 
 

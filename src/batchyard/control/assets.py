@@ -230,14 +230,19 @@ def list_versions(
     limit: int = 1000,
     token: str | None = None,
 ) -> Page[Stored[Any]]:
-    """Give a page of a name's versions, newest first; an unknown name has none. A page may be short of `limit`.
+    """Give a page of a name's versions, newest first; an unknown name has none.
+
+    A page may be short of `limit`, and is empty only when nothing comes after it: `$top=1` asks for the latest.
 
     Raises: Forbidden.
     """
     authorise(caller, Action.ASSET_READ)
-    page = tx.documents.list(registry.document_kind(kind), name=name, limit=limit, token=token)
-    kept = tuple(stored for stored in page.items if include_archived or not stored.document.is_archived)
-    return Page(kept, page.next_token)
+    while True:
+        page = tx.documents.list(registry.document_kind(kind), name=name, limit=limit, token=token)
+        kept = tuple(stored for stored in page.items if include_archived or not stored.document.is_archived)
+        token = page.next_token
+        if kept or token is None:
+            return Page(kept, token)
 
 
 def list_containers(

@@ -40,6 +40,20 @@ def sorted_keys(document: Mapping[str, object]) -> dict[str, object]:
     return {key: _sorted(document[key]) for key in sorted(document)}
 
 
+def patched(arm: Mapping[str, object], patch: Mapping[str, object]) -> dict[str, object]:
+    """Merge a patch into a resource as RFC 7386 says, with keys of either case; null removes."""
+    merged = dict(arm)
+    spelling = {key.lower(): key for key in merged}
+    for given, value in patch.items():
+        key = spelling.get(given.lower(), given)
+        before = merged.get(key)
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = patched(mapping_at(before), value) if isinstance(value, Mapping) else value
+    return merged
+
+
 def creation_context(arm: Mapping[str, object]) -> dict[str, object]:
     """Give systemData as the command line prints it."""
     names = {

@@ -169,6 +169,14 @@ response=$(put batchEndpoints/$ENDPOINT_NAME "{
 }")
 wait_for_completion "$(echo "$response" | field properties.properties.AzureAsyncOperationUri)" "$TOKEN"
 
+# A patch changes what it names alone: the default there and back again.
+for DEFAULT in second nonmlflowedp
+do
+    curl --silent --show-error --fail-with-body --request PATCH "$MANAGEMENT$WORKSPACE_ID/batchEndpoints/$ENDPOINT_NAME?api-version=$API_VERSION" \
+        --header "Content-Type: application/json" --header "Authorization: Bearer $TOKEN" \
+        --data-raw "{\"properties\": {\"defaults\": {\"deploymentName\": \"$DEFAULT\"}}}" | field properties.defaults.deploymentName >> defaults.txt
+done
+
 response=$(curl --silent --show-error --fail-with-body --location --request GET "$MANAGEMENT$WORKSPACE_ID/batchEndpoints/$ENDPOINT_NAME?api-version=$API_VERSION" \
     --header "Content-Type: application/json" --header "Authorization: Bearer $TOKEN")
 SCORING_URI=$(echo "$response" | field properties.scoringUri)

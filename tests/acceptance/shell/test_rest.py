@@ -24,6 +24,7 @@ def test_a_batch_endpoint_is_made_and_used_by_curl_with_every_form_of_body(
 
     second = json.loads((tmp_path / "project" / "second.json").read_text())
     assert (second["name"], second["properties"]["provisioningState"]) == ("second", "Succeeded")
+    assert (tmp_path / "project" / "defaults.txt").read_text().split() == ["second", "nonmlflowedp"]
     rows = [line.split() for line in (tmp_path / "project" / "scored.txt").read_text().splitlines()]
     store = "azureml://datastores/workspaceblobstore/paths"
     assert [row[:-3] for row in rows] == [["first", "a.txt", "first", "b.txt"]] * 5 + [["first", "a.txt"]] + [

@@ -371,3 +371,72 @@ def test_a_compute_in_use_is_not_deleted(bench: Bench) -> None:
 
     assert answer.status_code == 409
     assert "digits/blue" in answer.json()["error"]["message"]
+
+
+def test_a_patch_changes_what_it_names_and_leaves_the_rest(bench: Bench) -> None:
+    bench.ready()
+    before = bench.client.get(f"{WS}/batchEndpoints/digits/deployments/blue").json()
+
+    patch = {"Tags": {"team": "x"}, "properties": {"MiniBatchSize": 3, "retrySettings": {"maxRetries": 0}}}
+    changed = bench.client.patch(f"{WS}/batchEndpoints/digits/deployments/blue", json=patch)
+    bench.provision()
+    after = bench.client.get(f"{WS}/batchEndpoints/digits/deployments/blue").json()
+
+    assert changed.status_code == 200, changed.text
+    assert after["tags"] == {"team": "x"}
+    assert (after["properties"]["miniBatchSize"], after["properties"]["retrySettings"]["maxRetries"]) == (3, 0)
+    for kept in ("model", "codeConfiguration", "environmentId", "compute", "outputFileName", "errorThreshold"):
+        assert after["properties"][kept] == before["properties"][kept]
+    assert after["properties"]["retrySettings"]["timeout"] == before["properties"]["retrySettings"]["timeout"]
+
+
+def test_a_patch_of_an_endpoint_switches_or_removes_its_default_alone(bench: Bench) -> None:
+    bench.ready()
+    bench.deployment("green")
+    bench.provision()
+    place = f"{WS}/batchEndpoints/digits"
+    described = bench.client.patch(place, json={"properties": {"description": "kept"}})
+
+    switched = bench.client.patch(place, json={"properties": {"defaults": {"deploymentName": "green"}}}).json()
+    cleared = bench.client.patch(place, json={"properties": {"defaults": None}}).json()
+
+    assert described.status_code == 200
+    assert switched["properties"]["defaults"] == {"deploymentName": "green"}
+    assert cleared["properties"]["defaults"] == {"deploymentName": None}
+    assert cleared["properties"]["description"] == "kept"
+    assert [row["after"] for row in cleared["properties"]["defaultHistory"]][:2] == [None, "green"]
+    assert bench.client.patch(f"{WS}/batchEndpoints/nobody", json={}).status_code == 404
+    assert bench.client.patch(place, json={}, headers={"If-Match": "other"}).status_code == 412
+
+
+def test_latest_is_the_same_version_wherever_it_is_written_and_what_it_stood_for_is_recorded(bench: Bench) -> None:
+    """The newest by creation that is not archived, whatever its number is."""
+    bench.ready()
+    bench.upload("in-7/a.txt", "1")
+    for version in ("10", "7", "8"):
+        bench.model("many", version)
+        bench.data("many", "in-7/", version)
+        bench.environment("many", version, f"name: v{version}\ndependencies: []\n")
+        kinds = ("models", "data", "environments")
+    for kind in kinds:
+        newest = bench.client.get(f"{WS}/{kind}/many/versions/8").json()["properties"]
+        bench.put(f"/{kind}/many/versions/8", {**newest, "isArchived": True})
+
+        shown = bench.client.get(f"{WS}/{kind}/many/versions/latest").json()["id"]
+        container = bench.client.get(f"{WS}/{kind}/many").json()["properties"]["latestVersion"]
+        query = "$orderBy=createdtime desc&$top=1&listViewType=ActiveOnly"
+        listed = bench.client.get(f"{WS}/{kind}/many/versions?{query}").json()["value"][0]["id"]
+        assert (shown, container, listed) == (f"{WS}/{kind}/many/versions/7", "7", f"{WS}/{kind}/many/versions/7")
+
+    by_label = {
+        "environmentId": "azureml:many@latest",
+        "model": {"referenceType": "Id", "assetId": f"{WS}/models/many/labels/latest"},
+    }
+    bench.deployment("labelled", **by_label)
+    made = bench.client.get(f"{WS}/batchEndpoints/digits/deployments/labelled").json()["properties"]
+    assert made["environmentId"] == f"{WS}/environments/many/versions/7"
+    assert made["model"]["assetId"] == f"{WS}/models/many/versions/7"
+    for uri in ("azureml:many@latest", "azureml://locations/x/workspaces/default/data/many/versions/labels/latest"):
+        job = bench.invoke(uri=uri).json()
+        found = bench.client.get(f"{WS}/jobs/{job['name']}").json()["properties"]["batchyard"]["input"]
+        assert found["dataAsset"] == "azureml:many:7"

@@ -9,17 +9,18 @@ from batchyard.api.answers import deleted, meta_of, resource
 from batchyard.api.bodies import Body
 from batchyard.api.operations import operation_headers, operation_uri
 from batchyard.api.paging import WantedPage, page_answer
-from batchyard.api.reasons import ReasonsIn
-from batchyard.api.rooms import BaseUrl, CallerIn, IfMatch, RoomsIn
+from batchyard.api.reasons import Reasons, ReasonsIn
+from batchyard.api.rooms import BaseUrl, CallerIn, IfMatch, Rooms, RoomsIn
 from batchyard.api.told import TRUTH, told
 from batchyard.control import deployments, endpoints
 from batchyard.domain.access import Caller
-from batchyard.domain.deployments import Deployment
+from batchyard.domain.deployments import Deployment, DeploymentDraft
 from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.domain.resource_ids import Scope
-from batchyard.ports.records import Stored, Transaction
+from batchyard.ports.records import Operation, Stored, Transaction
 from batchyard.wire.deployments import DeploymentBody, deployment_from_arm, deployment_to_arm
 from batchyard.wire.operations import with_operation_uri
+from batchyard.wire.trees import patched
 
 router = APIRouter()
 _LONGEST_REVISION = 9
@@ -61,20 +62,31 @@ def put_deployment(
     """Make or change one; where an environment must be built, the answer names the operation to poll."""
     draft = deployment_from_arm(endpoint, name, body)
     with rooms.records.writing() as tx:
-        stored, operation = deployments.create_or_update(
-            tx,
-            caller,
-            draft,
-            sealed=rooms.sealed,
-            now=rooms.clock(),
-            new_id=rooms.new_id(),
-            if_match=if_match,
-            reason=why.reason,
-            ticket=why.ticket,
-        )
+        stored, operation = _store(tx, rooms, caller, draft, if_match, why)
         arm = _arm(tx, caller, rooms.scope, stored)
     arm = with_operation_uri(arm, operation_uri(base_url, rooms.scope, operation))
     return resource(arm, stored, is_put=True, headers=operation_headers(base_url, rooms.scope, operation))
+
+
+@router.patch(_ONE, **told(body=DeploymentBody))
+def patch_deployment(
+    endpoint: str,
+    name: str,
+    body: Body,
+    rooms: RoomsIn,
+    caller: CallerIn,
+    if_match: IfMatch,
+    why: ReasonsIn,
+    base_url: BaseUrl,
+) -> JSONResponse:
+    """Change what is named of one; null takes the default. Answers as a PUT does."""
+    with rooms.records.writing() as tx:
+        before = _arm(tx, caller, rooms.scope, deployments.get(tx, caller, endpoint, name))
+        draft = deployment_from_arm(endpoint, name, patched(before, body))
+        stored, operation = _store(tx, rooms, caller, draft, if_match, why)
+        arm = _arm(tx, caller, rooms.scope, stored)
+    arm = with_operation_uri(arm, operation_uri(base_url, rooms.scope, operation))
+    return resource(arm, stored, headers=operation_headers(base_url, rooms.scope, operation))
 
 
 @router.delete(_ONE, **told(409, query=[("force", "Also the endpoint's default.", TRUTH)]))
@@ -95,6 +107,22 @@ def delete_deployment(
             ticket=why.ticket,
         )
     return deleted(was_there=was_there)
+
+
+def _store(
+    tx: Transaction, rooms: Rooms, caller: Caller, draft: DeploymentDraft, if_match: str | None, why: Reasons
+) -> tuple[Stored[Deployment], Operation | None]:
+    return deployments.create_or_update(
+        tx,
+        caller,
+        draft,
+        sealed=rooms.sealed,
+        now=rooms.clock(),
+        new_id=rooms.new_id(),
+        if_match=if_match,
+        reason=why.reason,
+        ticket=why.ticket,
+    )
 
 
 def _arm(tx: Transaction, caller: Caller, scope: Scope, stored: Stored[Deployment]) -> dict[str, object]:

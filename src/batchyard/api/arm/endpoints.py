@@ -21,6 +21,7 @@ from batchyard.domain.resource_ids import Scope
 from batchyard.ports.records import Stored, Transaction
 from batchyard.wire.endpoints import EndpointBody, endpoint_from_arm, endpoint_to_arm
 from batchyard.wire.operations import with_operation_uri
+from batchyard.wire.trees import patched
 
 router = APIRouter()
 
@@ -58,6 +59,21 @@ def put_endpoint(
         arm = _whole_arm(tx, caller, rooms.scope, stored, base_url)
     arm = with_operation_uri(arm, operation_uri(base_url, rooms.scope, None))
     return resource(arm, stored, is_put=True)
+
+
+@router.patch("/batchEndpoints/{name}", **told(body=EndpointBody))
+def patch_endpoint(
+    name: str, body: Body, rooms: RoomsIn, caller: CallerIn, if_match: IfMatch, why: ReasonsIn, base_url: BaseUrl
+) -> JSONResponse:
+    """Change what is named of one, such as its default; null removes."""
+    with rooms.records.writing() as tx:
+        before = _arm(rooms.scope, endpoints.get(tx, caller, name), base_url)
+        endpoint = endpoint_from_arm(name, patched(before, body))
+        stored = endpoints.create_or_update(
+            tx, caller, endpoint, now=rooms.clock(), if_match=if_match, reason=why.reason, ticket=why.ticket
+        )
+        arm = _whole_arm(tx, caller, rooms.scope, stored, base_url)
+    return resource(arm, stored)
 
 
 @router.delete("/batchEndpoints/{name}")
