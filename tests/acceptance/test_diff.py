@@ -33,7 +33,10 @@ def test_a_workspace_equals_the_files_it_was_made_from_until_either_changes(own_
     assert lines(own_home, "workspace:default", "yaml") == [f"{DEPLOYMENT}  settings.mini_batch_size  10 → 7"]
     own_home.file("yaml/blue.yml", blue())
     own_home.file("yaml/code/score.py", SCRIPT + "\n# changed\n")
-    assert [line.split("  ")[1] for line in lines(own_home, "yaml", "workspace")] == ["code_configuration.code"]
+    assert [line.split("  ")[:2] for line in lines(own_home, "yaml", "workspace")] == [
+        [DEPLOYMENT, "code_configuration.code"],
+        ["component/step", "code"],
+    ]
     own_home.file("yaml/code/score.py", SCRIPT)
     own_home.run("compute", "update", "--name", "cpu", "--set", "max_instances=3")
     assert lines(own_home, "workspace", "yaml") == ["compute/cpu  max_instances  3 → 2"]
@@ -62,6 +65,18 @@ def test_two_workspaces_are_equal_or_differ_in_the_one_field_that_was_changed(
     assert json.loads(done.stdout)[0]["is_secret"] is True
 
 
+def test_two_workspaces_of_one_server_are_compared_by_their_names(own_home: ServerHome) -> None:
+    own_home.file("cpu.yml", {"name": "cpu", "type": "amlcompute", "max_instances": 2})
+    own_home.run("workspace", "create", "--name", "team")
+    for workspace in ("default", "team"):
+        own_home.run("compute", "create", "--file", "cpu.yml", "-w", workspace)
+        own_home.run("batch-endpoint", "create", "--name", "scores", "-w", workspace)
+    sides = ("workspace:default", "workspace:team")
+    assert own_home.run("diff", *sides).stdout == ""
+    own_home.run("batch-endpoint", "update", "--name", "scores", "-w", "team", "--set", "tags.owner=risk")
+    assert lines(own_home, *sides) == ['batch-endpoint/scores  tags.owner  (none) → "risk"']
+
+
 def lines(home: ServerHome, left: str, right: str) -> list[str]:
     return home.run("diff", left, right, exit_code=1).stdout.splitlines()
 
@@ -73,6 +88,11 @@ def declare(home: ServerHome, folder: str) -> None:
     home.file(f"{folder}/model/weights", "1")
     home.file(f"{folder}/code/score.py", SCRIPT)
     home.file(f"{folder}/blue.yml", blue())
+    schema = "https://azuremlschemas.azureedge.net/latest/commandComponent.schema.json"
+    step = {"$schema": schema, "name": "step", "type": "command", "command": "python score.py", "code": "code"}
+    home.file(f"{folder}/step.yml", step)
+    trigger = {"type": "cron", "expression": "0 2 * * *", "time_zone": "UTC"}
+    home.file(f"{folder}/nightly.yml", {"name": "nightly", "trigger": trigger, "create_job": "azureml:last"})
 
 
 def blue(**settings: Any) -> dict[str, Any]:
@@ -91,5 +111,7 @@ def blue(**settings: Any) -> dict[str, Any]:
 def make(home: ServerHome, folder: str) -> None:
     home.run("compute", "create", "--file", f"{folder}/cpu.yml")
     home.run("model", "create", "--file", f"{folder}/scorer.yml")
+    home.run("component", "create", "--file", f"{folder}/step.yml")
+    home.run("schedule", "create", "--file", f"{folder}/nightly.yml")
     home.run("batch-endpoint", "create", "--name", "scores")
     home.run("batch-deployment", "create", "--file", f"{folder}/blue.yml", "--set-default")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,7 +63,7 @@ def _declared(file: Path, *, say: Callable[[str], None], is_named: bool) -> dict
         if "name" in document and not document.keys() & {"dependencies", "jobs"}:
             say(told)
         return {}
-    settle = {"batch-deployment": _deployment, "model": _path, "data": _path, "environment": _environment}.get(noun)
+    settle = _SETTLE.get(noun)
     try:
         return subjects_of(noun, settle(document, file.parent) if settle else document)
     except InvalidInput as exc:
@@ -112,6 +112,22 @@ def _deployment(document: Document, folder: Path) -> Document:
     if isinstance(environment, dict):
         settled["environment"] = _environment(environment, folder)
     return settled
+
+
+def _component(document: Document, folder: Path) -> Document:
+    from batchyard.wire.component_files import component_from_yaml
+
+    code = component_from_yaml(document).code
+    return document if code is None else {**document, "code": _content(code, folder, field="code", is_named=False)}
+
+
+_SETTLE: Mapping[str, Callable[[Document, Path], Document]] = {
+    "batch-deployment": _deployment,
+    "model": _path,
+    "data": _path,
+    "environment": _environment,
+    "component": _component,
+}
 
 
 def _content(text: str, folder: Path, *, field: str, is_named: bool) -> str:

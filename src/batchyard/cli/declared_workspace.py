@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from batchyard.wire.documents import Document
 
 _VERSIONED = (("model", "models"), ("environment", "environments"), ("data", "data"), ("component", "components"))
+#: Kept to the letter, and given as the command line shows them.
+_AS_SHOWN = ("schedule", "component", "datastore")
 #: Every workspace is born with these.
 _BORN_WITH = ("workspaceblobstore", "workspaceartifactstore")
 
@@ -24,18 +26,20 @@ def side_of_workspace(server: Server) -> Side:
     Raises: ServerError, 404 for a workspace that there is not.
     """
     from batchyard.domain.differences import Side
-    from batchyard.wire.comparisons import subjects_of
+    from batchyard.wire.comparisons import subjects_as_shown, subjects_of
 
     server.get(server.scope.arm_id)
     subjects: dict[Subject, Fields] = {}
     newest: dict[tuple[str, str], str] = {}
     for noun, document in _documents(server):
-        subjects |= subjects_of(noun, document)
+        read = subjects_as_shown if noun in _AS_SHOWN else subjects_of
+        subjects |= read(noun, document)
     for noun, collection in _VERSIONED:
         for document in _versions(server, noun, collection):
             # Newest first, so the first one seen of each name.
             newest.setdefault((noun, str(document["name"])), str(document["version"]))
-            subjects |= subjects_of(noun, document)
+            read = subjects_as_shown if noun in _AS_SHOWN else subjects_of
+            subjects |= read(noun, document)
     return Side(subjects, newest)
 
 
@@ -43,6 +47,7 @@ def _documents(server: Server) -> Iterator[tuple[str, Document]]:
     """Give the YAML documents of everything without versions."""
     from batchyard.wire.computes import compute_from_arm, compute_to_yaml
     from batchyard.wire.endpoints import endpoint_from_arm, endpoint_to_yaml
+    from batchyard.wire.schedule_files import schedule_cli_from_arm
 
     for arm in server.list_all(server.path("batchEndpoints")):
         yield "batch-endpoint", endpoint_to_yaml(endpoint_from_arm(arm["name"], arm))
@@ -51,7 +56,7 @@ def _documents(server: Server) -> Iterator[tuple[str, Document]]:
     for arm in server.list_all(server.path("computes")):
         yield "compute", compute_to_yaml(compute_from_arm(arm["name"], arm))
     for arm in server.list_all(server.path("schedules"), listViewType="All"):
-        yield "schedule", _as_written(arm)
+        yield "schedule", schedule_cli_from_arm(arm)
     for arm in server.list_all(server.path("datastores")):
         if arm["name"] not in _BORN_WITH:
             yield "datastore", _as_written(arm)
@@ -67,7 +72,7 @@ def _versions(server: Server, noun: str, collection: str) -> Iterator[Document]:
         "environment": _environment(environment_yaml_from_arm),
         "data": data_yaml_from_arm,
     }
-    to_document = known.get(noun, _component)
+    to_document = known.get(noun) or _component(server)
     active_newest_first: dict[str, Any] = {"$orderBy": NEWEST_FIRST, "listViewType": "ActiveOnly"}
     for container in server.list_all(server.path(collection), listViewType="ActiveOnly"):
         path = server.path(collection, container["name"], "versions")
@@ -86,10 +91,7 @@ def _deployment(server: Server, arm: Mapping[str, Any]) -> Document:
     document = deployment_yaml_from_arm(arm)
     code = document.get("code_configuration")
     if isinstance(code, dict) and (found := _asset(server, "codes", code.get("code"))) is not None:
-        properties = found["properties"]
-        # The client's own fingerprint where there is one: files of this machine are known by it as well.
-        fingerprint = (properties.get("properties") or {}).get("hash_sha256") or properties.get("sha256")
-        document["code_configuration"] = {**code, "code": by_content(str(fingerprint))}
+        document["code_configuration"] = {**code, "code": by_content(_fingerprint(found))}
     for key, collection, to_document in (
         ("model", "models", model_yaml_from_arm),
         ("environment", "environments", _environment(environment_yaml_from_arm)),
@@ -120,13 +122,23 @@ def _environment(to_document: Callable[[Mapping[str, Any]], Document]) -> Callab
     return read
 
 
-def _component(arm: Mapping[str, Any]) -> Document:
-    from batchyard.wire.assets import version_cli
+def _component(server: Server) -> Callable[[Mapping[str, Any]], Document]:
+    """Read a component, with the content of its code in the place of its id."""
+    from batchyard.wire.comparisons import by_content
+    from batchyard.wire.component_files import component_cli_from_arm
 
-    properties = arm["properties"]
-    own = {key: properties.get(key) for key in ("description", "tags", "properties")}
-    named = version_cli(arm)
-    return {**own, **(properties.get("componentSpec") or {}), "name": named["name"], "version": named["version"]}
+    def read(arm: Mapping[str, Any]) -> Document:
+        shown = component_cli_from_arm(arm)
+        found = _asset(server, "codes", shown.get("code"))
+        return shown if found is None else {**shown, "code": by_content(_fingerprint(found))}
+
+    return read
+
+
+def _fingerprint(code: Mapping[str, Any]) -> str:
+    """Give the client's own fingerprint of code where there is one: files of this machine are known by it as well."""
+    properties = code["properties"]
+    return str((properties.get("properties") or {}).get("hash_sha256") or properties.get("sha256"))
 
 
 def _as_written(arm: Mapping[str, Any]) -> Document:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from batchyard.domain.deployments import DeploymentKind
 from batchyard.domain.differences import Fields, Subject
 from batchyard.domain.errors import InvalidInput
-from batchyard.domain.resource_ids import Reference, parse_datastore_uri
+from batchyard.domain.resource_ids import DEFAULT_SCOPE, Reference, parse_arm_id, parse_datastore_uri
+from batchyard.wire.component_files import component_from_yaml
 from batchyard.wire.computes import compute_from_yaml, compute_to_yaml
 from batchyard.wire.data import data_from_yaml
 from batchyard.wire.deployment_files import DeploymentYaml, deployment_from_yaml
@@ -20,6 +21,8 @@ from batchyard.wire.documents import load_yaml
 from batchyard.wire.endpoints import endpoint_from_yaml, endpoint_to_yaml
 from batchyard.wire.environments import EnvironmentYaml, environment_from_yaml
 from batchyard.wire.models import ModelYaml, model_from_yaml
+from batchyard.wire.references import short_form
+from batchyard.wire.schedule_files import schedule_cli_from_arm, schedule_from_yaml, schedule_to_arm_body
 from batchyard.wire.schema_nouns import noun_of_schema
 from batchyard.wire.settings_rendering import settings_cli_from_arm, settings_to_arm
 
@@ -39,6 +42,7 @@ _READ_ONLY = frozenset(
         "is_anonymous",
         "latest_version",
         "is_default",
+        "sha256",
     )
 )
 _TYPES = {
@@ -82,6 +86,11 @@ def subjects_of(noun: str, document: Mapping[str, object]) -> Subjects:
     Raises: InvalidInput with all mistakes of the document.
     """
     return _READERS.get(noun, _plain(noun))({key: value for key, value in document.items() if key != "$schema"})
+
+
+def subjects_as_shown(noun: str, document: Mapping[str, object]) -> Subjects:
+    """Give the subject of what the command line shows of a noun whose definition is kept to the letter."""
+    return _plain(noun)(document)
 
 
 def by_content(sha256: str, name: str = "") -> str:
@@ -180,10 +189,24 @@ def _plain(noun: str) -> Callable[[Mapping[str, object]], Subjects]:
     """Read a noun whose documents are compared as they are written."""
 
     def read(document: Mapping[str, object]) -> Subjects:
+        name = str(document.get("name") or "")
         kept = {key: value for key, value in document.items() if key not in _READ_ONLY}
-        return {Subject(noun, str(document.get("name") or ""), str(document.get("version") or "")): _flat(kept)}
+        if kept.get("display_name") == name:
+            # What the server shows where nobody gave one.
+            del kept["display_name"]
+        return {Subject(noun, name, str(document.get("version") or "")): _flat(kept)}
 
     return read
+
+
+def _schedule(document: Mapping[str, object]) -> Subjects:
+    written = {key: value for key, value in document.items() if key == "name" or key not in _READ_ONLY}
+    schedule = schedule_from_yaml(DEFAULT_SCOPE, written)
+    return _plain("schedule")(schedule_cli_from_arm({"name": schedule.name, **schedule_to_arm_body(schedule)}))
+
+
+def _component(document: Mapping[str, object]) -> Subjects:
+    return _plain("component")(component_from_yaml(document).spec)
 
 
 _READERS: Mapping[str, Callable[[Mapping[str, object]], Subjects]] = {
@@ -193,6 +216,8 @@ _READERS: Mapping[str, Callable[[Mapping[str, object]], Subjects]] = {
     "model": _model,
     "data": _data,
     "environment": _environment,
+    "schedule": _schedule,
+    "component": _component,
 }
 
 
@@ -285,4 +310,8 @@ def _flat(value: object, prefix: str = "") -> dict[str, object]:
             for key in value
             for path, inner in _flat(value[key], f"{prefix}.{key}" if prefix else str(key)).items()
         }
-    return {prefix: value} if value not in (None, "", [], {}) else {}
+    if value in (None, "", [], {}):
+        return {}
+    # Ids of one workspace mean the same as those of another.
+    is_id = isinstance(value, str) and parse_arm_id(value.removeprefix("azureml:")) is not None
+    return {prefix: short_form(value) if is_id else value}
