@@ -161,6 +161,10 @@ def _nouns(bench: Bench, raw: Raw) -> None:
         )
         raw.send("DELETE", WS + path, b"", _STALE)
         raw.send("DELETE", WS + path + "-none")
+    for path in ("/batchEndpoints/digits", "/batchEndpoints/digits/deployments/blue"):
+        edit = json.dumps({"properties": {"description": "of late"}}).encode()
+        raw.send("PATCH", WS + path, edit)
+        raw.send("PATCH", WS + path, edit, _STALE)
     bench.put("/schedules/weekly", _SCHEDULE)
     for path in (
         *("/computes/spare", "/computes/cpu", "/batchEndpoints/spare-endpoint", "/schedules/weekly"),
@@ -191,6 +195,8 @@ def _jobs(bench: Bench) -> None:
     client.get(f"{runs}/partial")
     for what in ("rows", "failedItems"):
         client.get(f"{runs}/partial/none/{what}")
+    for node in ("0", "n0", "none"):
+        client.get(f"{runs}/serviceinstances/{node}")
     child = client.get(f"{runs}/children").json()["value"][0]["runId"]
     for name in (done, child):
         for run in ("runs", "experiments/digits/runs", "experimentids/digits/runs"):
