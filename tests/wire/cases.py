@@ -192,6 +192,7 @@ def _jobs(bench: Bench) -> None:
     runs = f"{_HISTORY}/runs/{done}"
     for path in (f"{jobs}/{done}", runs, f"{runs}/details", f"{runs}/children", f"{runs}/items?item=a.txt"):
         client.get(path)
+    client.get(f"{runs}/serviceinstances/0")
     client.get(f"{runs}/partial")
     for what in ("rows", "failedItems"):
         client.get(f"{runs}/partial/none/{what}")
