@@ -28,7 +28,7 @@ OPERATIONS = {
     "models": "create_or_update get list archive restore download package",
     "environments": "create_or_update get list archive restore",
     "data": "create_or_update get list archive restore",
-    "components": "create_or_update get list archive restore",
+    "components": "create_or_update get list archive restore validate",
     "batch_endpoints": "begin_create_or_update get list begin_delete invoke list_jobs",
     "batch_deployments": "begin_create_or_update get list begin_delete list_jobs",
     "jobs": "get list stream download begin_cancel update archive restore show_services create_or_update begin_delete",
@@ -92,6 +92,15 @@ def test_each_operation_of_the_sdk_has_one_row() -> None:
     wanted = [f"{noun}.{verb}" for noun, verbs in OPERATIONS.items() for verb in verbs.split()]
 
     assert [name for name in wanted if told.count(name) != 1] == []
+
+
+def test_an_operation_that_names_the_suite_of_operations_is_tried_there() -> None:
+    files = (ROOT / "tests" / "acceptance" / "sdk" / "operations").glob("on_*.py")
+    tried = " ".join(name for file in files for name in re.findall(r'@operation\("(.*)"\)', file.read_text()))
+    cited = [cells[0].strip("`") for cells in SDK if "test_the_operation_works" in cells[-1]]
+
+    assert len(cited) > 40
+    assert [name for name in cited if not re.search(rf"\b{re.escape(name)}\b", tried)] == []
 
 
 def test_each_command_of_azure_has_one_row() -> None:
