@@ -12,8 +12,10 @@ from batchyard.domain.workspaces import Workspace, is_same, workspace_of_account
 
 # What users write there is theirs, and leads nowhere; `value` is that of a literal input.
 _NOT_READ = frozenset({"tags", "description", "displayname", "friendlyname", "environmentvariables", "value"})
+# Also a datastore's ARM id with a path behind it, which need not be pairs of a collection and a name.
 _LONG_URI = re.compile(
-    r"azureml://subscriptions/([^/]+)/resourcegroups/([^/]+)/(?:providers/[^/]+/)?workspaces/([^/]+)/.*",
+    r"(?:azureml://|(?:azureml:)?/)subscriptions/([^/]+)/resourcegroups/([^/]+)/(?:providers/[^/]+/)?"
+    r"workspaces/([^/]+)/.*",
     re.IGNORECASE | re.DOTALL,
 )
 

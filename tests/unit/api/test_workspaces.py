@@ -139,8 +139,20 @@ def test_what_another_workspace_has_is_not_taken_for_ours(bench: Bench, team: st
 
 def test_an_input_of_another_workspace_is_refused_and_words_of_users_are_left_alone(bench: Bench, team: str) -> None:
     bench.ready()
-    uri = "azureml://subscriptions/sub-1/resourcegroups/group/workspaces/team/datastores/workspaceblobstore/paths/in"
-    assert bench.invoke(uri).status_code == 400
+    path = "datastores/workspaceblobstore/paths/in"
+    short = f"subscriptions/sub-1/resourcegroups/group/workspaces/team/{path}"
+    for uri in (
+        f"azureml://{short}",
+        f"/{short}",
+        f"azureml:/{short}",
+        f"{TEAM}/{path}",
+        f"{TEAM}/{path}/",
+        f"{TEAM}/{path}/a",
+    ):
+        assert bench.invoke(uri).status_code == 400, uri
+        named = {"dataType": "uri_folder", "dataUri": uri}
+        assert bench.client.put(f"{WS}/data/y/versions/1", json={"properties": named}).status_code == 400, uri
+    assert bench.invoke(f"{WS}/{path}").status_code == 201
     tagged = bench.client.put(
         f"{WS}/data/x/versions/1",
         json={
