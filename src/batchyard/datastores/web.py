@@ -31,6 +31,8 @@ _TRIES = 3
 _PAUSE_S = 1.0
 _CONNECT_S, _SILENCE_S = 10.0, 60.0
 _CHUNK_BYTES = 1 << 20
+# What `ipaddress` calls global has local addresses among it: those of old forms, and those that hold an IPv4 address.
+_UNICAST, _TUNNEL, _GATEWAY = map(ipaddress.IPv6Network, ("2000::/3", "2002::/16", "64:ff9b::/96"))
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
@@ -77,7 +79,7 @@ class WebFiles:
     def _download(self, url: str, target: Path) -> None:
         unfinished = target.with_name(f".{secrets.token_hex(8)}.unfinished")
         try:
-            with disk_errors(f"fetch {url!r}"):
+            with disk_errors(f"fetch {_shown(url)}"):
                 target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 write_new(unfinished, self._content(url))
                 os.replace(unfinished, target)
@@ -160,16 +162,30 @@ def _address(parts: SplitResult, *, must_be_public: bool) -> str:
         raise _UnreachedError(f"{parts.hostname}: {exc.strerror}") from exc
     addresses = [str(address[0]) for *_, address in found]
     for address in addresses:
-        if must_be_public and not ipaddress.ip_address(address.partition("%")[0]).is_global:
+        if must_be_public and not _is_public(address):
             raise _RefusedError(_private(f"{parts.hostname} ({address})"))
     return addresses[0]
 
 
 def _is_private_literal(host: str) -> bool:
     try:
-        return not ipaddress.ip_address(host).is_global
+        return not _is_public(host)
     except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+        name = host.rstrip(".")
+        return name == "localhost" or name.endswith(".localhost")
+
+
+def _is_public(address: str) -> bool:
+    """Say whether an address is one of the public internet, in whatever form. Raises: ValueError for what is none."""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address):
+        # A gateway (or this kernel) takes such an address to the IPv4 address in it.
+        inner = ipaddress.IPv4Address(int(found) & 0xFFFF_FFFF) if found in _GATEWAY else found.ipv4_mapped
+        if inner is not None:
+            return _is_public(str(inner))
+        if found not in _UNICAST or found in _TUNNEL:
+            return False
+    return found.is_global and not found.is_multicast
 
 
 def _private(host: str) -> str:
@@ -181,10 +197,13 @@ def _file_name(url: str) -> str:
     return name if name and file_name_mistake(name, field="") is None else "input"
 
 
-def _unreadable(url: str, why: str) -> InvalidInput:
+def _shown(url: str) -> str:
     # A query may hold somebody's signature.
-    shown = url.partition("?")[0]
-    found = f"{shown!r}, which cannot be read: {why}"
+    return repr(url.partition("?")[0])
+
+
+def _unreadable(url: str, why: str) -> InvalidInput:
+    found = f"{_shown(url)}, which cannot be read: {why}"
     return InvalidInput("The invocation", [Mistake("input", found, "a file of the web that can be read")])
 
 

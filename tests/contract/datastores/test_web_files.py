@@ -77,6 +77,16 @@ def test_a_listed_hosts_file_is_fetched_once_under_its_own_name(pages: tuple[str
         ("https://169.254.169.254/latest/meta-data", "not a public address"),
         ("https://[::1]/x.csv", "not a public address"),
         ("https://10.1.2.3/x.csv", "not a public address"),
+        ("https://[::ffff:10.1.2.3]/x.csv", "not a public address"),
+        ("https://[64:ff9b::a01:203]/x.csv", "not a public address"),
+        ("https://[64:ff9b:1::a01:203]/x.csv", "not a public address"),
+        ("https://[2002:a01:203::1]/x.csv", "not a public address"),
+        ("https://[::10.1.2.3]/x.csv", "not a public address"),
+        ("https://[fec0::1]/x.csv", "not a public address"),
+        ("https://[fe80::1%251]/x.csv", "not a public address"),
+        ("https://100.64.1.2/x.csv", "not a public address"),
+        ("https://224.0.0.1/x.csv", "not a public address"),
+        ("https://localhost./x.csv", "not a public address"),
         ("https://user:word@example.org/x.csv", "no user"),
         ("https:///x.csv", "must name a host"),
         ("https://example.org:99999/x.csv", "no URL"),
@@ -88,6 +98,11 @@ def test_what_must_not_be_read_is_refused_before_anything_is_contacted(url: str,
 
     assert found is not None
     assert why in found
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "[2001:4860:4860::8888]", "[::ffff:8.8.8.8]", "[64:ff9b::808:808]"])
+def test_public_addresses_may_be_read_in_all_their_forms(address: str) -> None:
+    assert WebFiles(frozenset(), largest_bytes=10).mistake(f"https://{address}/x.csv") is None
 
 
 def test_a_name_that_leads_to_this_machine_is_not_followed(pages: tuple[str, list[str]], tmp_path: Path) -> None:
