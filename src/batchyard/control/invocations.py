@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any  # what a document is, its key's kind says
 
 from batchyard.control import references, registry
+from batchyard.control.sealed_places import sealed_by
 from batchyard.domain.access import Caller
 from batchyard.domain.assets import AssetKind
 from batchyard.domain.datastores import BLOB_STORE
@@ -44,7 +45,7 @@ def freeze(
     source, source_mistakes = _source(tx, invocation.source)
     invocation = replace(invocation, source=source)
     output = _target(invocation, settings, job)
-    output_mistakes, taken = _output_findings(output, invocation, datastores)
+    output_mistakes, taken = _output_findings(tx, output, invocation, datastores)
     mistakes = [
         *_name_mistakes(invocation),
         *settings_mistakes(settings, prefix=""),
@@ -128,7 +129,7 @@ def _input_mistakes(caller: Caller, source: InputSource, datastores: Datastores)
 
 
 def _output_findings(
-    output: OutputTarget, invocation: Invocation, datastores: Datastores
+    tx: Transaction, output: OutputTarget, invocation: Invocation, datastores: Datastores
 ) -> tuple[list[Mistake], Conflict | None]:
     """Say what is wrong with the output, and apart from it whether something is in its place already."""
     mistakes = _path_mistakes(invocation)
@@ -136,6 +137,10 @@ def _output_findings(
     leaves = _normal(output.place.path) != output.place.path or file_name_mistake(output.file_name, field="")
     if mistakes or leaves:
         return mistakes, None
+    version = sealed_by(tx, DatastorePath(output.place.datastore, f"{output.place.path}/{output.file_name}"))
+    if version is not None:
+        found = f"{str(output.place)!r}, which belongs to {version}, which never changes"
+        return [Mistake("output_path", found, _FREE_PLACE)], None
     try:
         datastores.check_output(output)
     except Conflict as exc:

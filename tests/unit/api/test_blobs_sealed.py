@@ -64,6 +64,23 @@ def test_the_same_bytes_may_be_sent_again_and_noted_on(bench: Bench) -> None:
     assert bench.client.head(f"{BLOBS}/LocalUpload/hash/m/a").headers["x-ms-meta-a"] == "1"
 
 
+@pytest.mark.parametrize("place", ["LocalUpload/hash/m/out.csv", "LocalUpload//hash/./m/new/out.csv"])
+def test_no_job_publishes_into_what_a_version_was_made_of(bench: Bench, place: str) -> None:
+    bench.ready()
+    bench.upload("LocalUpload/hash/m/a", "good")
+    register(bench, "data", f"{STORE}/LocalUpload/hash/m")
+
+    refused = [
+        bench.invoke(outputData={"score": {"jobOutputType": "UriFile", "uri": f"{STORE}/{place}"}}),
+        bench.invoke(outputData={"score": {"jobOutputType": "UriFolder", "uri": f"{STORE}/{place}"}}),
+    ]
+
+    assert [answer.status_code for answer in refused] == [400] * 2
+    assert all("data/one/versions/1, which never changes" in answer.text for answer in refused)
+    free = {"score": {"jobOutputType": "UriFolder", "uri": f"{STORE}/LocalUpload/hash/out"}}
+    assert bench.invoke(outputData=free).status_code == 201
+
+
 def test_other_uploads_and_the_users_own_folders_stay_open(bench: Bench) -> None:
     for name in ("LocalUpload/hash/m/a", "LocalUpload/hash/file", "daily/a"):
         bench.upload(name, "x")
