@@ -13,15 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from batchyard.domain.attempts import Attempts
 from batchyard.domain.budgets import Limits
 from batchyard.domain.isolation import Isolation
 from batchyard.domain.job_states import JobStatus
-from batchyard.domain.jobs import ErrorClass
 from batchyard.domain.lease_sizes import LeaseSizes
-from batchyard.domain.ledger import AttemptFailed, Record, RunLimited, Slice, Split, Verdict
+from batchyard.domain.ledger import Record, RunLimited, Slice, Verdict
 from batchyard.domain.minibatches import RangeSet
-from batchyard.domain.outcomes import attempt_failed, committed, given_up, is_short, is_whole, run_limited, short_result
-from batchyard.domain.parts import halves
+from batchyard.domain.outcomes import given_up
 from batchyard.domain.progress_guard import ProgressGuard
 from batchyard.domain.retries import Retries, Retry
 from batchyard.domain.rules import Rules as Rules
@@ -33,13 +32,11 @@ from batchyard.domain.scoring_events import (
     CutOff,
     Durable,
     Event,
-    Failure,
     Instruction,
     Lease,
     LeaseReported,
     PauseRequested,
     Restart,
-    Segment,
     Stop,
     TakeBack,
     TakenBack,
@@ -82,9 +79,9 @@ class Scoring:
         self._elapsed_s = 0.0
         self._isolation = Isolation(rules.cut, tally, is_on=rules.isolates)
         self._run_items = RunItems(rules.cut, rules.run_items, tally.counts.run_items)
+        self._attempts = Attempts(rules, tally, self._isolation, self._run_items, self._retries)
         self._next_lease = 1
         self._unsettled_appends = 0
-        self._has_whole_result = tally.has_whole_result
         self._is_held = False  # Nothing new is begun while a budget depends on what probing finds.
         self._is_draining = False  # Nothing new is begun: the job pauses once what runs has ended.
         self._is_winding_down = False  # All is scored: workers may go while the last records become durable.
@@ -113,14 +110,14 @@ class Scoring:
             self._append([RunLimited(self._run_items.limit)], out)
         for mini_batch, failed in sorted(self.tally.open_attempts.items()):
             self._waiting.remove(mini_batch, mini_batch + 1)
-            self._append(self._after(failed), out)
+            self._append(self._attempts.after(failed), out)
         for mini_batch, parts in sorted(self.tally.parts.items()):
             for items, part in sorted(parts.open.items()):
                 self._waiting.remove(mini_batch, mini_batch + 1)
                 if part.failed is None:
                     self._retries.add(Retry(mini_batch, part.attempt, items=items))
                 else:
-                    self._append(self._after(part.failed), out)
+                    self._append(self._attempts.after(part.failed), out)
         return self._settle(out)
 
     def handle(self, event: Event) -> list[Instruction]:
@@ -175,56 +172,10 @@ class Scoring:
             self._speculation.reported(ran, event)
         records: list[Record] = []
         for segment in event.segments:
-            records += self._finished(segment, lease, event.worker)
+            records += self._attempts.finished(segment, lease, event.worker)
         for failure in failures:
-            records += self._charge(failure, lease, event.worker, is_worker_gone=False)
+            records += self._attempts.charge(failure, lease, event.worker, is_worker_gone=False)
         self._append(records, out)
-
-    def _finished(self, segment: Segment, lease: Lease, worker: Worker) -> list[Record]:
-        """Commit what was scored, save a short result whose missing items can be found."""
-        self._has_whole_result = self._has_whole_result or (lease.items is None and is_whole(segment))
-        if segment.short and segment.count == 1 and self._rules.isolates_short and self._has_whole_result:
-            failed = short_result(segment, lease, worker, items=self._rules.cut.items_in(segment.first, 1))
-            if self._isolation.may_divide(failed):
-                return [failed, *self._after(failed)]
-        self._part_ended(lease.items)
-        return [committed(segment, lease)]
-
-    def _charge(self, failure: Failure, lease: Lease, worker: Worker, *, is_worker_gone: bool) -> list[Record]:
-        """Charge one attempt to a mini-batch or a part: it is tried again, divided, or has failed for good."""
-        is_memory = failure.error_class is ErrorClass.MEMORY
-        if is_memory and self._run_items.halve(lease, failure.mini_batch):
-            self._retries.add(Retry(failure.mini_batch, lease.attempt, needs_fresh=True, items=lease.items))
-            return [run_limited(failure, lease, worker, run_items=self._run_items.limit)]
-        failed = attempt_failed(failure, lease, worker, is_raised=not is_worker_gone)
-        needs_fresh = is_worker_gone or is_memory
-        return [failed, *self._after(failed, needs_fresh=needs_fresh)]
-
-    def _after(self, failed: AttemptFailed, *, needs_fresh: bool = False) -> list[Record]:
-        """Decide what follows a charged attempt; the records that say it."""
-        self._isolation.note_attempt(failed)
-        self._part_ended(failed.items)
-        is_last = failed.items is not None or failed.attempt >= self._rules.max_attempts
-        if not is_last and not is_short(failed):
-            self._retries.add(Retry(failed.mini_batch, failed.attempt + 1, needs_fresh=needs_fresh))
-            return []
-        if self._isolation.may_divide(failed) and not self.tally.counts.succeeded:
-            self._isolation.park(failed)
-            return []
-        return self._divided_or_given_up(failed)
-
-    def _part_ended(self, items: Slice | None) -> None:
-        if items is not None:
-            self._isolation.part_ended()
-
-    def _divided_or_given_up(self, failed: AttemptFailed) -> list[Record]:
-        items = self._isolation.items_of(failed)
-        if self._isolation.may_divide(failed):
-            self._isolation.divided(failed)
-            for half in halves(items):
-                self._retries.add(Retry(failed.mini_batch, failed.attempt + 1, items=half))
-            return [Split(failed.mini_batch, items, failed.attempt)]
-        return [given_up(failed, items=items)]
 
     def _taken_back(self, event: TakenBack) -> None:
         seat = self._seats.get(event.worker)
@@ -268,7 +219,7 @@ class Scoring:
             if event.running is not None and running is not None and running in left:
                 left.remove(running, running + 1)
                 running = None
-                self._append(self._charge(event.running, lease, event.worker, is_worker_gone=True), out)
+                self._append(self._attempts.charge(event.running, lease, event.worker, is_worker_gone=True), out)
             self._give_back(lease, left)
 
     def _durable(self, event: Durable) -> None:
@@ -320,14 +271,14 @@ class Scoring:
         """Decide on what waits for the job's first success: there was one, or it is not worth waiting for."""
         isolation, counts = self._isolation, self.tally.counts
         if counts.succeeded:
-            return [record for failed in isolation.unpark() for record in self._divided_or_given_up(failed)]
+            return [record for failed in isolation.unpark() for record in self._attempts.divided_or_given_up(failed)]
         is_tolerable = not isolation.is_full and self._limits.breach(isolation.with_parked(counts)) is None
         self._is_held = not is_tolerable
         if isolation.is_probing or (is_tolerable and (self._has_work or self._unsettled_appends)):
             return []
         probed = isolation.probe()
         if probed is not None:
-            return self._divided_or_given_up(probed)
+            return self._attempts.divided_or_given_up(probed)
         return [given_up(failed, items=isolation.items_of(failed)) for failed in isolation.unpark()]
 
     @property
