@@ -116,7 +116,7 @@ def _nouns(bench: Bench, raw: Raw) -> None:
     for way in ("PUT", "PUT", "GET", "DELETE", "DELETE", "GET"):
         client.request(way, f"{WS}-too", json={"properties": {"description": str(bench.clock())}})
     client.delete(WS)
-    for path in ("/health", "/discovery", "/openapi.json"):
+    for path in ("/health", "/discovery", "/openapi.json", "/schemas", "/schemas/model.json", "/schemas/none.json"):
         client.get(path)
     for path in ("/datastores", "/datastores/workspaceblobstore", "/datastores?isDefault=true"):
         client.get(WS + path)

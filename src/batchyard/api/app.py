@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 
 from fastapi import FastAPI
 
-from batchyard.api import openapi, operations
+from batchyard.api import openapi, operations, schemas
 from batchyard.api.arm import assets, codes, computes, deployments, endpoints, jobs, schedules, workspaces
 from batchyard.api.arm import datastores as datastore_routes
 from batchyard.api.arm_paths import DATA, HISTORY, INVOKE, MANAGEMENT_FRONTEND, WORKSPACE, ArmPaths
@@ -36,7 +36,7 @@ def make_app(rooms_of: Callable[[Workspace], Rooms], *, allowed_hosts: Collectio
     install_error_handlers(app)
     for noun in _ARM:
         app.include_router(noun.router, prefix=WORKSPACE)
-    for router in (workspaces.open_router, workspaces.list_router, openapi.router):
+    for router in (workspaces.open_router, workspaces.list_router, openapi.router, schemas.router):
         app.include_router(router)
     app.include_router(invocations.router, prefix=INVOKE + WORKSPACE)
     app.include_router(runs.router, prefix=HISTORY + WORKSPACE)

@@ -60,6 +60,7 @@ GROUPS: Mapping[str, Group] = {
     "account": Group(_ROOM + "az", "The local account, as `az account` shows it."),
     "group": Group(_ROOM + "az", "The local resource group, as `az group` shows it."),
     "diff": Group(_ROOM + "diff", "What differs between two workspaces or folders of YAML.", "diff"),
+    "schema": Group(_ROOM + "schema", "JSON schemas of the YAML files, for editors."),
     "env": Group(_ROOM + "env", "Variables that lead Azure's own clients to this server.", "env"),
     "configure": Group(_ROOM + "configure", "Keep defaults for group, workspace and output.", "configure"),
     "doctor": Group(_ROOM + "doctor", "Check this machine, the home and the server.", "doctor"),
@@ -188,6 +189,7 @@ OWN_FLAGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {  # as above
             **_MANY,
         },
     },
+    "schema show": {"name": {"options_list": [], "metavar": "NAME", "help": "Such as deployment; see `schema list`."}},
     "az install": {"folder": {"options_list": [], "metavar": "DIR", "help": "The folder; made if missing."}},
     "account set": {"subscription_id": {"options_list": ["--name", "-n", "-s"], "help": "Id of the subscription."}},
     "account get-access-token": {

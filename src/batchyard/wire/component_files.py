@@ -13,10 +13,12 @@ from batchyard.wire.mistakes import shown
 from batchyard.wire.shapes import Text, TextMap, YamlShape, name_missing, raise_mistakes, read_shape
 from batchyard.wire.trees import mapping_at, sorted_keys
 
-_TYPES = ("command", "parallel", "pipeline")
+COMPONENT_TYPES = ("command", "parallel", "pipeline")
 
 
-class _Head(YamlShape):
+class ComponentHead(YamlShape):
+    """What is read of the YAML of a component; the rest is kept to the letter."""
+
     name: Text | None = None
     version: Text | None = None
     type: Text | None = None
@@ -41,14 +43,14 @@ class ComponentYaml:
 
 def component_from_yaml(document: Mapping[str, object]) -> ComponentYaml:
     """Read a component's file. Raises: InvalidInput with all mistakes, fields as YAML names them."""
-    head = {key: value for key, value in document.items() if key in _Head.model_fields}
-    shape, mistakes = read_shape(_Head, head)
+    head = {key: value for key, value in document.items() if key in ComponentHead.model_fields}
+    shape, mistakes = read_shape(ComponentHead, head)
     mistakes += name_missing("component", shape.name)
     if shape.name:
         mistakes += version_mistakes("component", shape.name, shape.version)
     kind = shape.type or ("pipeline" if "jobs" in document else "command")
-    if kind not in _TYPES:
-        mistakes.append(Mistake("type", shown(kind), " or ".join(_TYPES)))
+    if kind not in COMPONENT_TYPES:
+        mistakes.append(Mistake("type", shown(kind), " or ".join(COMPONENT_TYPES)))
     mistakes += _step_mistakes(document.get("jobs"))
     raise_mistakes(f"Component {shape.name!r}" if shape.name else "Component", mistakes)
     code = document.get("code")

@@ -20,6 +20,7 @@ COMMANDS = {
     "server": ["start", "stop", "status", "logs"],
     "component": ["create", "show", "list", "archive", "restore"],
     "datastore": ["show", "list"],
+    "schema": ["show", "list"],
     "schedule": ["create", "show", "list", "enable", "disable", "delete"],
 }
 
