@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from batchyard.cli.failures import CommandFailed, NotCompared, ServerError, UsageMistake, explain
 from batchyard.cli.grammar import Command
-from batchyard.domain.errors import CallerError
+from batchyard.domain.errors import CallerError, InvalidInput, Mistake
 
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server
@@ -49,6 +49,8 @@ def diff(server: Server, *, left: str, right: str) -> Any:
 
     try:
         found = compare(*_sides(server, left, right))
+    except InvalidInput as exc:
+        raise NotCompared(str(InvalidInput(exc.subject, map(_without_secret, exc.mistakes)))) from exc
     except (CommandFailed, UsageMistake, ServerError, CallerError, OSError) as exc:
         raise NotCompared(explain(exc)) from exc
     if found:
@@ -115,6 +117,13 @@ def _of_workspace(server: Server, name: str) -> Server:
     return Server(
         lambda: server.connection, scope=scope, settings=server.settings, say=server.say, shows_progress=False
     )
+
+
+def _without_secret(mistake: Mistake) -> Mistake:
+    """Give a mistake that does not show what was found where that may be a secret."""
+    from batchyard.domain.differences import SECRET, may_hold_secret
+
+    return replace(mistake, found=SECRET) if may_hold_secret(mistake.field, mistake.found) else mistake
 
 
 def _row(one: Difference) -> dict[str, object]:

@@ -86,6 +86,12 @@ def is_secret(path: str, *values: Value) -> bool:
     return any(_SECRET_VALUE.search(text) for value in values for text in _texts(value))
 
 
+def may_hold_secret(path: str, text: str) -> bool:
+    """Whether text that quotes a field, or a whole mapping of fields, might show a secret in it."""
+    of_many = path.rpartition(".")[2] in ("environment_variables", "credentials", "tags", "properties")
+    return of_many or is_secret(path, text) or _SECRET_NAME.search(text) is not None
+
+
 def _differences(subject: Subject, left: Fields | None, right: Fields | None) -> Iterator[Difference]:
     if left is None or right is None:
         yield Difference(subject, EXISTS, left is not None, right is not None)

@@ -271,6 +271,14 @@ def test_what_cannot_be_compared_ends_with_2_and_says_why(terminal: Terminal, le
     assert "not the home of a server" in terminal.err
 
 
+def test_a_mistake_in_a_secret_does_not_show_it(terminal: Terminal, left: Path) -> None:
+    wrong = write(left.with_name("right"), {"blue.yml": put("settings.environment_variables.API_TOKEN", [SECRET])})
+    assert terminal.run("diff", str(left), str(wrong)) == 2
+    assert "settings.environment_variables: found (secret)" in terminal.err
+    assert "'API_TOKEN'" in terminal.err
+    assert SECRET not in terminal.out + terminal.err
+
+
 def test_yaml_that_declares_nothing_of_ours_is_left_out(terminal: Terminal, left: Path) -> None:
     right = write(left.with_name("right"))
     save(right / "conda2.yml", {"name": "x", "dependencies": ["python"]})
