@@ -26,7 +26,8 @@ _SECRET_NAME = re.compile(
 )
 _SECRET_VALUE = re.compile(
     r"[?&](?:sig|signature|token|password|key|access_token)=|AccountKey=|SharedAccess(?:Key|Signature)|Password=|Pwd="
-    r"|://[^/\s@]+@|-----BEGIN [A-Z ]*PRIVATE KEY|\bBearer\s+\S{8}|\beyJ[\w-]{8,}\.[\w-]{4,}\.|\bAKIA[0-9A-Z]{16}\b"
+    r"|://[^/\s@]+@|://[^/\s]+/t/[^/\s]{4}|-----BEGIN [A-Z ]*PRIVATE KEY"
+    r"|\bBearer\s+\S{8}|\beyJ[\w-]{8,}\.[\w-]{4,}\.|\bAKIA[0-9A-Z]{16}\b"
     r"|\b(?:sk|pk|rk)-[\w-]{16,}|\bgh[pousr]_\w{20,}|\bglpat-[\w-]{16,}|\bxox[abprs]-\S{8,}|\bhf_\w{16,}",
     re.IGNORECASE,
 )
@@ -78,10 +79,10 @@ def compare(left: Side, right: Side) -> list[Difference]:
 def is_secret(path: str, *values: Value) -> bool:
     """Whether a field is not to be shown, by its name or by what any of its values looks like.
 
-    Everything below `credentials` is, and a setting whose name speaks of a key, a token or a password.
+    Everything below `credentials` is, and whatever is below a name that speaks of a key, a token or a password.
     """
-    parts = path.split(".")
-    if "credentials" in parts[:-1] or _SECRET_NAME.search(_spelled(parts[-1])):
+    names = [*path.split("."), *(name for value in values for name in _names(value))]
+    if any(_SECRET_NAME.search(_spelled(name)) for name in names):
         return True
     return any(_SECRET_VALUE.search(text) for value in values for text in _texts(value))
 
@@ -144,6 +145,16 @@ def _said(value: Value) -> Value:
 def _spelled(name: str) -> str:
     """Give `apiKey` as `api_Key`, so that the words of a name can be told apart."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+
+
+def _names(value: Value) -> Iterator[str]:
+    """Give the names in a value: the keys of its mappings, and what entries of a list call themselves."""
+    if isinstance(value, Mapping):
+        yield from map(str, value)
+        yield str(value.get("name", ""))
+    inside = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    for inner in inside:
+        yield from _names(inner)
 
 
 def _texts(value: Value) -> Iterator[str]:

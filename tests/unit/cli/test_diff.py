@@ -221,6 +221,44 @@ def test_a_secret_is_shown_as_changed_and_never_printed(
     assert "secret)" in terminal.out
 
 
+@pytest.mark.parametrize(
+    ("file", "place", "old", "new"),
+    [
+        ("blue.yml", "settings.environment_variables", {"DB.PASSWORD.OLD": SECRET}, {"DB.PASSWORD.OLD": "other-4242"}),
+        (
+            "schedule.yml",
+            "create_job.inputs",
+            {"api_key": {"type": "string", "default": SECRET}},
+            {"api_key": {"type": "string", "default": "other-4242"}},
+        ),
+        (
+            "schedule.yml",
+            "create_job",
+            {"job": {"arguments": [{"api_token": SECRET}, {"name": "password", "value": SECRET}]}},
+            {"job": {"arguments": [{"api_token": "other-4242"}, {"name": "password", "value": "other-4242"}]}},
+        ),
+        (
+            "environment.yml",
+            "conda_file",
+            {"channels": [f"https://conda.acme.com/t/{SECRET}/pkgs"], "dependencies": ["pip"]},
+            {"channels": ["https://conda.acme.com/t/other-4242/pkgs"], "dependencies": ["pip"]},
+        ),
+    ],
+)
+def test_a_secret_is_masked_below_its_name_as_well(
+    terminal: Terminal, left: Path, file: str, place: str, old: object, new: object
+) -> None:
+    left = write(left.with_name("old"), {file: put(place, old)})
+    right = write(left.with_name("new"), {file: put(place, new)})
+
+    for form in ((), ("-o", "json"), ("-o", "table")):
+        assert terminal.run("diff", str(left), str(right), *form) == 1
+        printed = terminal.out + terminal.err
+        assert SECRET not in printed
+        assert "other-4242" not in printed
+        assert "(another secret)" in printed
+
+
 def test_a_value_that_looks_secret_is_masked_whatever_its_name(terminal: Terminal, left: Path) -> None:
     url = "https://acct.blob.core.windows.net/c/model?sv=1&sig=abc%2F123"
     right = write(left.with_name("right"), {"blue.yml": put("settings.environment_variables.REGION", url)})
