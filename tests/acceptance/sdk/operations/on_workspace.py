@@ -12,6 +12,11 @@ def get_workspace() -> None:
     assert (found.name, found.location, found.discovery_url is not None) == (WORKSPACE, "local", True)
 
 
+@operation("workspaces.list")
+def list_workspaces() -> None:
+    assert WORKSPACE in {found.name for found in ml.workspaces.list()}
+
+
 @operation("MLClient.from_config")
 def from_config() -> None:
     assert MLClient.from_config(DefaultAzureCredential()).workspace_name == WORKSPACE
