@@ -10,7 +10,7 @@ az ml data create -f data.yml > /dev/null
 mkdir other && cp data/a.txt other/
 az ml data create --name small-files --version 7 --path other --type uri_folder > /dev/null
 DATASET_ID=$(az ml data show -n small-files --label latest --query id -o tsv)
-DATASTORE_ID=$(az ml workspace show --query id -o tsv)/datastores/workspaceblobstore
+DATASTORE_ID=$(az ml datastore show -n workspaceblobstore --query id -o tsv)
 STORED=$(az ml data show -n small-files --version 1 --query path -o tsv)
 STORED_PATH=${STORED#*/paths/}
 
