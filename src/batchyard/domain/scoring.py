@@ -1,4 +1,4 @@
-"""How one job is scored: events in, instructions out; every decision about mini-batches lives here.
+"""How one job is scored: events in, instructions out; every decision on who scores what lives here.
 
 A driver (`engine.score`) carries the instructions out and reports what happened; nothing waits in here, and time comes
 in only as seconds: those that workers measured, and those that passed (`Tick`). What is counted is what the ledger has:
