@@ -222,6 +222,17 @@ def test_notes_on_nothing_or_too_many_are_refused(bench: Bench) -> None:
     assert bench.client.put(f"{BLOBS}/a?comp=metadata", headers={"x-ms-meta-one": "x" * 9000}).status_code == 400
 
 
+@pytest.mark.parametrize("query", ["", "?comp=block&blockid=MQ%3D%3D", "?comp=blocklist"])
+def test_a_copy_from_elsewhere_is_refused_instead_of_emptying_the_blob(bench: Bench, query: str) -> None:
+    bench.upload("a", "kept")
+
+    copied = bench.client.put(f"{BLOBS}/a{query}", headers={"x-ms-copy-source": f"https://elsewhere{BLOBS}/b"})
+
+    assert copied.status_code == 400
+    assert "x-ms-copy-source" in copied.text
+    assert bench.client.get(f"{BLOBS}/a").content == b"kept"
+
+
 def test_other_kinds_of_blobs_are_refused(bench: Bench) -> None:
     assert bench.client.put(f"{BLOBS}/a", content=b"x", headers={"x-ms-blob-type": "PageBlob"}).status_code == 400
 

@@ -26,10 +26,16 @@ from batchyard.ports.datastore import Datastore, Entry
 
 # Content-MD5 is in no answer, on purpose: the storage SDK compares it with what it sent last, and retries for 80 s.
 
+_COPY_SOURCE = "x-ms-copy-source"
+
 
 def put(request: Request, rooms: Rooms, store: Datastore, path: BlobPath) -> Response:
     """Carry out a PUT, whichever operation its `comp` names. Raises: InvalidInput for one that is not known."""
     blob_file_name(path)
+    if _COPY_SOURCE in request.headers:
+        # Its body is empty: taken for a write it would empty the blob.
+        found = repr(request.headers[_COPY_SOURCE].partition("?")[0])
+        raise InvalidInput("blob", [Mistake(f"header {_COPY_SOURCE}", found, "nothing; send the bytes themselves")])
     operation = request.query_params.get("comp")
     match operation:
         case None:
