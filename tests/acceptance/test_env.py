@@ -43,6 +43,35 @@ def test_a_command_runs_with_the_variables_and_its_own_flags(served: ServerHome)
     assert "'no-such-command' cannot be run" in served.run("env", "--", "no-such-command", exit_code=1).stderr
 
 
+def test_a_proxy_of_the_environment_is_not_asked_for_this_server(served: ServerHome) -> None:
+    script = (
+        "import os, requests, azure.identity, urllib.request\n"
+        "token = azure.identity.DefaultAzureCredential().get_token('https://management.azure.com/.default').token\n"
+        f"url = os.environ['AZUREML_DEV_URL_MFE'] + {WS!r}\n"
+        "answer = requests.get(url, headers={'Authorization': 'Bearer ' + token})\n"
+        "print(answer.status_code, *map(urllib.request.proxy_bypass, ['internal', 'example.org']))\n"
+    )
+    proxied = {"HTTPS_PROXY": "http://127.0.0.1:9", "no_proxy": "internal"}
+    served.variables |= proxied
+    try:
+        done = served.run("env", "--", sys.executable, "-c", script)
+        exports = served.run("env").stdout
+        again = subprocess.run(
+            ["sh", "-c", f"{exports}\necho $no_proxy $NO_PROXY"],
+            env=served.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        for name in proxied:
+            del served.variables[name]
+
+    assert done.stdout == "200 True False\n", done.stderr
+    assert again.stdout == "internal,127.0.0.1,localhost internal,127.0.0.1,localhost\n"
+    assert "PROXY" not in served.run("env").stdout
+
+
 def test_a_bundle_that_was_named_before_stays_in_it(served: ServerHome) -> None:
     company = served.file("company.pem", "-----BEGIN CERTIFICATE-----\nours\n-----END CERTIFICATE-----\n")
     served.variables["REQUESTS_CA_BUNDLE"] = str(company)

@@ -21,6 +21,7 @@ CONFIG_FILE = "config.json"
 BUNDLE_FILE = "bundle.pem"
 # A service principal in the environment would be asked before the managed identity, and knows nothing of this server.
 _IN_THE_WAY = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH")
+_PROXIES = ("https_proxy", "http_proxy", "all_proxy")
 
 
 def env(server: Server, *, config: bool = False, words: list[str] | None = None) -> None:
@@ -62,7 +63,19 @@ def _variables(server: Server) -> dict[str, str]:
         "IDENTITY_HEADER": _read(home / "identity-header"),
         "REQUESTS_CA_BUNDLE": bundle,
         "CURL_CA_BUNDLE": bundle,
+        **_past_proxies(),
     }
+
+
+def _past_proxies() -> dict[str, str]:
+    """Keep what is meant for this machine from a proxy, which could not reach it; {} where there is none."""
+    if not any(name.lower() in _PROXIES and value for name, value in os.environ.items()):
+        return {}
+    # Where both are set, most clients read the one in small letters alone.
+    named = (os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "").split(",")
+    kept = [host.strip() for host in named if host.strip()]
+    listed = ",".join(dict.fromkeys([*kept, "127.0.0.1", "localhost"]))
+    return {"NO_PROXY": listed, "no_proxy": listed}
 
 
 def _read(path: Path) -> str:
