@@ -14,6 +14,7 @@ from batchyard.api.rooms import Rooms
 from batchyard.domain.errors import InvalidInput, Mistake
 
 LONGEST_BODY_BYTES = 4 << 20
+_DEEPEST = 100
 # A text, even one without an end, or a comma with nothing behind it: whatever is read is read once.
 _TEXT_OR_LAST_COMMA = re.compile(r'("(?:[^"\\]|\\.)*"?)|,(?=\s*[}\]])', re.DOTALL)
 
@@ -35,15 +36,29 @@ def parse_json_object(content: bytes) -> dict[str, object]:
     """Read a JSON object. Raises: InvalidInput for anything else, and for text that no database would keep."""
     try:
         found = _loads(content)
-        # `\\ud800` alone is legal JSON and no legal text; it would fail only later, when it is stored.
-        is_storable = "\\u0000" not in json.dumps(found) and bool(json.dumps(found, ensure_ascii=False).encode())
+        # `\\ud800` alone is legal JSON and no legal text, 1e999 is no number: they would fail only later.
+        written = json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
+        is_storable = "\\u0000" not in json.dumps(found) and bool(written)
     except (ValueError, RecursionError) as exc:
         raise _refused(f"{_where(exc)}") from exc
     if not is_storable:
         raise _refused("a text with a NUL")
+    if _is_deep(found):
+        raise _refused("JSON that is nested too deeply")
     if not isinstance(found, dict):
         raise _refused(f"a JSON {_JSON_NAMES[type(found)]}")
     return found
+
+
+def _is_deep(found: object) -> bool:
+    """Say whether a value is nested deeper than all that will be done with it can follow."""
+    level = [found]
+    for _ in range(_DEEPEST):
+        inside = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level = [one for ones in inside for one in ones]
+        if not level:
+            return False
+    return True
 
 
 def _loads(content: bytes) -> object:

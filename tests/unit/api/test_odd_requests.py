@@ -18,6 +18,21 @@ def scale(**settings: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["1e999", "-1e999", *("[" * deep + "]" * deep for deep in (110, 300, 900)), '{"a":' * 300 + "1" + "}" * 300],
+)
+def test_a_definition_that_no_answer_could_hold_is_refused(bench: Bench, text: str) -> None:
+    bodies = {
+        "schedules/s": f'{{"properties": {{"trigger": {{"x": {text}}}, "action": {{"y": 1}}}}}}',
+        "components/c/versions/1": f'{{"properties": {{"componentSpec": {{"x": {text}}}}}}}',
+    }
+    for path, body in bodies.items():
+        assert bench.client.put(f"{WS}/{path}", content=body.encode()).status_code == 400
+        kept = bench.client.put(f"{WS}/{path}", content=body.replace(text, "[" * 50 + "]" * 50).encode())
+        assert (kept.status_code, bench.client.get(f"{WS}/{path}").status_code) == (201, 200)
+
+
+@pytest.mark.parametrize(
     "settings",
     [
         {"nodeIdleTimeBeforeScaleDown": HUGE},
