@@ -13,6 +13,8 @@ import pytest
 
 from tests.support.server_home import BATCHYARD, WS, ServerHome, copy_deployment, ended
 
+pytestmark = pytest.mark.xdist_group("endpoint-life")
+
 WHO = """
 import os, time
 def run(mini_batch):

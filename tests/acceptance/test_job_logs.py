@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.server_home import WS, ServerHome
 
+pytestmark = pytest.mark.xdist_group("job-logs")
+
 SCRIPT = """
 import os, sys
 def run(mini_batch):

@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.server_home import ServerHome
 
+pytestmark = pytest.mark.xdist_group("jobs")
+
 ECHO = """
 import os
 def run(mini_batch):

@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.server_home import ServerHome
 
+pytestmark = pytest.mark.xdist_group("resume")
+
 ITEMS = 40
 ROWS = b"".join(b"item-%04d.txt %d\n" % (k, k) for k in range(ITEMS))
 # Notes each item it scores; waits at the twentieth, or fails where it is told, as long as a marker is there.

@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.server_home import ServerHome
 
+pytestmark = pytest.mark.xdist_group("what-failed")
+
 TWO_PROBLEMS = """
 import os
 def run(mini_batch):

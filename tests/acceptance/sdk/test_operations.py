@@ -12,7 +12,7 @@ import pytest
 from tests.acceptance.sdk.conftest import HERE, PATIENCE_S, run_guarded
 from tests.support.server_home import BATCHYARD, ServerHome
 
-pytestmark = pytest.mark.timeout(PATIENCE_S + 60)
+pytestmark = [pytest.mark.timeout(PATIENCE_S + 60), pytest.mark.xdist_group("sdk-operations")]
 
 STEPS = HERE / "operations"
 NAMES = [
