@@ -68,7 +68,8 @@ class WebFiles:
             try:
                 self._download(url, target)
                 return target
-            except _RefusedError as exc:
+            except (_RefusedError, ValueError, _no_url()) as exc:
+                # Where a server leads with its redirects need not be a URL at all.
                 raise _unreadable(url, str(exc)) from exc
             except (_UnreachedError, _transport_errors()) as exc:
                 if attempt == _TRIES:
@@ -125,6 +126,8 @@ class WebFiles:
         """Give whether the host is listed. Raises: _RefusedError when it may not be fetched from."""
         if not parts.hostname or parts.username or parts.password:
             raise _RefusedError("it must name a host, and no user")
+        if not _is_host(parts.hostname):
+            raise _RefusedError("it has no name of a host, in ASCII")
         is_listed = bool(self.hosts & {parts.hostname, f"{parts.hostname}:{_port(parts)}"})
         if parts.scheme != "https" and not is_listed:
             raise _RefusedError("only https is read, unless BATCHYARD_WEB_INPUT_HOSTS lists the host")
@@ -167,6 +170,14 @@ def _address(parts: SplitResult, *, must_be_public: bool) -> str:
     return addresses[0]
 
 
+def _is_host(text: str) -> bool:
+    """Whether a host can be asked for; the resolver raises for an empty or an overlong part."""
+    try:
+        return text.isascii() and text.isprintable() and bool(text.encode("idna"))
+    except UnicodeError:
+        return False
+
+
 def _is_private_literal(host: str) -> bool:
     try:
         return not _is_public(host)
@@ -205,6 +216,12 @@ def _shown(url: str) -> str:
 def _unreadable(url: str, why: str) -> InvalidInput:
     found = f"{_shown(url)}, which cannot be read: {why}"
     return InvalidInput("The invocation", [Mistake("input", found, "a file of the web that can be read")])
+
+
+def _no_url() -> type[Exception]:
+    import httpx2
+
+    return httpx2.InvalidURL
 
 
 def _transport_errors() -> type[Exception]:

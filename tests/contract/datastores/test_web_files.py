@@ -129,6 +129,30 @@ def test_a_redirect_is_looked_at_like_a_url_of_its_own(pages: tuple[str, list[st
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["away"]
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/data\x7f.csv",
+        "/away?to=http://[::1/data",
+        "/away?to=http://a..b/data",
+        f"/away?to=https://{'a' * 64}.org/data",
+    ],
+)
+def test_a_url_that_is_none_after_all_is_told_and_not_an_error_of_ours(
+    pages: tuple[str, list[str]], tmp_path: Path, path: str
+) -> None:
+    host, _ = pages
+
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        WebFiles(frozenset({host, "a..b"}), 10).fetch(f"http://{host}{path}", tmp_path)
+    assert [one.name for one in tmp_path.rglob("*") if one.is_file()] == []
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64 + ".org", "münchen.example"])
+def test_a_host_that_no_name_can_be_is_refused_before_anything_is_contacted(host: str) -> None:
+    assert "no name of a host" in str(WebFiles(frozenset(), 10).mistake(f"https://{host}/x.csv"))
+
+
 def test_too_large_and_missing_files_are_refused_and_leave_nothing(
     pages: tuple[str, list[str]], tmp_path: Path
 ) -> None:
