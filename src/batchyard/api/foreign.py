@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 
 from batchyard.api.blob.paths import account_of_url
 from batchyard.domain.errors import InvalidInput, Mistake
-from batchyard.domain.resource_ids import Scope, parse_arm_id
+from batchyard.domain.resource_ids import parse_arm_id, workspace_of_uri
 from batchyard.domain.workspaces import Workspace, is_same, workspace_of_account
 
 # What users write there is theirs, and leads nowhere; `value` is that of a literal input.
 _NOT_READ = frozenset({"tags", "description", "displayname", "friendlyname", "environmentvariables", "value"})
-# Also a datastore's ARM id with a path behind it, which need not be pairs of a collection and a name.
-_LONG_URI = re.compile(
-    r"(?:azureml://|(?:azureml:)?/)subscriptions/([^/]+)/resourcegroups/([^/]+)/(?:providers/[^/]+/)?"
-    r"workspaces/([^/]+)/.*",
-    re.IGNORECASE | re.DOTALL,
-)
 
 
 def refuse_foreign(body: Mapping[str, object], here: Workspace) -> None:
@@ -52,8 +45,8 @@ def _leads_elsewhere(text: str, here: Workspace) -> bool:
     arm = parse_arm_id(text)
     if arm is not None:
         return not is_same(arm[0], here.scope)
-    long = _LONG_URI.fullmatch(text)
-    if long is not None:
-        return not is_same(Scope(*long.groups()), here.scope)
+    named = workspace_of_uri(text)
+    if named is not None:
+        return not is_same(named, here.scope)
     account = account_of_url(text)
     return account is not None and workspace_of_account(account) != (None if here.is_default else here.id)

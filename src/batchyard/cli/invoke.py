@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from batchyard.cli.rest import Server
     from batchyard.domain.deployments import Overrides
     from batchyard.domain.jobs import InputSource, Invocation
-    from batchyard.domain.resource_ids import DatastorePath
+    from batchyard.domain.resource_ids import DatastorePath, Scope
     from batchyard.wire.invocations import InvokeExtras, InvokeFile
 
 # A mistake's place stands at the start of a line, or after the subject where it is the only one.
@@ -63,7 +63,7 @@ def invoke(
     inputs, outputs, sets = _of_set("inputs", inputs, sets), _of_set("outputs", outputs, sets), _other_sets(sets)
     asked = _asked(file, inputs, outputs, input or old_input, input_type, output_path)
     flags = {"instance_count": instance_count, "mini_batch_size": mini_batch_size}
-    overrides, extras, target, path = _checked(asked, flags, sets)
+    overrides, extras, target, path = _checked(asked, flags, sets, server.scope)
     in_file = asked.file
     named = deployment_name or (in_file.deployment_name if in_file else None)
     uri = _scoring_uri(server, name, named, in_file.notes if in_file else ())
@@ -153,7 +153,7 @@ def _only_one(many: list[list[str]] | None, flag: str) -> dict[str, str]:
 
 
 def _checked(
-    asked: _Asked, flags: Mapping[str, str | None], sets: list[list[str]] | None
+    asked: _Asked, flags: Mapping[str, str | None], sets: list[list[str]] | None, scope: Scope
 ) -> tuple[Overrides, InvokeExtras, DatastorePath | None, Path | None]:
     """Look at everything that can be seen here before anything is sent. Last: the local input, None for a remote one.
 
@@ -167,7 +167,7 @@ def _checked(
         overrides, extras = _overrides(asked.file, flags, sets)
     except InvalidInput as exc:
         mistakes += exc.mistakes
-    target = _target(asked.output or extras.output_uri, mistakes)
+    target = _target(asked.output or extras.output_uri, scope, mistakes)
     path = _local_input(asked, mistakes)
     if mistakes or overrides is None:
         raise InvalidInput("Invocation", mistakes)
@@ -190,10 +190,17 @@ def _overrides(
     return replace(base, **given), extras
 
 
-def _target(text: str | None, mistakes: list[Mistake]) -> DatastorePath | None:
-    from batchyard.domain.resource_ids import parse_datastore_uri
+def _target(text: str | None, scope: Scope, mistakes: list[Mistake]) -> DatastorePath | None:
+    from batchyard.domain.resource_ids import parse_datastore_uri, workspace_of_uri
+    from batchyard.domain.workspaces import is_same
 
     place = parse_datastore_uri(text) if text is not None else None
+    named = workspace_of_uri(text) if text is not None else None
+    if named is not None and not is_same(named, scope):
+        # What is sent says the datastore alone: the one of that name in this workspace would be written to.
+        mistakes.append(
+            Mistake("--output-path", repr(text), f"a datastore of the workspace {scope.workspace!r} itself")
+        )
     if text is not None and place is None:
         allowed = "azureml://datastores/<name>/paths/<path>"
         mistakes.append(Mistake("--output-path", repr(text), allowed, "Outputs go to a datastore."))

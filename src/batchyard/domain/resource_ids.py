@@ -129,3 +129,19 @@ def parse_datastore_uri(uri: str) -> DatastorePath | None:
     """
     found = _DATASTORE.fullmatch(uri)
     return None if found is None else DatastorePath(found["store"], found["path"].lstrip("/"))
+
+
+_LONG_URI = re.compile(
+    r"(?:azureml://|(?:azureml:)?/)subscriptions/([^/]+)/resourcegroups/([^/]+)/(?:providers/[^/]+/)?"
+    r"workspaces/([^/]+)/.*",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def workspace_of_uri(uri: str) -> Scope | None:
+    """Give the workspace that a long `azureml://…` URI names; None for text that names none.
+
+    Also for a datastore's ARM id with a path behind it, which need not be pairs of a collection and a name.
+    """
+    found = _LONG_URI.fullmatch(uri)
+    return None if found is None else Scope(*found.groups())

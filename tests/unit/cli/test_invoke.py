@@ -213,6 +213,16 @@ def test_the_output_goes_to_a_datastore_only(terminal, data):
     assert "azureml://datastores/" in terminal.err
 
 
+def test_an_output_in_another_workspace_is_refused_and_not_written_to_ours(terminal, data):
+    place = "datastores/workspaceblobstore/paths/out"
+    ours = "subscriptions/00000000-0000-0000-0000-000000000000/resourcegroups/LOCAL/workspaces/default"
+
+    assert invoke(terminal, "--input", str(data), "--output-path", f"azureml://{ours}2/{place}") == 1
+    assert "a datastore of the workspace 'default' itself" in terminal.err
+    assert invoke(terminal, "--input", str(data), "--output-path", f"azureml://{ours}/{place}") == 0
+    assert f"azureml://{place}" in json.dumps(sent(terminal))
+
+
 def test_an_output_path_is_sent(terminal, data):
     place = "azureml://datastores/workspaceblobstore/paths/out/today"
 
