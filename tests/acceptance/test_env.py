@@ -94,6 +94,20 @@ def test_a_service_principal_in_the_way_is_unset_and_named(served: ServerHome) -
     assert "AZURE_CLIENT_ID would win" in done.stderr
 
 
+def test_a_choice_of_other_credentials_does_not_leave_this_servers_out(served: ServerHome) -> None:
+    served.variables["AZURE_TOKEN_CREDENTIALS"] = "dev"
+    script = (
+        "import azure.identity\n"
+        "print(azure.identity.DefaultAzureCredential().get_token('https://ml.azure.com/.default').expires_on > 0)\n"
+    )
+    try:
+        done = served.run("env", "--", sys.executable, "-c", script, exit_code=None)
+    finally:
+        del served.variables["AZURE_TOKEN_CREDENTIALS"]
+
+    assert done.stdout == "True\n", done.stderr
+
+
 def test_config_json_is_written_once_and_never_over_another(served: ServerHome) -> None:
     served.run("env", "--config")
     served.run("env", "--config")

@@ -19,8 +19,15 @@ COMMANDS = (Command("env", "env"),)
 
 CONFIG_FILE = "config.json"
 BUNDLE_FILE = "bundle.pem"
-# A service principal in the environment would be asked before the managed identity, and knows nothing of this server.
-_IN_THE_WAY = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH")
+# A service principal in the environment would be asked before the managed identity, and knows nothing of this server;
+# and a choice of credentials may leave the managed identity out.
+_IN_THE_WAY = (
+    "AZURE_CLIENT_ID",
+    "AZURE_TENANT_ID",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_CLIENT_CERTIFICATE_PATH",
+    "AZURE_TOKEN_CREDENTIALS",
+)
 _PROXIES = ("https_proxy", "http_proxy", "all_proxy")
 
 
