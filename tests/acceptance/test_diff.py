@@ -77,6 +77,25 @@ def test_two_workspaces_of_one_server_are_compared_by_their_names(own_home: Serv
     assert lines(own_home, *sides) == ['batch-endpoint/scores  tags.owner  (none) → "risk"']
 
 
+def test_a_workspace_of_another_resource_group_is_named_by_its_name_or_with_its_group(own_home: ServerHome) -> None:
+    for group in ("lab", "plant"):
+        own_home.run("workspace", "create", "--name", "team", "-g", group, "--subscription", "sub-1")
+    assert own_home.run("diff", "workspace:default", "workspace:lab/team").stdout == ""
+    own_home.run("batch-endpoint", "create", "--name", "scores", "-w", "team", "-g", "lab", "--subscription", "sub-1")
+    own_home.run("configure", "--defaults", "workspace=team", "group=plant", "subscription=sub-1")
+    assert lines(own_home, "workspace:default", "workspace:SUB-1/Lab/team") == [
+        "batch-endpoint/scores  exists  false → true"
+    ]
+    assert own_home.run("diff", "workspace:default", "workspace:team").stdout == ""
+    own_home.run("configure", "--defaults", "workspace=default", "group=local", "subscription=")
+    unclear = own_home.run("diff", "workspace:team", "workspace", exit_code=2).stderr
+    assert "workspace:sub-1/lab/team" in unclear
+    assert "workspace:sub-1/plant/team" in unclear
+    missing = own_home.run("diff", "workspace:lab/teem", "workspace", exit_code=2).stderr
+    assert "'lab/teem'" in missing
+    assert "workspace:sub-1/lab/team" in missing
+
+
 def lines(home: ServerHome, left: str, right: str) -> list[str]:
     return home.run("diff", left, right, exit_code=1).stdout.splitlines()
 

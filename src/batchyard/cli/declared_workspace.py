@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any  # JSON of the server's answers
 
 from batchyard.cli.asset import NEWEST_FIRST
-from batchyard.domain.resource_ids import parse_reference
+from batchyard.cli.failures import CommandFailed
+from batchyard.domain.resource_ids import Scope, parse_reference
 
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server
@@ -41,6 +42,41 @@ def side_of_workspace(server: Server) -> Side:
             read = subjects_as_shown if noun in _AS_SHOWN else subjects_of
             subjects |= read(noun, document)
     return Side(subjects, newest)
+
+
+def scope_named(server: Server, operand: str) -> Scope:
+    """Find the workspace that `NAME`, `GROUP/NAME` or `SUBSCRIPTION/GROUP/NAME` means, cases aside.
+
+    A name alone means first the one of the resource group that commands go to, then the only one that is called so.
+
+    Raises: CommandFailed where there is none, or where several are called so.
+    """
+    wanted = tuple(operand.casefold().split("/"))
+    here = _parts(server.scope)
+    alone_here = (*here[:2], *wanted) if len(wanted) == 1 else wanted
+    known = [_scope_of(arm["id"]) for one in server.list_all("/subscriptions") for arm in _workspaces(server, one)]
+    found = [scope for scope in known if _parts(scope)[-len(wanted) :] == wanted]
+    exact = [scope for scope in found if _parts(scope) == alone_here]
+    if len(exact or found) == 1:
+        return (exact or found)[0]
+    listed = ", ".join(f"workspace:{scope.subscription}/{scope.resource_group}/{scope.workspace}" for scope in known)
+    told = "does not exist" if not found else "is not the only one called so"
+    raise CommandFailed(f"The workspace {operand!r} {told}. Name one of: {listed}.")
+
+
+def _workspaces(server: Server, subscription: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    from batchyard.wire.workspaces import workspaces_path
+
+    yield from server.list_all(workspaces_path(str(subscription["subscriptionId"]), None))
+
+
+def _scope_of(arm_id: str) -> Scope:
+    names = arm_id.split("/")
+    return Scope(names[2], names[4], names[8])
+
+
+def _parts(scope: Scope) -> tuple[str, ...]:
+    return tuple(name.casefold() for name in (scope.subscription, scope.resource_group, scope.workspace))
 
 
 def _documents(server: Server) -> Iterator[tuple[str, Document]]:

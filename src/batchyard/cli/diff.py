@@ -41,9 +41,10 @@ COMMANDS = (Command("diff", "diff", table, example=_EXAMPLE),)
 def diff(server: Server, *, left: str, right: str) -> Any:
     """Show every field that differs: exit 0 without output when none does, 1 on any difference, 2 when it failed.
 
-    LEFT and RIGHT are each a folder or file of YAML, or `workspace`, `workspace:NAME`, or one of another server:
-    `workspace:NAME@HOME` (a home on this machine) or `workspace:NAME@https://HOST`. Order, ids and defaults that are
-    written or left out make no difference. Secret values are shown as changed and never printed.
+    LEFT and RIGHT are each a folder or file of YAML, or `workspace`, `workspace:NAME` (`workspace:GROUP/NAME` where the
+    name alone is not clear), or one of another server: `workspace:NAME@HOME` (a home on this machine) or
+    `workspace:NAME@https://HOST`. Order, ids and defaults that are written or left out make no difference. Secret
+    values are shown as changed and never printed.
     """
     from batchyard.domain.differences import compare
 
@@ -84,9 +85,7 @@ def _reader(server: Server, operand: str) -> Callable[[], Side]:
     if noun != _WORKSPACE or (colon and not name) or (at and not place):
         return lambda: side_of_files(Path(operand).expanduser(), say=server.say)
     there = _server_at(server, place) if place else server
-    if name and name != there.scope.workspace:
-        there = _of_workspace(there, name)
-    return lambda: side_of_workspace(there)
+    return lambda: side_of_workspace(_of_workspace(there, name) if name else there)
 
 
 def _server_at(server: Server, place: str) -> Server:
@@ -111,9 +110,10 @@ def _opened(server: Server, settings: Any) -> Server:
 
 
 def _of_workspace(server: Server, name: str) -> Server:
+    from batchyard.cli.declared_workspace import scope_named
     from batchyard.cli.rest import Server
 
-    scope = replace(server.scope, workspace=name)
+    scope = scope_named(server, name)
     return Server(
         lambda: server.connection, scope=scope, settings=server.settings, say=server.say, shows_progress=False
     )
