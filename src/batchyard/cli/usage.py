@@ -16,6 +16,17 @@ from batchyard.cli.failures import EXIT_USAGE
 class OneLineParser(CLICommandParser):  # type: ignore[misc]  # knack is untyped
     """knack's parser, which prints all flags of a command for a letter too many."""
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Read a command line; what is left over is told with the help of the command that it was typed for."""
+        self._expand_prefixed_files(args)
+        read, left_over = self.parse_known_args(args, namespace)
+        if left_over:
+            command: Any = getattr(read, "_parser", self)  # knack sets it; untyped
+            flag = left_over[0].partition("=")[0]
+            near = _nearest(flag, command._option_string_actions) if flag.startswith("--") else ""
+            refuse(command.prog, f"unrecognized arguments: {' '.join(left_over)}{near}")
+        return read
+
     def error(self, message: str) -> NoReturn:
         """Tell a mistake and end with exit code 2."""
         refuse(self.prog, message)

@@ -12,6 +12,12 @@ from .bench import Terminal
     [
         (["job", "show"], "batchyard job show: the following arguments are required: --name/-n"),
         (["job", "show", "--name", "x", "--nope"], "--nope"),
+        (["job", "show", "--name", "x", "--nope"], "See `batchyard job show --help`"),
+        (
+            ["batch-deployment", "create", "-f", "d.yml", "--set-defualt"],
+            "batchyard batch-deployment create: unrecognized arguments: --set-defualt; perhaps '--set-default'",
+        ),
+        (["job", "show", "-n", "x", "extra"], "batchyard job show: unrecognized arguments: extra. See"),
         (["job", "shwo", "--name", "x"], "batchyard job: there is no command 'shwo'; perhaps 'show'"),
         (["jbo", "show"], "there is no command 'jbo'; perhaps 'job'"),
         (["job", "list", "--max-results", "many"], "invalid int value: 'many'"),
