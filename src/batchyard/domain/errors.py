@@ -118,13 +118,26 @@ class LeaseLost(PlatformError):
     code = "LeaseLost"
 
 
+_SHORTEST_BEGINNING = 4
+
+
 def near_names(wanted: str, known: Sequence[str], *, limit: int = 5) -> list[str]:
-    """Give the known names closest to the wanted one, best first, at most `limit`."""
+    """Give the known names closest to the wanted one, best first, at most `limit`.
+
+    One that goes on where the wanted one ends, or ends where that goes on, is close too: `code_config`.
+    """
     most = max(3, len(wanted) // 2)
     # The distance is at least the difference in length: names far off in that cost nothing, however long they are.
     close = [name for name in known if abs(len(name) - len(wanted)) <= most]
     scored = sorted((_distance(wanted.lower(), name.lower()), name) for name in close)
-    return [name for distance, name in scored[:limit] if distance <= most]
+    near = [name for distance, name in scored if distance <= most]
+    longer = sorted((name for name in known if name not in near and _goes_on(wanted, name)), key=lambda n: (len(n), n))
+    return (near + longer)[:limit]
+
+
+def _goes_on(one: str, other: str) -> bool:
+    short, long = sorted((one.lower(), other.lower()), key=len)
+    return len(short) >= _SHORTEST_BEGINNING and long.startswith(short)
 
 
 def not_found(kind: str, name: str, known: Sequence[str]) -> NotFound:

@@ -16,3 +16,9 @@ def test_a_name_of_absurd_length_costs_nothing() -> None:
 
 def test_near_names_come_best_first() -> None:
     assert near_names("digit", ["digest", "digits", "weather"]) == ["digits", "digest"]
+
+
+def test_a_name_that_was_cut_short_or_went_on_is_near() -> None:
+    assert near_names("code_config", ["compute", "code_configuration", "model"]) == ["code_configuration"]
+    assert near_names("environment_variables", ["environment", "model"]) == ["environment"]
+    assert near_names("co", ["code_configuration"]) == []
