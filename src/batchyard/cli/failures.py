@@ -8,6 +8,10 @@ from batchyard.domain.errors import CallerError, NotFound
 
 EXIT_ERROR, EXIT_USAGE, EXIT_MISSING = 1, 2, 3
 
+# Azure: its words, which its SDK looks for and explains; what a version is made of never changes.
+_PATHS_ARE_FIXED = "(UserError) Asset paths cannot be updated."
+_ANOTHER_VERSION = "This version is registered with other files. Register these under another `--version`."
+
 
 class UsageMistake(Exception):
     """The command was put together wrongly: flags that exclude each other, a flag that is missing."""
@@ -60,4 +64,6 @@ def explain(error: BaseException) -> str:
 def _server_text(error: ServerError) -> str:
     # The message of a refused document already lists its mistakes; each is printed once.
     new = [line for line in error.details if line and line not in error.message]
+    if error.message == _PATHS_ARE_FIXED:
+        new.append(_ANOTHER_VERSION)
     return "\n".join([f"({error.code}) {error.message}", *(f"  - {line}" for line in new)])

@@ -45,6 +45,15 @@ def test_details_that_the_message_already_has_are_not_repeated(terminal):
     assert terminal.err.count("tier: wrong.") == 1
 
 
+def test_other_files_for_a_version_are_refused_with_what_to_do(terminal):
+    azure_words = failure(409, "Conflict", "(UserError) Asset paths cannot be updated.")
+    terminal.azure.answer_with("GET", "models/m/versions/1", lambda _: azure_words)
+
+    assert terminal.run("model", "show", "-n", "m", "--version", "1") == 1
+    assert "(Conflict) (UserError) Asset paths cannot be updated." in terminal.err
+    assert "another `--version`" in terminal.err
+
+
 def test_mistakes_found_here_are_all_told_and_nothing_is_sent(terminal):
     args = ["--set", "max_instances=0", "min_instances=-1", "no_such_key=1"]
 
