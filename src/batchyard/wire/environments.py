@@ -149,14 +149,17 @@ def build_cli_from_arm(build: object) -> dict[str, object] | None:
 def environment_from_yaml(document: Mapping[str, object]) -> EnvironmentYaml:
     """Read a YAML document. Raises: InvalidInput with all mistakes, fields as YAML names them."""
     environment, mistakes = read_environment_yaml(document)
-    raise_mistakes(f"Environment {environment.name!r}", merged(mistakes, name_missing("environment", environment.name)))
+    # A mistake of the whole document, as a conda file in its place, has no field: what else is missing says nothing.
+    if not any(mistake.field == "" for mistake in mistakes):
+        mistakes = merged(mistakes, name_missing("environment", environment.name))
+    raise_mistakes(f"Environment {environment.name!r}", mistakes)
     return environment
 
 
 def read_environment_yaml(document: object, *, prefix: str = "") -> tuple[EnvironmentYaml, list[Mistake]]:
     """Read as much as can be read, with all mistakes; a missing name is none, as a deployment may leave it out."""
     if isinstance(document, Mapping) and {"channels", "dependencies"} & document.keys():
-        return EnvironmentYaml("", None), [_conda_file_given(document, prefix)]
+        return EnvironmentYaml(str(document.get("name") or ""), None), [_conda_file_given(document, prefix)]
     shape, mistakes = read_shape(EnvironmentFile, document, prefix=prefix)
     path, text, conda_mistakes = _conda_file(shape.conda_file, field=f"{prefix}conda_file")
     environment = EnvironmentYaml(
@@ -240,7 +243,7 @@ def _definition_mistakes(has_packages: bool, *, build: object, os_type: str, pre
 
 def _conda_file_given(document: Mapping[str, object], prefix: str) -> Mistake:
     found = ", ".join(sorted({"channels", "dependencies"} & document.keys()))
-    remedy = "Keep it as it is and name it with `conda_file: FILE` in an environment's YAML."
+    remedy = "Keep it as it is and name it with `conda_file: FILE` in an environment's YAML, or with `--conda-file FILE`."
     return Mistake(prefix.rstrip("."), f"a conda file (it has {found})", "an environment", remedy)
 
 

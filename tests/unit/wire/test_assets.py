@@ -204,8 +204,12 @@ def test_a_conda_file_is_a_path_or_inline() -> None:
 
 
 def test_a_conda_file_given_as_the_environment_is_recognised() -> None:
-    with pytest.raises(InvalidInput, match="a conda file \\(it has channels, dependencies\\)"):
-        environment_from_yaml({"name": "x", "channels": ["defaults"], "dependencies": ["python"]})
+    conda_file = {"channels": ["defaults"], "dependencies": ["python"]}
+    with pytest.raises(InvalidInput, match="Environment 'x': found a conda file \\(it has channels, dependencies\\)"):
+        environment_from_yaml({"name": "x", **conda_file})
+    with pytest.raises(InvalidInput) as nameless:
+        environment_from_yaml(conda_file)
+    assert len(nameless.value.mistakes) == 1
 
 
 def test_all_mistakes_of_an_environment_file_are_told() -> None:
