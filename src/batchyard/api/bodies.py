@@ -18,6 +18,9 @@ _DEEPEST = 100
 # A text, even one without an end, or a comma with nothing behind it: whatever is read is read once.
 _TEXT_OR_LAST_COMMA = re.compile(r'("(?:[^"\\]|\\.)*"?)|,(?=\s*[}\]])', re.DOTALL)
 
+# Written as JSON writes it; two backslashes before it are a text of the user's that spells one.
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
 
 async def _json_object(request: Request) -> dict[str, object]:
     return _of_here(request, parse_json_object(await _read(request)))
@@ -38,7 +41,7 @@ def parse_json_object(content: bytes) -> dict[str, object]:
         found = _loads(content)
         # `\\ud800` alone is legal JSON and no legal text, 1e999 is no number: they would fail only later.
         written = json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
-        is_storable = "\\u0000" not in json.dumps(found) and bool(written)
+        is_storable = _NUL.search(written) is None
     except (ValueError, RecursionError) as exc:
         raise _refused(f"{_where(exc)}") from exc
     if not is_storable:

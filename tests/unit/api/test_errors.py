@@ -59,6 +59,13 @@ def test_a_body_that_is_no_json_object_is_refused_with_a_sentence(bench: Bench, 
     assert words in answer.json()["error"]["message"]
 
 
+def test_a_text_that_only_spells_a_nul_is_none(bench: Bench) -> None:
+    body = b'{"properties": {"trigger": {"x": "[^\\\\u0000]"}, "action": {"y": 1}}}'
+    assert body.count(b"\\") == 2
+
+    assert bench.client.put(f"{WS}/schedules/s", content=body).status_code == 201
+
+
 def test_a_body_that_is_too_long_is_refused(bench: Bench) -> None:
     body = json.dumps({"a": "x" * LONGEST_BODY_BYTES}).encode()
 
