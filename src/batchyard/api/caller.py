@@ -32,8 +32,11 @@ def is_open(path: str) -> bool:
     return path in OPEN_PATHS or _OPEN_TENANT_PATHS.fullmatch(path) is not None
 
 
-def is_loopback(request: Scope) -> bool:
-    """Whether a request comes from this machine. request: its ASGI scope."""
+def is_local(request: Scope) -> bool:
+    """Whether a request was sent by a process of this machine. request: its ASGI scope."""
+    if "x-forwarded-for" in Headers(scope=request):
+        # A proxy in front of us makes strangers look local.
+        return False
     client = request.get("client")
     try:
         return client is not None and ipaddress.ip_address(client[0]).is_loopback
@@ -112,5 +115,5 @@ def _bearer(headers: Headers) -> str | None:
 
 
 def _as_seen_from(scope: Scope, caller: Caller) -> Caller:
-    """Take the owner's local rights away from a caller that does not come over loopback."""
-    return caller if is_loopback(scope) else replace(caller, is_owner=False)
+    """Take the owner's local rights away from a caller that is not of this machine."""
+    return caller if is_local(scope) else replace(caller, is_owner=False)

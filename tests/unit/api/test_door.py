@@ -134,6 +134,10 @@ def test_a_local_input_is_read_in_place_only_for_a_peer_on_loopback(bench: Bench
     near = bench.invoke(outside.as_uri())
     bench.client = far
     refused = bench.invoke(outside.as_uri())
+    token = {"Authorization": f"Bearer {bench.token}"}
+    bench.client = bench.client_from("127.0.0.1", {**token, "X-Forwarded-For": "192.0.2.7"})
+    through_a_proxy = bench.invoke(outside.as_uri())
 
     assert near.status_code == 201, near.text
     assert refused.status_code in (400, 403), refused.text
+    assert through_a_proxy.status_code == refused.status_code, through_a_proxy.text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from batchyard.api.caller import is_loopback
+from batchyard.api.caller import is_local
 from batchyard.api.rooms import RoomsIn
 from batchyard.api.told import TEXT, told
 from batchyard.domain.errors import Forbidden
@@ -24,8 +24,8 @@ async def issue_token(request: Request, rooms: RoomsIn, resource: str = "") -> J
 
     # Azure: the protocol of App Service (`IDENTITY_ENDPOINT`, api-version 2019-08-01); `expires_on` is text.
     """
-    # A proxy in front would make strangers look local; whoever has one logs in by other means.
-    if not is_loopback(request.scope) or "x-forwarded-for" in request.headers:
+    # Whoever comes through a proxy logs in by other means.
+    if not is_local(request.scope):
         raise Forbidden("Tokens of the managed identity are given to processes of this machine alone.")
     header = request.headers.get("x-identity-header", "")
     token = rooms.identity.managed_identity_token(header, resource, now=rooms.clock())
