@@ -243,7 +243,7 @@ def _definition_mistakes(has_packages: bool, *, build: object, os_type: str, pre
 
 def _conda_file_given(document: Mapping[str, object], prefix: str) -> Mistake:
     found = ", ".join(sorted({"channels", "dependencies"} & document.keys()))
-    remedy = "Keep it as it is and name it with `conda_file: FILE` in an environment's YAML, or with `--conda-file FILE`."
+    remedy = "Keep it as it is: name it with `conda_file: FILE` in an environment's YAML, or with `--conda-file FILE`."
     return Mistake(prefix.rstrip("."), f"a conda file (it has {found})", "an environment", remedy)
 
 
