@@ -1,6 +1,7 @@
 """The command `az` of scripts written for Azure, as far as they need it to reach this server; `az install` makes it.
 
-`az ml …` is our own command line. `az account`, `az group` and `az configure` answer for the local workspace.
+`az ml …` is our own command line. `az account`, `az group` and `az configure` answer for the local workspace; signing
+in and installing the extension `ml` succeed without doing anything.
 """
 
 from __future__ import annotations
@@ -31,6 +32,16 @@ COMMANDS = (
 # What of `az` is answered; the first is our own command line.
 SERVED = ("ml", "account", "group", "configure", "version")
 _TENANT = "local"
+# What scripts do once before anything else, and nothing has to be done for here.
+_NEEDLESS = {
+    ("login",): "Nobody signs in here: the commands are those of the owner of this home.",
+    ("logout",): "Nobody signs in here, so nobody signs out.",
+    ("group", "create"): "A resource group comes with its first workspace: `az ml workspace create -n NAME -g GROUP`.",
+    ("extension", "add"): "`az ml` is built in; it needs no extension.",
+    ("extension", "update"): "`az ml` is built in; it needs no extension.",
+    ("extension", "remove"): "`az ml` is built in; it is no extension.",
+}
+_OWN_EXTENSIONS = ("ml", "azure-cli-ml")
 _RESOURCES = {
     "arm": "https://management.azure.com",
     "aml": "https://ml.azure.com",
@@ -47,12 +58,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     first = args[0].lower() if args else ""
     if first in ("-v", "--version"):
         return run(["version"])
+    if (needless := _needless(args)) is not None:
+        print(needless, file=sys.stderr)
+        return 0
     if first not in SERVED:
         named = f"`az {first}`" if first else "`az` alone"
         listed = ", ".join(f"`az {word}`" for word in SERVED)
         print(f"ERROR: {named} is not served by batchyard; served: {listed}.", file=sys.stderr)
         return 2
     return run(args[1:] if first == "ml" else args)
+
+
+def _needless(args: Sequence[str]) -> str | None:
+    words = tuple(word.lower() for word in args[:2])
+    if words[:1] == ("extension",) and not {arg.rpartition("=")[2] for arg in args[2:]} & set(_OWN_EXTENSIONS):
+        return None
+    return None if {"-h", "--help"} & set(args) else _NEEDLESS.get(words[:1], _NEEDLESS.get(words))
 
 
 def install(server: Server, *, folder: str) -> dict[str, str]:
