@@ -91,7 +91,7 @@ def test_what_is_not_served_says_so_and_nothing_else_is_overwritten(served: Serv
     assert "`az storage` is not served by batchyard" in refused.stderr
     assert "is another program" in kept.stderr
     assert "real" in other.read_text()
-    assert az(served, "az group show -n elsewhere").returncode == 1
+    assert az(served, "az group show -n elsewhere").returncode == 3
 
 
 def test_no_module_comes_from_the_folder_that_a_command_is_given_in(served: ServerHome) -> None:
