@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.support.processes import wait_for_none
 from tests.support.server_home import BATCHYARD, ServerHome
@@ -52,6 +53,19 @@ def test_a_run_needs_no_server_compute_or_endpoint_and_starts_none(own_home: Ser
     assert own_home.processes() == {}
     assert not (own_home.home / "batchyard.db").exists()
     assert list((own_home.home / "runs").iterdir()) == []
+
+
+def test_names_that_deploying_takes_from_flags_need_not_be_in_the_file(own_home: ServerHome) -> None:
+    path = write(own_home, ECHO)
+    document = yaml.safe_load(path.read_text())
+    flags = ("name", "endpoint_name", "compute")
+    own_home.file("deployment.yml", {key: value for key, value in document.items() if key not in flags})
+    source = own_home.files("input", 1)
+    own_home.run("run", "deployment.yml", "--input", str(source), "--output", "out")
+    assert (own_home.folder / "out" / "predictions.csv").read_text() == "item-0000.txt\n"
+    own_home.file("deployment.yml", {**document, "endpoint_name": "-"})
+    refused = own_home.run("run", "deployment.yml", "--input", str(source), "--output", "out2", exit_code=1)
+    assert "endpoint_name: found '-'" in refused.stderr
 
 
 def test_settings_are_obeyed_and_can_be_set(own_home: ServerHome) -> None:

@@ -18,6 +18,8 @@ from batchyard.wire.schema_nouns import check_noun
 from batchyard.wire.set_spellings import as_in_deployment
 
 _SCRIPT = "code_configuration.scoring_script"
+# What `batch-deployment create` takes from flags or looks up; a run needs none of it, so a file may leave it out.
+_NAMED_BY_FLAGS = {"name": "local", "endpoint_name": "local", "compute": "local"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ def read_local_deployment(path: Path, assignments: Sequence[str]) -> LocalDeploy
     check_noun(document, "batch-deployment", subject=str(path))
     if assignments:
         document = apply_set(document, as_in_deployment(document, assignments))
-    written, mistakes = read_deployment_yaml(document)
+    written, mistakes = read_deployment_yaml({**_NAMED_BY_FLAGS, **document})
     folder = path.absolute().parent
     model = _model(written, folder, mistakes)
     code, script = _code(written, folder, mistakes)
