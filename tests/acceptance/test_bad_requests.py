@@ -161,5 +161,5 @@ def test_no_bad_request_has_left_a_stack_in_the_servers_log(ground: Ground) -> N
         answer = ground.client.get(path, params={"status": "Odd"})
         assert 400 <= answer.status_code < 500
         assert answer.json()["error"]["message"]
-    assert ground.client.request("PATCH", f"{WS}/batchEndpoints/door", json={}).status_code == 405
+    assert ground.client.request("PATCH", f"{WS}/computes/cpu", json={}).status_code == 405
     assert "unexpected error" not in (ground.home.home / "logs" / "doors.log").read_text()
