@@ -49,6 +49,8 @@ def read_yaml(path: str) -> Document:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise CommandFailed(f"The file {path!r} does not exist. Give the path of a YAML file.") from None
+    except IsADirectoryError:
+        raise CommandFailed(f"{path!r} is a folder. Give the path of a YAML file in it.") from None
     except (OSError, UnicodeDecodeError) as exc:
         raise CommandFailed(f"The file {path!r} cannot be read as text: {exc}.") from exc
     return load_yaml(text, subject=path)

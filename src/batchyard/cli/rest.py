@@ -270,7 +270,10 @@ class Server:
         if _is_hopeless(exc):
             remedy = "Set BATCHYARD_CA to the file of the server's CA (tls/ca.pem in its home)."
         elif connection.reads_in_place:
-            remedy = "See `batchyard server status` and `batchyard server logs`; `batchyard doctor` checks the rest."
+            remedy = (
+                "The next command starts it again, and jobs go on then; `batchyard server logs` tells what happened, "
+                "and `batchyard doctor` checks the rest."
+            )
         else:
             remedy = "Check BATCHYARD_URL and that the server runs; unset it to use the embedded server."
         return Unreachable(f"The server at {connection.url} does not answer ({exc or type(exc).__name__}). {remedy}")

@@ -17,12 +17,13 @@ COMMANDS = (
 
 
 def show(server: Server, *, name: str) -> Any:  # noqa: ARG001  # every command is given one
-    """Print the schema of a noun's YAML file; no server is asked."""
+    """Print the schema of a noun's YAML file; no server is asked. A noun may be spelled as its commands are."""
     from batchyard.wire.file_schemas import NAMES, file_schema
 
-    if name not in NAMES:
+    known = name.removeprefix("batch-")
+    if known not in NAMES:
         raise CommandFailed(f"There is no schema {name!r}. There are: {', '.join(NAMES)}.")
-    return file_schema(name)
+    return file_schema(known)
 
 
 def list_(server: Server) -> Any:  # noqa: ARG001  # every command is given one

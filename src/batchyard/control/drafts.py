@@ -119,13 +119,15 @@ def _place_mistakes(tx: Transaction, draft: DeploymentDraft) -> list[Mistake]:
     found = []
     if draft.endpoint and tx.documents.get(registry.endpoint_key(draft.endpoint)) is None:
         known = registry.names(tx, Kind.ENDPOINT)
-        found.append(registry.unknown("endpoint_name", draft.endpoint, "endpoint", known, remedy="Create it first."))
+        remedy = f"Create it first: `batchyard batch-endpoint create --name {draft.endpoint}`."
+        found.append(registry.unknown("endpoint_name", draft.endpoint, "endpoint", known, remedy=remedy))
     if not draft.compute:
         return found
     compute = tx.documents.get(registry.compute_key(draft.compute))
     if compute is None:
         known = registry.names(tx, Kind.COMPUTE)
-        found.append(registry.unknown("compute", draft.compute, "compute", known, remedy="Create it first."))
+        remedy = f"Create it first: `batchyard compute create --name {draft.compute}`."
+        found.append(registry.unknown("compute", draft.compute, "compute", known, remedy=remedy))
     elif draft.settings.instance_count > compute.document.max_instances:
         found.append(registry.too_many_instances(compute.document, draft.settings.instance_count, "settings."))
     return found

@@ -115,7 +115,7 @@ def test_a_server_that_stays_away_is_named_with_what_to_do(terminal):
 
     assert terminal.run("compute", "show", "-n", "c") == 1
     assert "https://localhost:8443 does not answer" in terminal.err
-    assert "batchyard server status" in terminal.err
+    assert "The next command starts it again, and jobs go on then" in terminal.err
 
 
 def test_a_delete_whose_answer_was_lost_is_not_sent_again(terminal):

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from batchyard.cli.local_files import first_file, script_mistakes, tree_of
+from batchyard.cli.failures import CommandFailed
+from batchyard.cli.local_files import first_file, read_yaml, script_mistakes, tree_of
 
 
 def listed(path):
@@ -118,3 +119,8 @@ def test_any_one_file_is_found_at_any_depth(tmp_path):
     assert first_file(tmp_path) is None
     write(tmp_path, "a/b/c.txt")
     assert first_file(tmp_path) == tmp_path / "a/b/c.txt"
+
+
+def test_a_folder_in_place_of_a_yaml_file_is_told(tmp_path):
+    with pytest.raises(CommandFailed, match=r"is a folder\. Give the path of a YAML file in it"):
+        read_yaml(str(tmp_path))

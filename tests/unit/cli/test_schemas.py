@@ -33,3 +33,8 @@ def test_an_unknown_schema_is_refused_with_the_known_names(home: Path, capsys: p
     assert run(["schema", "show", "endpoints"], from_environment()) != 0
 
     assert "compute, data, deployment, endpoint" in capsys.readouterr().err
+
+
+def test_a_schema_is_found_by_the_noun_of_its_commands_too(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["schema", "show", "batch-deployment"], from_environment()) == 0
+    assert json.loads(capsys.readouterr().out) == file_schema("deployment")
