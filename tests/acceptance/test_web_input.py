@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import http.server
 import threading
+import time
 from pathlib import Path
 
 from tests.support.server_home import ServerHome
@@ -46,3 +47,38 @@ def test_a_file_of_a_listed_host_is_scored_and_others_are_refused_at_once(own_ho
         "batch-endpoint", "invoke", "--name", "web", "--input", url, "--input-type", "uri_folder", exit_code=1
     )
     assert "a folder of the web cannot be listed" in folder.stderr
+
+
+class Dripping(http.server.BaseHTTPRequestHandler):
+    """Sends a byte now and then, for longer than anybody waits."""
+
+    asked = threading.Event()
+
+    def do_GET(self) -> None:
+        self.asked.set()
+        self.send_response(200)
+        self.send_header("Content-Length", "600")
+        self.end_headers()
+        for _ in range(600):
+            try:
+                self.wfile.write(b"1")
+            except OSError:
+                return
+            time.sleep(0.1)
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+def test_a_job_whose_input_never_comes_can_be_cancelled(own_home: ServerHome) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Dripping) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        own_home.variables["BATCHYARD_WEB_INPUT_HOSTS"] = f"127.0.0.1:{server.server_port}"
+        own_home.deploy("web", "blue", SCRIPT)
+        url = f"http://127.0.0.1:{server.server_port}/numbers.csv"
+        job = own_home.json("batch-endpoint", "invoke", "--name", "web", "--input", url)["name"]
+        assert Dripping.asked.wait(20)
+        own_home.run("job", "cancel", "--name", job)
+        ended = own_home.finish(job, within_s=20)
+        server.shutdown()
+    assert ended["status"] == "Canceled"

@@ -13,7 +13,7 @@ import secrets
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +30,6 @@ _REDIRECTS = 5
 _TRIES = 3
 _PAUSE_S = 1.0
 _CONNECT_S, _SILENCE_S = 10.0, 60.0
-_CHUNK_BYTES = 1 << 20
 # What `ipaddress` calls global has local addresses among it: those of old forms, and those that hold an IPv4 address.
 _UNICAST, _TUNNEL, _GATEWAY = map(ipaddress.IPv6Network, ("2000::/3", "2002::/16", "64:ff9b::/96"))
 _DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -59,14 +58,14 @@ class WebFiles:
             return str(exc)
         return None
 
-    def fetch(self, url: str, folder: Path) -> Path:
+    def fetch(self, url: str, folder: Path, *, meanwhile: Callable[[], None]) -> Path:
         """Download a file into a folder under its own name; see `ports.web.WebInputs.fetch`."""
         target = folder / _file_name(url)
         if target.exists():
             return target
         for attempt in range(1, _TRIES + 1):
             try:
-                self._download(url, target)
+                self._download(url, target, meanwhile)
                 return target
             except (_RefusedError, ValueError, _no_url()) as exc:
                 # Where a server leads with its redirects need not be a URL at all.
@@ -77,17 +76,17 @@ class WebFiles:
                 time.sleep(_PAUSE_S * attempt)
         raise AssertionError("unreachable: the last try returns or raises")
 
-    def _download(self, url: str, target: Path) -> None:
+    def _download(self, url: str, target: Path, meanwhile: Callable[[], None]) -> None:
         unfinished = target.with_name(f".{secrets.token_hex(8)}.unfinished")
         try:
             with disk_errors(f"fetch {_shown(url)}"):
                 target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                write_new(unfinished, self._content(url))
+                write_new(unfinished, self._content(url, meanwhile))
                 os.replace(unfinished, target)
         finally:
             unfinished.unlink(missing_ok=True)
 
-    def _content(self, url: str) -> Iterator[bytes]:
+    def _content(self, url: str, meanwhile: Callable[[], None]) -> Iterator[bytes]:
         import httpx2
 
         timeout = httpx2.Timeout(_SILENCE_S, connect=_CONNECT_S)
@@ -101,7 +100,9 @@ class WebFiles:
                         continue
                     if answer.status_code != 200:
                         raise _RefusedError(f"its server answers {answer.status_code}")
-                    yield from self._bounded(answer, is_listed=is_listed)
+                    for piece in self._bounded(answer, is_listed=is_listed):
+                        meanwhile()
+                        yield piece
                     return
         raise _RefusedError(f"it is redirected more than {_REDIRECTS} times")
 
@@ -116,7 +117,7 @@ class WebFiles:
 
     def _bounded(self, answer: httpx2.Response, *, is_listed: bool) -> Iterator[bytes]:
         size = 0
-        for chunk in answer.iter_raw(_CHUNK_BYTES):
+        for chunk in answer.iter_raw():  # As it comes: a server that drips bytes must not keep a cancel waiting.
             size += len(chunk)
             if size > self.largest_bytes and not is_listed:
                 raise _RefusedError(f"it has more than {self.largest_bytes} bytes (BATCHYARD_WEB_INPUT_MAX_BYTES)")

@@ -23,7 +23,7 @@ from batchyard.domain.progress_guard import no_progress_limit_s, run_timeout_s
 from batchyard.domain.scoring import Rules
 from batchyard.domain.tally import Tally, first_failing_position, job_error
 from batchyard.engine.collect import Sealed, collect
-from batchyard.engine.lease import JobLease
+from batchyard.engine.lease import Canceled, JobLease
 from batchyard.engine.ledger_file import LedgerFile, extents, ledger_sha256, records
 from batchyard.engine.overview import write_errors, write_overview, write_readme
 from batchyard.engine.packing import open_cut
@@ -70,9 +70,12 @@ def run_job(rooms: Rooms, job: Job) -> None:
 
 def _score(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> Tally:
     """Prepare, plan and score, as far as the ledger does not have it already; give what it adds up to."""
-    staged = prepare(rooms, job)
+    try:
+        staged = prepare(rooms, job, meanwhile=lease.check_wish)
+    except Canceled:
+        staged = None
     _write_readme(rooms, job)
-    if lease.wish is not Wish.GO_ON:
+    if staged is None or lease.wish is not Wish.GO_ON:
         tally = _without_workers(rooms, job, lease, home)
         clear_run_folders(home, job.fence)
         return tally

@@ -17,6 +17,10 @@ RENEW_EVERY_S = 1.0  # Also the pace of progress, and how soon a cancel is seen.
 SAFE_S = 8.0  # Past the start of the last good renewal: the lease may have lapsed while this process slept.
 
 
+class Canceled(Exception):
+    """Somebody wants the job to end; raised where it would otherwise be waited for long."""
+
+
 class JobLease:
     """One job, held by this process under one fence.
 
@@ -49,6 +53,12 @@ class JobLease:
         """Pass while the job is surely ours. Raises: LeaseLost."""
         if self._is_lost or self._monotonic() - self._good_since > SAFE_S:
             raise LeaseLost(f"Job {self.name!r} may be owned by another process by now; fence {self.fence} stops.")
+
+    def check_wish(self) -> None:
+        """Pass while the job is ours and wanted. Raises: LeaseLost; Canceled."""
+        self.check()
+        if self.wish is Wish.CANCEL:
+            raise Canceled
 
     def report(self, progress: Progress) -> None:
         """Tell progress; it is written with the next renewal, at most once a second."""

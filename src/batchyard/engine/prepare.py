@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -34,10 +34,11 @@ class Staged:
     input_root: Path
 
 
-def prepare(rooms: Rooms, job: Job) -> Staged:
+def prepare(rooms: Rooms, job: Job, *, meanwhile: Callable[[], None]) -> Staged:
     """Kill what an earlier owner's workers left, then stage model, code and environment.
 
     The code folder is a writable copy for this owner alone: a sleeping owner's script may still write into its own.
+    meanwhile: called while an input is fetched; what it raises ends that.
     Raises: PlatformError when sealed bytes or the environment are gone, or the disk is full.
     """
     home, spec = rooms.homes.open(job.name), job.spec
@@ -56,19 +57,19 @@ def prepare(rooms: Rooms, job: Job) -> Staged:
         home.path(f"scratch-{job.fence}").mkdir(mode=0o700, exist_ok=True)
     except OSError as exc:
         raise PlatformError(f"Could not stage the code of job {job.name!r}: {exc}.") from exc
-    source = _source(rooms, job, home)
+    source = _source(rooms, job, home, meanwhile)
     root = source if spec.source.kind is InputKind.FOLDER else source.parent
     rooms.faults.reach("prepare.staged")
     return Staged(home, rooms.environments.python(spec.build), code_dir, model_dir, source, root)
 
 
-def _source(rooms: Rooms, job: Job, home: JobHome) -> Path:
+def _source(rooms: Rooms, job: Job, home: JobHome, meanwhile: Callable[[], None]) -> Path:
     """Give the local path of the input; a file of the web is fetched into the job home, once for all owners.
 
     Raises: InvalidInput; NotFound; PlatformError.
     """
     if is_web(job.spec.source.uri):
-        return rooms.web.fetch(job.spec.source.uri, home.path("input/x").parent)
+        return rooms.web.fetch(job.spec.source.uri, home.path("input/x").parent, meanwhile=meanwhile)
     return rooms.datastores.input_path(job.spec.source)
 
 

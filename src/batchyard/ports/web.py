@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -14,9 +15,10 @@ class WebInputs(Protocol):
     def mistake(self, url: str) -> str | None:
         """Say why a URL will never be fetched, or None; nothing is contacted."""
 
-    def fetch(self, url: str, folder: Path) -> Path:
+    def fetch(self, url: str, folder: Path, *, meanwhile: Callable[[], None]) -> Path:
         """Download a file into a folder under its own name, whole or not at all; one that is there is kept.
 
+        meanwhile: called whenever something has come; what it raises ends the download.
         Raises: InvalidInput when it is refused, too large or not there; PlatformError for a full disk.
         """
 

@@ -15,10 +15,15 @@ from batchyard.domain.errors import InvalidInput
 CONTENT = b"1\n" * 100_000
 
 
+def nothing() -> None:
+    """Nothing goes on beside."""
+
+
 class Pages(http.server.BaseHTTPRequestHandler):
     """Serves a file, redirects, refuses; counts what it was asked."""
 
     asked: list[str]
+    wait = threading.Event()
 
     def do_GET(self) -> None:
         self.asked.append(self.path)
@@ -26,6 +31,13 @@ class Pages(http.server.BaseHTTPRequestHandler):
             self.send_response(302)
             self.send_header("Location", self.path.removeprefix("/away?to="))
             self.end_headers()
+            return
+        if self.path.startswith("/drip"):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(CONTENT)))
+            self.end_headers()
+            self.wfile.write(CONTENT[:10])
+            self.wait.wait(30)
             return
         if self.path.startswith("/torn"):
             self.send_response(200)
@@ -60,8 +72,8 @@ def test_a_listed_hosts_file_is_fetched_once_under_its_own_name(pages: tuple[str
     host, asked = pages
     web = WebFiles(frozenset({host}), largest_bytes=10)
 
-    first = web.fetch(f"http://{host}/data/big%20one.csv?sig=secret", tmp_path / "input")
-    again = web.fetch(f"http://{host}/data/big%20one.csv?sig=secret", tmp_path / "input")
+    first = web.fetch(f"http://{host}/data/big%20one.csv?sig=secret", tmp_path / "input", meanwhile=nothing)
+    again = web.fetch(f"http://{host}/data/big%20one.csv?sig=secret", tmp_path / "input", meanwhile=nothing)
 
     assert (first, first.name, first.read_bytes()) == (again, "big one.csv", CONTENT)
     assert asked == ["/data/big%20one.csv?sig=secret"]
@@ -111,7 +123,7 @@ def test_a_name_that_leads_to_this_machine_is_not_followed(pages: tuple[str, lis
     web = WebFiles(frozenset({"elsewhere"}), largest_bytes=10)
 
     with pytest.raises(InvalidInput, match="not a public address"):
-        web.fetch(f"https://ip6-localhost.localhost:{port}/data.csv", tmp_path)
+        web.fetch(f"https://ip6-localhost.localhost:{port}/data.csv", tmp_path, meanwhile=nothing)
 
     assert asked == []
 
@@ -122,10 +134,14 @@ def test_a_redirect_is_looked_at_like_a_url_of_its_own(pages: tuple[str, list[st
     web = WebFiles(frozenset({host}), largest_bytes=10)
 
     with pytest.raises(InvalidInput, match="only https is read"):
-        web.fetch(f"http://{host}/away?to=http://localhost:{port}/data.csv", tmp_path)
-    assert web.fetch(f"http://{host}/away?to=/data.csv", tmp_path).read_bytes() == CONTENT
+        web.fetch(f"http://{host}/away?to=http://localhost:{port}/data.csv", tmp_path, meanwhile=nothing)
+    assert web.fetch(f"http://{host}/away?to=/data.csv", tmp_path, meanwhile=nothing).read_bytes() == CONTENT
     with pytest.raises(InvalidInput, match="redirected more than 5 times"):
-        web.fetch(f"http://{host}/away?to=/away?to=/away?to=/away?to=/away?to=/away?to=/away?to=/data", tmp_path / "b")
+        web.fetch(
+            f"http://{host}/away?to=/away?to=/away?to=/away?to=/away?to=/away?to=/away?to=/data",
+            tmp_path / "b",
+            meanwhile=nothing,
+        )
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["away"]
 
 
@@ -144,7 +160,7 @@ def test_a_url_that_is_none_after_all_is_told_and_not_an_error_of_ours(
     host, _ = pages
 
     with pytest.raises(InvalidInput, match="cannot be read"):
-        WebFiles(frozenset({host, "a..b"}), 10).fetch(f"http://{host}{path}", tmp_path)
+        WebFiles(frozenset({host, "a..b"}), 10).fetch(f"http://{host}{path}", tmp_path, meanwhile=nothing)
     assert [one.name for one in tmp_path.rglob("*") if one.is_file()] == []
 
 
@@ -163,7 +179,7 @@ def test_too_large_and_missing_files_are_refused_and_leave_nothing(
         (WebFiles(frozenset({host}), 10), "torn.csv", "torn.csv"),
     ):
         with pytest.raises(InvalidInput, match=why) as caught:
-            web.fetch(f"http://{host}/{path}?sig=secret", tmp_path)
+            web.fetch(f"http://{host}/{path}?sig=secret", tmp_path, meanwhile=nothing)
         assert "secret" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -172,10 +188,24 @@ def test_the_size_of_a_host_that_is_not_listed_is_bounded() -> None:
     web = WebFiles(frozenset(), largest_bytes=10)
 
     class Answer:
-        def iter_raw(self, _: int) -> Iterator[bytes]:
+        def iter_raw(self) -> Iterator[bytes]:
             yield from (b"12345", b"67890", b"1")
 
     pieces = web._bounded(Answer(), is_listed=False)  # type: ignore[arg-type]  # what is read of an answer
     assert [next(pieces), next(pieces)] == [b"12345", b"67890"]
     with pytest.raises(Exception, match="more than 10 bytes"):
         next(pieces)
+
+
+def test_a_download_that_is_no_longer_wanted_ends_with_its_first_bytes(
+    pages: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    host, _ = pages
+
+    def unwanted() -> None:
+        raise KeyError("cancelled")
+
+    with pytest.raises(KeyError, match="cancelled"):
+        WebFiles(frozenset({host}), largest_bytes=10).fetch(f"http://{host}/drip.csv", tmp_path, meanwhile=unwanted)
+    Pages.wait.set()
+    assert list(tmp_path.iterdir()) == []
