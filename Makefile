@@ -26,8 +26,9 @@ $(VENV)/.ready: $(VENV)/bin/uv pyproject.toml constraints.txt
 demo: setup
 	@$(BIN)/python examples/digits/demo.py
 
+# Three processes for two cores: half of the time tests wait for processes that were killed, leases, builds.
 test: setup lint types
-	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
+	$(BIN)/python -m pytest -n 3 --dist loadgroup tests
 
 lint: setup
 	$(BIN)/ruff check .

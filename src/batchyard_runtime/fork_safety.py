@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from typing import Mapping
 
 _OWN = "AZUREML_BI_OUTPUT_PATH"
+# Threads whose library sees to forks: jemalloc (in pyarrow, which pandas imports) takes its locks before one, and its
+# child goes on without the thread (background_thread_postfork_child in its background_thread.c).
+_FORK_AWARE_THREADS = ("jemalloc_bg_thd",)
 _DEVICE_DRIVERS = ("libcuda.so", "libcuda-", "libhsa-runtime")
 
 
@@ -80,8 +83,16 @@ def become_another(environment: Mapping[str, str]) -> None:
 
 
 def _threads() -> str:
-    count = len(os.listdir("/proc/self/task"))
+    count = sum(_name_of_thread(task) not in _FORK_AWARE_THREADS for task in os.listdir("/proc/self/task"))
     return "its import left %d threads running" % count if count > 1 else ""
+
+
+def _name_of_thread(task: str) -> str:
+    try:
+        with open("/proc/self/task/%s/comm" % task, encoding="utf-8", errors="replace") as name:
+            return name.read().strip()
+    except FileNotFoundError:
+        return ""  # One that has just ended may have held a lock.
 
 
 def _children() -> str:

@@ -136,6 +136,24 @@ def test_workers_are_executed_where_the_import_leaves_what_no_fork_survives(
     assert sorted(bench.rows()) == [0, 1]
 
 
+def test_a_thread_whose_library_sees_to_forks_forbids_none(tmp_path: Path, python: Path) -> None:
+    """It has the name of jemalloc's, which comes with pyarrow and so with pandas."""
+    named = """
+import ctypes, threading
+is_named = threading.Event()
+def wait():
+    ctypes.CDLL(None).prctl(15, b"jemalloc_bg_thd", 0, 0, 0)
+    is_named.set()
+    threading.Event().wait()
+threading.Thread(target=wait, daemon=True).start()
+is_named.wait()
+"""
+    with Bench(tmp_path, f"{named}\n{ECHO}", items=1, slots=2, python=python) as bench:
+        bench.assign(bench.start()[0], 0)
+        bench.wait(LeaseReported)
+    assert "was forked from a process that has imported the script" in own_log(bench, "n0-s0-0")
+
+
 def test_two_forked_workers_draw_different_numbers(tmp_path: Path, python: Path) -> None:
     """Whatever the import has seeded; `numpy` and `torch` stand for the real ones, whose functions are these."""
     for name in ("numpy/__init__.py", "numpy/random.py", "torch.py"):

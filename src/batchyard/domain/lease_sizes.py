@@ -6,7 +6,7 @@ from __future__ import annotations
 # a frame, a record and two wake-ups, half a millisecond in all. What waits at the end is shared, and taken back for
 # workers that have nothing.
 FIRST_TARGET_S = 0.004
-TARGET_S = 0.030
+TARGET_S = 0.050
 # Towards the end leases shrink, so that all workers end together; below this that costs more than it brings.
 LAST_TARGET_S = 0.004
 LONGEST_COUNT = 8192
@@ -31,7 +31,7 @@ class LeaseSizes:
         old = self._mini_batch_s
         self._mini_batch_s = each if old is None else 0.7 * old + 0.3 * each
         self._largest = min(self._largest * 4, LONGEST_COUNT)
-        self._target_s = min(self._target_s * 1.25, TARGET_S)
+        self._target_s = min(self._target_s * 1.5, TARGET_S)
 
     @property
     def is_prefetch_worth_it(self) -> bool:
