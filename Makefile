@@ -41,7 +41,7 @@ types: setup
 chaos: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/chaos --chaos-kills 50
 
-# Random requests against our own OpenAPI document, about ten minutes; another FUZZ_SEED sends others.
+# Random requests against our own OpenAPI document, fifty times as many as in `make test`; another FUZZ_SEED sends others.
 FUZZ_SEED ?= 2026
 fuzz: setup
 	$(BIN)/python -m pytest tests/wire/test_openapi.py --fuzz-examples 200 --fuzz-seed $(FUZZ_SEED)
@@ -76,7 +76,7 @@ bench-long: $(BENCH)/.ready
 bench-wait: $(BENCH)/.ready
 	$(BENCH)/bin/python -m benchmarks.user_wait
 
-# The whole of docs/performance.md measured anew, about an hour on a quiet machine; then look at the page and commit it.
+# The whole of docs/performance.md measured anew, on a quiet machine, which takes long; then look at the page and commit it.
 performance: $(BENCH)/.ready
 	rm -rf .bench/results
 	$(BENCH)/bin/python -m benchmarks --rounds 9

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import requests
 from urllib3 import HTTPResponse
@@ -58,16 +59,12 @@ class Recorder:
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Lead every request that the SDK makes here."""
-        before = requests.adapters.HTTPAdapter.send
 
         def send(_self: Any, request: requests.PreparedRequest, **_more: Any) -> requests.Response:  # Any: requests'
             return self._send(request)
 
-        requests.adapters.HTTPAdapter.send = send  # type: ignore[method-assign]
-        try:
+        with patch.object(requests.adapters.HTTPAdapter, "send", send):
             yield
-        finally:
-            requests.adapters.HTTPAdapter.send = before  # type: ignore[method-assign]
 
     def behind(self, step: str, job: str = "") -> None:
         """Have something done by the engine, and note it, so that a replay has it done at the same place."""

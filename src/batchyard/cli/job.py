@@ -246,10 +246,7 @@ def resume(
     ticket: str = "",
 ) -> Any:
     """Queue a failed or cancelled job again: it goes on from its ledger, and only what is missing is scored."""
-    from batchyard.wire.reruns import overrides_of_rerun_from_set, overrides_to_rerun_body
-
-    overrides = overrides_of_rerun_from_set([text for group in sets or () for text in group])
-    job = _post(server, name, "resume", body=overrides_to_rerun_body(overrides), reason=reason, ticket=ticket)
+    job = _post(server, name, "resume", body=_overrides_body(sets), reason=reason, ticket=ticket)
     return _followed(server, job, wait=wait, stream=stream)
 
 
@@ -264,10 +261,7 @@ def retry_failed(
     ticket: str = "",
 ) -> Any:
     """Score the failed items of a job again, and publish its output whole as the next generation."""
-    from batchyard.wire.reruns import overrides_of_rerun_from_set, overrides_to_rerun_body
-
-    overrides = overrides_of_rerun_from_set([text for group in sets or () for text in group])
-    job = _post(server, name, "retryFailed", body=overrides_to_rerun_body(overrides), reason=reason, ticket=ticket)
+    job = _post(server, name, "retryFailed", body=_overrides_body(sets), reason=reason, ticket=ticket)
     return _followed(server, job, wait=wait, stream=stream)
 
 
@@ -340,6 +334,12 @@ def _post(
     path = f"{server.path('jobs', name)}/{verb}"
     headers = change_headers(reason, ticket)
     return job_cli_from_arm(server.request("POST", path, body=body, headers=headers, is_repeatable=is_repeatable).body)
+
+
+def _overrides_body(sets: list[list[str]] | None) -> Any:
+    from batchyard.wire.reruns import overrides_of_rerun_from_set, overrides_to_rerun_body
+
+    return overrides_to_rerun_body(overrides_of_rerun_from_set([text for group in sets or () for text in group]))
 
 
 def _followed(server: Server, job: dict[str, Any], *, wait: bool, stream: bool) -> dict[str, Any]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 # The first leases are short, so that results come soon and sizes are learned; later ones are worth more, as each costs
-# a frame, a record and two wake-ups, half a millisecond in all. What waits at the end is shared, and taken back for
-# workers that have nothing.
+# a frame, a record and two wake-ups. What waits at the end is shared, and taken back for workers that have nothing.
 FIRST_TARGET_S = 0.004
 TARGET_S = 0.050
 # Towards the end leases shrink, so that all workers end together; below this that costs more than it brings.

@@ -235,7 +235,7 @@ class FakeWorkspaces:
         del self.known[id]
 
     def at_work(self) -> Sequence[Workspace]:
-        raise NotImplementedError("the use cases have no business with who is at work")
+        raise AssertionError("the use cases have no business with who is at work")
 
 
 class FakeTransaction:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
@@ -82,30 +84,22 @@ def continue_job(name: str, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) ->
 @router.post("/jobs/{name}/resume", **told(409, body=RerunBody))
 def resume_job(name: str, body: OptionalBody, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
     """Queue a failed or cancelled one again, to go on from what it has scored."""
-    overrides = overrides_from_rerun_body(name, body)
-    with rooms.records.writing() as tx:
-        job, _ = find_job(tx, caller, name)
-        job = jobs.resume(
-            tx,
-            caller,
-            job.name,
-            overrides=overrides,
-            datastores=rooms.datastores,
-            homes=rooms.homes,
-            now=rooms.clock(),
-            reason=why.reason,
-            ticket=why.ticket,
-        )
-    return JSONResponse(job_to_arm(rooms.scope, job))
+    return _take_up_again(jobs.resume, name, body, rooms, caller, why)
 
 
 @router.post("/jobs/{name}/retryFailed", **told(409, body=RerunBody))
 def retry_failed_items(name: str, body: OptionalBody, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
     """Queue an ended one again, to score its failed items."""
+    return _take_up_again(jobs.retry_failed, name, body, rooms, caller, why)
+
+
+def _take_up_again(
+    verb: Callable[..., Job], name: str, body: OptionalBody, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn
+) -> JSONResponse:
     overrides = overrides_from_rerun_body(name, body)
     with rooms.records.writing() as tx:
         job, _ = find_job(tx, caller, name)
-        job = jobs.retry_failed(
+        job = verb(
             tx,
             caller,
             job.name,
