@@ -17,7 +17,7 @@ from batchyard.domain.errors import Conflict, NotFound, PlatformError
 from batchyard.domain.jobs import Job
 from batchyard.domain.ledger import Committed, Planned, live
 from batchyard.domain.tally import Tally
-from batchyard.engine.collect import failed_lines, gather, pieces
+from batchyard.engine.gather import failed_lines, gather, pieces
 from batchyard.engine.ledger_file import Extent, extents, is_whole, lost_of, records
 from batchyard.engine.packing import open_cut
 from batchyard.engine.plan import Listing
