@@ -1,4 +1,4 @@
-"""Files that a script wrote itself: found in what its attempts left, and put into the output, each name once (rule 14)."""
+"""Files that a script wrote itself: found in what its attempts left, put into the output, each name once (rule 14)."""
 
 from __future__ import annotations
 
