@@ -60,6 +60,8 @@ PROOFS = {
     "speculative": "test_speculative_scores_a_straggler_a_second_time",
     "output_action": "test_output_action_decides_whether_rows_are_published",
     "output_file_name": "test_output_file_name_names_the_published_rows",
+    "output_format": "test_output_format_and_columns_are_kept_and_refused_where_they_contradict_the_name",
+    "output_columns": "test_output_format_and_columns_are_kept_and_refused_where_they_contradict_the_name",
     "logging_level": "test_logging_level_lets_debug_lines_of_the_runtime_appear_only_at_debug",
     "same_name": "test_same_name_refuses_or_joins_different_files_of_one_name",
     "isolate_failing_items": "test_isolate_failing_items_decides_whether_a_bad_item_fails_its_mini_batch",
@@ -266,6 +268,18 @@ def test_logging_level_lets_debug_lines_of_the_runtime_appear_only_at_debug(benc
     assert levels == [["INFO"], ["DEBUG", "INFO"], []]
 
 
+def test_output_format_and_columns_are_kept_and_refused_where_they_contradict_the_name(bench: Bench) -> None:
+    name = bench.make("formats")
+    bench.change(name, "settings.output_format=csv", "settings.output_columns=item,mini_batch")
+    shown = bench.home.json("batch-deployment", "show", "--endpoint-name", "settings", "--name", name)["settings"]
+    assert (shown["output_format"], shown["output_columns"]) == ("csv", ["item", "mini_batch"])
+    update = ("batch-deployment", "update", "--endpoint-name", "settings", "--name", name, "--set")
+    refused = bench.home.run(*update, "settings.output_format=parquet", "settings.output_columns=row", exit_code=1)
+    assert "settings.output_format" in refused.stderr
+    assert "settings.output_columns" in refused.stderr
+    assert "predictions.parquet" in refused.stderr
+
+
 def test_same_name_refuses_or_joins_different_files_of_one_name(bench: Bench) -> None:
     name = bench.make("same-name", miniBatchSize=1)
     refused = bench.score(name, ["write", "write"])
@@ -382,6 +396,8 @@ def test_the_legacy_form_without_type_means_the_same_as_the_new_one(bench: Bench
         "retry_settings": {"max_retries": 1, "timeout": 11},
         "output_action": "append_row",
         "output_file_name": "legacy.csv",
+        "output_format": "azure_text",
+        "output_columns": [],
         "logging_level": "warning",
         "environment_variables": {"WORD": "legacy"},
     }
@@ -421,6 +437,8 @@ def test_a_deployment_without_settings_shows_the_documented_defaults(bench: Benc
         "retry_settings": {"max_retries": 3, "timeout": 30},
         "output_action": "append_row",
         "output_file_name": "predictions.csv",
+        "output_format": None,
+        "output_columns": [],
         "logging_level": "info",
         "environment_variables": {},
         "same_name": "refuse",

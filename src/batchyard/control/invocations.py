@@ -46,6 +46,8 @@ def freeze(
     invocation = replace(invocation, source=source)
     output = _target(invocation, settings, job)
     output_mistakes, taken = _output_findings(tx, output, invocation, datastores)
+    if file_name_mistake(output.file_name, field="") is None:
+        settings = replace(settings, output_file_name=output.file_name)
     mistakes = [
         *_name_mistakes(invocation),
         *settings_mistakes(settings, prefix=""),
@@ -59,7 +61,6 @@ def freeze(
         raise InvalidInput(f"Invocation of endpoint {invocation.endpoint!r}", mistakes)
     if taken is not None:
         raise taken
-    settings = replace(settings, output_file_name=output.file_name)
     return _spec(tx, invocation, route, served, job=job, settings=settings, output=output)
 
 

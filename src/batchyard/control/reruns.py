@@ -16,7 +16,7 @@ _RESUMABLE = (JobStatus.FAILED, JobStatus.CANCELED)
 _RETRIABLE = (JobStatus.COMPLETED, *_RESUMABLE)
 _NOTHING_SUCCEEDED = "NoItemSucceeded"
 # What the ledger rests on, and where the output was promised to go.
-_FIXED = ("mini_batch_size", "mini_batch_max_bytes", "output_file_name")
+_FIXED = ("mini_batch_size", "mini_batch_max_bytes", "output_file_name", "output_format")
 
 
 def check_resumable(job: Job) -> None:

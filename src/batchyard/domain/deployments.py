@@ -11,6 +11,9 @@ from batchyard.domain.assets import EnvironmentBuild
 from batchyard.domain.endpoints import ProvisioningState
 from batchyard.domain.errors import Mistake
 from batchyard.domain.names import file_name_mistake, name_mistake
+from batchyard.domain.output_formats import OutputColumn as OutputColumn
+from batchyard.domain.output_formats import OutputFormat as OutputFormat
+from batchyard.domain.output_formats import effective_format, format_mistakes
 from batchyard.domain.resource_ids import AssetId, Reference
 
 _T = TypeVar("_T")
@@ -68,6 +71,7 @@ class ExecutionSettings:
     no_progress_timeout_s: see `domain.progress_guard`; None for what follows from the time limit.
     isolate_failing_items: a mini-batch that fails for good is divided until the failing items stand alone
     (`domain.isolation`). instance_count × max_concurrency_per_instance worker processes score at a time.
+    output_format: None lets the ending of output_file_name decide, see `output_format_of`.
     """
 
     mini_batch_size: int = 10
@@ -87,6 +91,8 @@ class ExecutionSettings:
     no_progress_timeout_s: float | None = None
     speculative: bool = False
     mini_batch_max_bytes: int | None = None
+    output_format: OutputFormat | None = None
+    output_columns: tuple[OutputColumn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,7 @@ class Overrides:
     allowed_failed_percent: float | None = None
     no_progress_timeout_s: float | None = None
     mini_batch_max_bytes: int | None = None
+    output_format: OutputFormat | None = None
 
 
 # Overrides and settings call these by the same names.
@@ -119,6 +126,7 @@ _PLAIN_OVERRIDES = (
     "no_progress_timeout_s",
     "mini_batch_max_bytes",
     "output_file_name",
+    "output_format",
 )
 
 
@@ -157,7 +165,13 @@ class Deployment:
 
 def given(overrides: Overrides) -> dict[str, int | float | str]:
     """Give the overrides that are there, by name."""
-    return {f.name: value for f in fields(overrides) if (value := getattr(overrides, f.name)) is not None}
+    found = {f.name: value for f in fields(overrides) if (value := getattr(overrides, f.name)) is not None}
+    return {name: value.value if isinstance(value, Enum) else value for name, value in found.items()}
+
+
+def output_format_of(settings: ExecutionSettings) -> OutputFormat:
+    """Give the format in which rows are published with these settings."""
+    return effective_format(settings.output_format, settings.output_file_name)
 
 
 def effective(settings: ExecutionSettings, overrides: Overrides) -> ExecutionSettings:
@@ -215,6 +229,9 @@ def settings_mistakes(settings: ExecutionSettings, *, prefix: str = "settings.")
     mistakes = [Mistake(prefix + name, repr(value), allowed) for name, good, value, allowed in rules if not good]
     file_name = file_name_mistake(settings.output_file_name, field=prefix + "output_file_name")
     mistakes += [file_name] if file_name else []
+    mistakes += format_mistakes(
+        settings.output_format, settings.output_file_name, settings.output_columns, prefix=prefix
+    )
     return mistakes + _variable_mistakes(settings.environment_variables, prefix)
 
 

@@ -7,7 +7,16 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from batchyard.domain.deployments import ExecutionSettings, LoggingLevel, OutputAction, RetrySettings, SameName
+from batchyard.domain.deployments import (
+    ExecutionSettings,
+    LoggingLevel,
+    OutputAction,
+    OutputColumn,
+    OutputFormat,
+    RetrySettings,
+    SameName,
+)
+from batchyard.domain.output_formats import default_file_name
 from batchyard.wire.shapes import (
     ArmShape,
     Duration,
@@ -21,12 +30,16 @@ from batchyard.wire.shapes import (
     YamlShape,
     given,
     keys_of,
+    listed,
     one_of,
 )
 
 _Action = Annotated[OutputAction, BeforeValidator(one_of(OutputAction))]
 _Level = Annotated[LoggingLevel, BeforeValidator(one_of(LoggingLevel))]
 _SameName = Annotated[SameName, BeforeValidator(one_of(SameName))]
+Format = Annotated[OutputFormat, BeforeValidator(one_of(OutputFormat))]
+_Column = Annotated[OutputColumn, BeforeValidator(one_of(OutputColumn))]
+_Columns = Annotated[tuple[_Column, ...], BeforeValidator(listed)]
 # Fields that both dialects share by name and type.
 _PLAIN = (
     "mini_batch_size",
@@ -38,6 +51,8 @@ _PLAIN = (
     "allowed_failed_percent",
     "output_action",
     "output_file_name",
+    "output_format",
+    "output_columns",
     "logging_level",
     "same_name",
     "isolate_failing_items",
@@ -67,6 +82,8 @@ class SettingsYaml(YamlShape):
     allowed_failed_percent: Number | None = None
     output_action: _Action | None = None
     output_file_name: Text | None = None
+    output_format: Format | None = None
+    output_columns: _Columns | None = None
     logging_level: _Level | None = None
     same_name: _SameName | None = None
     isolate_failing_items: Truth | None = None
@@ -114,6 +131,8 @@ class SettingsArm(ArmShape):
     allowed_failed_percent: Number | None = None
     output_action: _Action | None = None
     output_file_name: Text | None = None
+    output_format: Format | None = None
+    output_columns: _Columns | None = None
     logging_level: _Level | None = None
     same_name: _SameName | None = None
     isolate_failing_items: Truth | None = None
@@ -138,6 +157,8 @@ ARM_NAMES: Mapping[str, str] = {
     "settings.no_progress_timeout": "properties.noProgressTimeout",
     "settings.speculative": "properties.speculative",
     "settings.output_file_name": "properties.outputFileName",
+    "settings.output_format": "properties.outputFormat",
+    "settings.output_columns": "properties.outputColumns",
     "settings.environment_variables": "properties.environmentVariables",
 }
 
@@ -145,6 +166,8 @@ ARM_NAMES: Mapping[str, str] = {
 def settings_of(shape: SettingsYaml | SettingsArm, *, instance_count: int | None) -> ExecutionSettings:
     """Make the settings; what is not given has its default. 0 and -1 are values (Azure's SDK drops a 0)."""
     values = {**given(shape, *_PLAIN), "no_progress_timeout_s": shape.no_progress_timeout}
+    if shape.output_file_name is None:
+        values["output_file_name"] = default_file_name(shape.output_format)
     if instance_count is not None:
         values["instance_count"] = instance_count
     if shape.retry_settings is not None:

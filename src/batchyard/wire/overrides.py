@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 from batchyard.domain.deployments import ExecutionSettings, Overrides, effective, settings_mistakes
 from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.domain.names import name_mistake
+from batchyard.domain.output_formats import default_file_name
 from batchyard.domain.resource_ids import DatastorePath, parse_reference
-from batchyard.wire.deployment_settings import RetryArm, RetryYaml
+from batchyard.wire.deployment_settings import Format, RetryArm, RetryYaml
 from batchyard.wire.documents import apply_set
 from batchyard.wire.durations import iso_from_seconds
 from batchyard.wire.mistakes import merged, renamed, shown
@@ -38,11 +39,13 @@ _PLAIN = (
     "error_threshold_percent",
     "allowed_failed_percent",
     "output_file_name",
+    "output_format",
 )
 _FIXED = frozenset(
     {
         "logging_level",
         "output_action",
+        "output_columns",
         "same_name",
         "speculative",
         "isolate_failing_items",
@@ -64,6 +67,7 @@ _ARM_NAMES = {
     "allowed_failed_percent": "properties.allowedFailedPercent",
     "no_progress_timeout": "properties.noProgressTimeout",
     "output_file_name": "properties.outputFileName",
+    "output_format": "properties.outputFormat",
 }
 
 
@@ -104,6 +108,7 @@ class OverridesYaml(YamlShape):
     allowed_failed_percent: Number | None = None
     no_progress_timeout: Seconds | None = None
     output_file_name: Text | None = None
+    output_format: Format | None = None
     job_name: Text | None = None
     experiment_name: Text | None = None
     output_dataset: _OutputDataset | None = None
@@ -128,6 +133,7 @@ class OverridesArm(ArmShape):
     allowed_failed_percent: Number | None = None
     no_progress_timeout: Duration | None = None
     output_file_name: Text | None = None
+    output_format: Format | None = None
 
 
 def overrides_from_set(assignments: Sequence[str]) -> tuple[Overrides, InvokeExtras]:
@@ -210,13 +216,15 @@ def overrides_to_arm(overrides: Overrides) -> dict[str, object]:
             "allowedFailedPercent": overrides.allowed_failed_percent,
             "noProgressTimeout": stall,
             "outputFileName": overrides.output_file_name,
+            "outputFormat": overrides.output_format.value if overrides.output_format else None,
         }
     )
 
 
 def override_mistakes(overrides: Overrides) -> list[Mistake]:
     """Name every override that is out of range; the defaults it is laid over have no mistake."""
-    return settings_mistakes(effective(ExecutionSettings(), overrides), prefix="")
+    defaults = ExecutionSettings(output_file_name=default_file_name(overrides.output_format))
+    return settings_mistakes(effective(defaults, overrides), prefix="")
 
 
 def output_folder(datastore: str, path: str, *, field: str) -> DatastorePath | Mistake:

@@ -147,6 +147,11 @@ def _duration(value: object) -> float:
         raise refusal("an ISO-8601 duration such as PT30S") from exc
 
 
+def listed(value: object) -> object:
+    """Give a list as it is, and the parts of a text between its commas, as `--set` writes a list."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
 def _text_map(value: object) -> dict[str, str]:
     if not isinstance(value, Mapping):
         raise refusal("a mapping of names to text")

@@ -26,6 +26,8 @@ from batchyard.domain.deployments import (
     DeploymentKind,
     ExecutionSettings,
     OutputAction,
+    OutputColumn,
+    OutputFormat,
     RetrySettings,
     SameName,
 )
@@ -49,6 +51,8 @@ SETTINGS = ExecutionSettings(
     -1,
     output_action=OutputAction.SUMMARY_ONLY,
     output_file_name="out.csv",
+    output_format=OutputFormat.CSV,
+    output_columns=(OutputColumn.ITEM, OutputColumn.MINI_BATCH),
     same_name=SameName.CONCATENATE,
     isolate_failing_items=False,
     environment_variables={"A": "\0", "B": ""},

@@ -35,6 +35,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
         "settings": {
             "mini_batch_size": 20,
             "error_threshold": 5,
+            "output_format": "csv",
             "retry_settings": {"max_retries": 1, "timeout": 60},
             "environment_variables": {"REGION": "eu", "API_TOKEN": SECRET},
         },
@@ -87,6 +88,8 @@ MUTATIONS: list[Mutation] = [
     ("blue.yml", BLUE, "resources.instance_count", "resources.instance_count", [1, 3]),
     ("blue.yml", BLUE, "settings.mini_batch_size", "settings.mini_batch_size", [1, 21]),
     ("blue.yml", BLUE, "settings.mini_batch_max_bytes", "settings.mini_batch_max_bytes", [4096]),
+    ("blue.yml", BLUE, "settings.output_format", "settings.output_format", ["azure_text", None]),
+    ("blue.yml", BLUE, "settings.output_columns", "settings.output_columns", [["item"]]),
     ("blue.yml", BLUE, "settings.max_concurrency_per_instance", "settings.max_concurrency_per_instance", [2, 8]),
     ("blue.yml", BLUE, "settings.error_threshold", "settings.error_threshold", [0, -1, 6]),
     ("blue.yml", BLUE, "settings.retry_settings.max_retries", "settings.retry_settings.max_retries", [0, 2]),

@@ -9,7 +9,7 @@ import pytest
 
 from batchyard.control import deployments
 from batchyard.domain.access import Caller
-from batchyard.domain.deployments import Overrides, RetrySettings
+from batchyard.domain.deployments import OutputFormat, Overrides, RetrySettings, output_format_of
 from batchyard.domain.errors import Conflict, InvalidInput
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import InputKind, InputSource
@@ -166,6 +166,16 @@ def test_output_goes_where_it_was_asked_for(
     assert (spec.output.place.path, spec.output.file_name, spec.output.into_existing) == expected
     assert spec.settings.output_file_name == expected[1]
     assert ready.datastores.checked_outputs == [spec.output]
+
+
+def test_the_name_in_the_path_decides_the_format_unless_it_contradicts_the_one_asked_for(ready: Bench) -> None:
+    place = DatastorePath("workspaceblobstore", "out/a.jsonl")
+    asked = replace(INVOCATION, output_path=place, output_is_file=True, overrides=Overrides())
+    settings = ready.invoke(asked).spec.settings
+    assert output_format_of(settings) is OutputFormat.JSONL
+    with refused(ready.tx, InvalidInput) as refusal:
+        ready.invoke(replace(asked, job_name="again", overrides=Overrides(output_format=OutputFormat.CSV)))
+    assert refusal.fields == ["output_format"]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ from batchyard.domain.deployments import (
     ExecutionSettings,
     LoggingLevel,
     OutputAction,
+    OutputColumn,
+    OutputFormat,
     RetrySettings,
     SameName,
 )
@@ -101,6 +103,8 @@ UNUSUAL = ExecutionSettings(
     environment_variables={"X": "", "Y": "a=b"},
     no_progress_timeout_s=90.5,
     mini_batch_max_bytes=5_000_000_000,
+    output_format=OutputFormat.CSV,
+    output_columns=(OutputColumn.POSITION, OutputColumn.ITEM),
 )
 STORED = Deployment(
     name="dpl",

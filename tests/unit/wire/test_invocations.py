@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchyard.domain.deployments import Overrides
+from batchyard.domain.deployments import OutputFormat, Overrides
 from batchyard.domain.errors import InvalidInput
 from batchyard.domain.jobs import InputKind, InputSource, Invocation
 from batchyard.domain.resource_ids import DEFAULT_SCOPE, DatastorePath
@@ -232,6 +232,7 @@ def test_every_key_of_an_invocation_can_be_set() -> None:
             "no_progress_timeout=900",
             "mini_batch_max_bytes=4096",
             "output_file_name=o.csv",
+            "output_format=csv",
             "job_name=myjob",
             "experiment_name=exp1",
             f"output_dataset.datastore_id=azureml:{WS}/datastores/x",
@@ -239,7 +240,7 @@ def test_every_key_of_an_invocation_can_be_set() -> None:
             "tags.team=vision",
         ]
     ) == (
-        Overrides(20, 2, None, None, None, -1, "o.csv", 4, 2.5, 0.0, 900.0, 4096),
+        Overrides(20, 2, None, None, None, -1, "o.csv", 4, 2.5, 0.0, 900.0, 4096, OutputFormat.CSV),
         InvokeExtras("myjob", "exp1", "azureml://datastores/x/paths/p/q", {"team": "vision"}),
     )
 

@@ -1,0 +1,82 @@
+"""Which format settings ask for, and what cannot go together."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchyard.domain.deployments import (
+    ExecutionSettings,
+    OutputColumn,
+    OutputFormat,
+    Overrides,
+    effective,
+    given,
+    output_format_of,
+    settings_mistakes,
+)
+from batchyard.domain.output_formats import default_file_name
+
+
+@pytest.mark.parametrize(
+    ("asked", "file_name", "expected"),
+    [
+        (None, "predictions.csv", OutputFormat.AZURE_TEXT),
+        (None, "predictions", OutputFormat.AZURE_TEXT),
+        (None, "predictions.txt", OutputFormat.AZURE_TEXT),
+        (None, "predictions.jsonl", OutputFormat.JSONL),
+        (None, "Predictions.JSONL", OutputFormat.JSONL),
+        (None, "predictions.parquet", OutputFormat.PARQUET),
+        (None, "parquet", OutputFormat.AZURE_TEXT),
+        (OutputFormat.CSV, "predictions.csv", OutputFormat.CSV),
+        (OutputFormat.PARQUET, "table", OutputFormat.PARQUET),
+    ],
+)
+def test_the_format_is_the_one_asked_for_or_the_one_the_ending_promises(
+    asked: OutputFormat | None, file_name: str, expected: OutputFormat
+) -> None:
+    settings = ExecutionSettings(output_format=asked, output_file_name=file_name)
+    assert output_format_of(settings) is expected
+    assert settings_mistakes(settings) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "file_name"),
+    [
+        (OutputFormat.CSV, "a.jsonl"),
+        (OutputFormat.CSV, "a.parquet"),
+        (OutputFormat.AZURE_TEXT, "a.jsonl"),
+        (OutputFormat.JSONL, "a.PARQUET"),
+        (OutputFormat.PARQUET, "a.jsonl"),
+        (OutputFormat.PARQUET, "a.csv"),
+        (OutputFormat.JSONL, "a.csv"),
+    ],
+)
+def test_a_format_that_contradicts_the_ending_is_a_mistake(asked: OutputFormat, file_name: str) -> None:
+    found = settings_mistakes(ExecutionSettings(output_format=asked, output_file_name=file_name))
+    assert [mistake.field for mistake in found] == ["settings.output_format"]
+    assert asked.value in found[0].found
+    assert file_name in found[0].allowed
+
+
+def test_columns_need_a_format_that_has_columns() -> None:
+    columns = (OutputColumn.ITEM, OutputColumn.POSITION)
+    (found,) = settings_mistakes(ExecutionSettings(output_columns=columns))
+    assert (found.field, found.found) == ("settings.output_columns", "item, position")
+    assert "azure_text" in found.allowed
+    for asked in (OutputFormat.CSV, OutputFormat.JSONL, OutputFormat.PARQUET):
+        settings = ExecutionSettings(
+            output_format=asked, output_file_name=default_file_name(asked), output_columns=columns
+        )
+        assert settings_mistakes(settings) == []
+
+
+def test_a_column_is_asked_for_once() -> None:
+    columns = (OutputColumn.ITEM, OutputColumn.JOB, OutputColumn.ITEM)
+    (found,) = settings_mistakes(ExecutionSettings(output_format=OutputFormat.CSV, output_columns=columns))
+    assert (found.field, found.found) == ("settings.output_columns", "item more than once")
+
+
+def test_an_invocation_may_choose_the_format() -> None:
+    overrides = Overrides(output_format=OutputFormat.JSONL, output_file_name="o.jsonl")
+    assert output_format_of(effective(ExecutionSettings(), overrides)) is OutputFormat.JSONL
+    assert given(overrides) == {"output_format": "jsonl", "output_file_name": "o.jsonl"}
