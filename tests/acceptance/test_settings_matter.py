@@ -57,6 +57,7 @@ PROOFS = {
     "error_threshold_percent": "test_error_threshold_percent_is_of_all_items",
     "allowed_failed_percent": "test_allowed_failed_percent_is_of_all_mini_batches",
     "no_progress_timeout": "test_no_progress_timeout_ends_a_job_that_hangs",
+    "max_duration": "test_max_duration_ends_a_job_that_takes_longer",
     "speculative": "test_speculative_scores_a_straggler_a_second_time",
     "output_action": "test_output_action_decides_whether_rows_are_published",
     "output_file_name": "test_output_file_name_names_the_published_rows",
@@ -230,6 +231,15 @@ def test_no_progress_timeout_ends_a_job_that_hangs(bench: Bench) -> None:
     assert (job["error"]["item"], job["counts"]["incomplete"]) == ("item-1.txt", 1)
 
 
+def test_max_duration_ends_a_job_that_takes_longer(bench: Bench) -> None:
+    name = bench.make("capped", miniBatchSize=1)
+    assert bench.score(name, ["a", *["1"] * 3])["status"] == "Completed"
+    bench.change(name, "settings.max_duration=0.5")
+    job = bench.score(name, ["a", *["1"] * 9])
+    assert (job["status"], job["error"]["code"]) == ("Failed", "MaxDurationReached")
+    assert 0 < job["counts"]["incomplete"] < 10
+
+
 def test_speculative_scores_a_straggler_a_second_time(bench: Bench) -> None:
     once = {"maxRetries": 0, "timeout": "PT8S"}
     name = bench.make("stragglers", miniBatchSize=1, maxConcurrencyPerInstance=2, retrySettings=once)
@@ -392,6 +402,7 @@ def test_the_legacy_form_without_type_means_the_same_as_the_new_one(bench: Bench
         "error_threshold_percent": 50,
         "allowed_failed_percent": 12.5,
         "no_progress_timeout": 7200,
+        "max_duration": 86400,
         "speculative": True,
         "retry_settings": {"max_retries": 1, "timeout": 11},
         "output_action": "append_row",
@@ -433,6 +444,7 @@ def test_a_deployment_without_settings_shows_the_documented_defaults(bench: Benc
         "error_threshold_percent": 100,
         "allowed_failed_percent": 100,
         "no_progress_timeout": None,
+        "max_duration": None,
         "speculative": False,
         "retry_settings": {"max_retries": 3, "timeout": 30},
         "output_action": "append_row",

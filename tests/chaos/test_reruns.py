@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -99,7 +100,7 @@ def run_once(direct: DirectHome, fault: str) -> None:
     assert done.returncode == -9, done.stderr
 
 
-def run_to_the_end(direct: DirectHome, fault: str, *, within_s: float = 60.0) -> Job:
+def run_to_the_end(direct: DirectHome, fault: str, *, within_s: float = 60.0, is_reached: bool = True) -> Job:
     """Keep an engine running, with one fault in it, until the job has ended and its processes are gone."""
     command, environment = engine_command(direct, fault)
     deadline, engine = time.monotonic() + within_s, None
@@ -112,7 +113,7 @@ def run_to_the_end(direct: DirectHome, fault: str, *, within_s: float = 60.0) ->
         assert engine is not None
         engine.wait(timeout=20)
     assert wait_for_none(direct.home, within_s=12.0) == {}
-    assert (direct.home / "reached.done").exists(), "the fault did not happen"
+    assert not is_reached or (direct.home / "reached.done").exists(), "the fault did not happen"
     return direct.job("job")
 
 
@@ -127,6 +128,33 @@ def test_a_kill_while_a_failed_job_is_resumed_changes_nothing(direct: DirectHome
     rows = (direct.output("job") / "predictions.csv").read_bytes()
     assert rows == ROWS.replace(b"item-007.txt\n", b"")
     assert list((direct.home / "datastores").rglob(".*")) == []
+
+
+@pytest.mark.parametrize("point", ["ledger.synced", "score.verdict", "finish.before"])
+def test_a_kill_while_a_job_ends_at_its_cap_changes_nothing(direct: DirectHome, tmp_path: Path, point: str) -> None:
+    source, marker = tmp_path / "input", tmp_path / "poison"
+    source.mkdir()
+    marker.touch()
+    for k in range(ITEMS):
+        (source / f"item-{k:03d}.txt").touch()
+    once = RetrySettings(0, timeout_s=600.0)
+    settings = ExecutionSettings(mini_batch_size=1, retry=once, max_duration_s=3.0)
+    direct.submit("job", source, SCRIPT.format(marker=str(marker), holds=True), settings)  # Held behind item 12.
+    hold = threading.Timer(6.0, marker.unlink)  # Well after the cap: what runs is waited for, and then counts.
+    hold.start()
+    try:
+        run_once(direct, f"{point}:1:kill")
+        job = run_to_the_end(direct, f"{point}:99:kill", is_reached=False)
+    finally:
+        hold.join()
+    error = job.error
+    assert error is not None
+    assert (job.status, error.code) == (JobStatus.FAILED, "MaxDurationReached")
+    assert not direct.output("job").exists()
+    take_up(direct, job, RerunKind.RETRY_FAILED, Overrides(max_duration_s=600.0))
+    done = direct.run_next()
+    assert (done.status, done.run, done.counts.succeeded) == (JobStatus.COMPLETED, 2, ITEMS)
+    assert (direct.output("job") / "predictions.csv").read_bytes() == ROWS
 
 
 def test_a_job_whose_owner_died_while_it_was_to_pause_is_paused_by_the_next_one(

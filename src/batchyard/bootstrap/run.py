@@ -58,7 +58,8 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         settings = from_environment()
-        deployment = read_local_deployment(given.deployment, given.set or [])
+        cap = [] if given.max_duration is None else [f"settings.max_duration={given.max_duration}"]
+        deployment = read_local_deployment(given.deployment, [*(given.set or []), *cap])
         if given.inline or given.pdb:
             return _run_inline(settings, deployment, given)
         if given.output is None:
@@ -86,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--input", type=Path, required=True, help="folder of files, or one file")
     parser.add_argument("--output", type=Path, help="folder to publish; must not exist or be empty")
     parser.add_argument("--set", nargs="+", action="extend", metavar="KEY=VALUE", help="change values of the YAML")
+    parser.add_argument("--max-duration", metavar="SECONDS", help="the same as --set settings.max_duration=SECONDS")
     parser.add_argument("--inline", action="store_true", help="one process on this terminal, rows to standard output")
     parser.add_argument("--pdb", action="store_true", help="like --inline, and open the debugger where it fails")
     parser.add_argument("--strict", action="store_true", help="exit 4 when completed with failed items")

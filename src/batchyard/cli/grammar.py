@@ -143,6 +143,7 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # argparse's own keywords
     "output_path": {"help": "Where to publish: azureml://datastores/NAME/paths/PATH."},
     "instance_count": {"options_list": ["--instance-count", "-c"], "help": "Instances for this job."},
     "mini_batch_size": {"options_list": ["--mini-batch-size", "-m"], "help": "Items for one run()."},
+    "max_duration": {"metavar": "SECONDS", "help": "End the job after so many seconds of scoring; it can be resumed."},
     "job_name": {"help": "Name of the job; else a made one."},
     "experiment_name": {"help": "Experiment to show the job under."},
     "request_id": {"help": "The same id again gives the same job; else a made one."},

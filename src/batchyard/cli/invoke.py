@@ -44,6 +44,7 @@ def invoke(
     output_path: str | None = None,
     instance_count: str | None = None,
     mini_batch_size: str | None = None,
+    max_duration: str | None = None,
     job_name: str | None = None,
     experiment_name: str | None = None,
     tags: list[list[str]] | None = None,
@@ -62,7 +63,7 @@ def invoke(
         server.say("The data to score is named with `--input` now; its older names will go.")
     inputs, outputs, sets = _of_set("inputs", inputs, sets), _of_set("outputs", outputs, sets), _other_sets(sets)
     asked = _asked(file, inputs, outputs, input or old_input, input_type, output_path)
-    flags = {"instance_count": instance_count, "mini_batch_size": mini_batch_size}
+    flags = {"instance_count": instance_count, "mini_batch_size": mini_batch_size, "max_duration": max_duration}
     overrides, extras, target, path = _checked(asked, flags, sets, server.scope)
     in_file = asked.file
     named = deployment_name or (in_file.deployment_name if in_file else None)

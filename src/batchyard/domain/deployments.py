@@ -21,6 +21,7 @@ _T = TypeVar("_T")
 # Values of the error budgets (`domain.budgets`) that tolerate every failure.
 TOLERATES_ALL = -1
 TOLERATES_ALL_PERCENT = 100.0
+LONGEST_DURATION_S = 31_536_000
 LONGEST_TIMEOUT_S = 259_200  # Azure: three days for one run().
 
 
@@ -69,6 +70,7 @@ class ExecutionSettings:
     The four error budgets are explained in `domain.budgets`.
     speculative: stragglers are scored twice and the first report wins (`domain.speculation`).
     no_progress_timeout_s: see `domain.progress_guard`; None for what follows from the time limit.
+    max_duration_s: of one run of a job (`domain.duration_cap`); None for any.
     isolate_failing_items: a mini-batch that fails for good is divided until the failing items stand alone
     (`domain.isolation`). instance_count × max_concurrency_per_instance worker processes score at a time.
     output_format: None lets the ending of output_file_name decide, see `output_format_of`.
@@ -93,6 +95,7 @@ class ExecutionSettings:
     mini_batch_max_bytes: int | None = None
     output_format: OutputFormat | None = None
     output_columns: tuple[OutputColumn, ...] = ()
+    max_duration_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,7 @@ class Overrides:
     no_progress_timeout_s: float | None = None
     mini_batch_max_bytes: int | None = None
     output_format: OutputFormat | None = None
+    max_duration_s: float | None = None
 
 
 # Overrides and settings call these by the same names.
@@ -125,6 +129,7 @@ _PLAIN_OVERRIDES = (
     "allowed_failed_percent",
     "no_progress_timeout_s",
     "mini_batch_max_bytes",
+    "max_duration_s",
     "output_file_name",
     "output_format",
 )
@@ -224,6 +229,12 @@ def settings_mistakes(settings: ExecutionSettings, *, prefix: str = "settings.")
             settings.no_progress_timeout_s is None or 0 < settings.no_progress_timeout_s <= LONGEST_TIMEOUT_S,
             settings.no_progress_timeout_s,
             f"more than 0 and at most {LONGEST_TIMEOUT_S} seconds",
+        ),
+        (
+            "max_duration",
+            settings.max_duration_s is None or 0 < settings.max_duration_s <= LONGEST_DURATION_S,
+            settings.max_duration_s,
+            f"more than 0 and at most {LONGEST_DURATION_S} seconds, or left out",
         ),
     )
     mistakes = [Mistake(prefix + name, repr(value), allowed) for name, good, value, allowed in rules if not good]

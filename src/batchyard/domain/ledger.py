@@ -204,6 +204,13 @@ class Resumed:
 
 
 @dataclass(frozen=True, slots=True)
+class Ran:
+    """So many more seconds have passed since the run began to score; told of jobs whose duration has a cap."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """How scoring ended: `Completed`, `Failed` or `Canceled`, and why. The last record of a run.
 
@@ -218,10 +225,12 @@ class Verdict:
 
 
 Place = tuple[str, int, int, Slice | None]
-Record = Opened | Planned | Committed | AttemptFailed | FailedItems | Split | RunLimited | Lost | Resumed | Verdict
+Record = (
+    Opened | Planned | Committed | AttemptFailed | FailedItems | Split | RunLimited | Lost | Resumed | Ran | Verdict
+)
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
-    for kind in (Opened, Planned, Committed, AttemptFailed, FailedItems, Split, RunLimited, Lost, Resumed, Verdict)
+    for kind in (Opened, Planned, Committed, AttemptFailed, FailedItems, Split, RunLimited, Lost, Resumed, Ran, Verdict)
 }
 
 

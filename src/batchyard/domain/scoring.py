@@ -15,6 +15,7 @@ from collections.abc import Iterable
 
 from batchyard.domain.attempts import Attempts
 from batchyard.domain.budgets import Limits
+from batchyard.domain.duration_cap import DurationCap
 from batchyard.domain.isolation import Isolation
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.lease_sizes import LeaseSizes
@@ -76,6 +77,7 @@ class Scoring:
         self._speculation = Speculation(is_on=rules.is_speculative)
         self._unstarted: list[Restart] = []
         self._guard = ProgressGuard(rules.no_progress_timeout_s, rules.cut, run_timeout_s=rules.run_timeout_s)
+        self._cap = DurationCap(rules.max_duration_s, tally.ran_s)
         self._elapsed_s = 0.0
         self._isolation = Isolation(rules.cut, tally, is_on=rules.isolates)
         self._run_items = RunItems(rules.cut, rules.run_items, tally.counts.run_items)
@@ -140,7 +142,7 @@ class Scoring:
             self._judge(Verdict(JobStatus.CANCELED.value, "Canceled", event.reason), out)
         elif isinstance(event, PauseRequested):
             self._is_draining = True
-            out += [TakeBack(worker) for worker, seat in self._seats.items() if seat.ask_back()]
+            self._take_back_all(out)
         elif isinstance(event, Tick):
             self._ticked(event, out)
         elif isinstance(event, WritesFailed):
@@ -201,7 +203,7 @@ class Scoring:
             end = self._slots.ended(event, has_worked=event.running is not None or not seat.is_fresh)
             if end is not None:
                 self._judge(end, out)
-        if self.verdict is None and not self._is_draining:
+        if self.verdict is None and self._begins_more:
             out.append(restart)
 
     def _start_failed(self, event: WorkerEnded, out: list[Instruction]) -> None:
@@ -229,6 +231,11 @@ class Scoring:
 
     def _ticked(self, event: Tick, out: list[Instruction]) -> None:
         self._elapsed_s += event.seconds
+        ran = self._cap.passed(event.seconds)
+        if ran is not None:
+            self._record([ran], out)
+            if self._cap.is_reached:
+                self._take_back_all(out)
         self._speculate(out)
         end = self._guard.passed(event.seconds, self._seats, now_s=self._elapsed_s)
         if end is not None:
@@ -252,8 +259,10 @@ class Scoring:
         """After every event: judge, hand out, and take back for idle workers."""
         if self.verdict is None:
             self._judge_counts(out)
+        if self.verdict is None and self._cap.is_reached and self.is_idle and not self._unsettled_appends:
+            self._judge(self._cap.verdict(self.tally.counts), out)
         self._is_held = False
-        if self.verdict is not None or self._is_draining:
+        if self.verdict is not None or not self._begins_more:
             return out
         if self._isolation.has_parked:
             self._append(self._unparked(), out)
@@ -280,6 +289,11 @@ class Scoring:
         if probed is not None:
             return self._attempts.divided_or_given_up(probed)
         return [given_up(failed, items=isolation.items_of(failed)) for failed in isolation.unpark()]
+
+    @property
+    def _begins_more(self) -> bool:
+        """Whether anything may still be handed out."""
+        return not (self._is_draining or self._cap.is_reached)
 
     @property
     def _has_work(self) -> bool:
@@ -328,9 +342,13 @@ class Scoring:
             return
         out += [TakeBack(worker) for worker, seat in self._seats.items() if seat.ask_back()]
 
+    def _take_back_all(self, out: list[Instruction]) -> None:
+        """Take back what was not started: what runs is to be the last."""
+        out += [TakeBack(worker) for worker, seat in self._seats.items() if seat.ask_back()]
+
     def _speculate(self, out: list[Instruction]) -> None:
         """Lease the longest-running mini-batches to workers for which nothing waits."""
-        if self._is_held or self._is_draining:
+        if self._is_held or not self._begins_more:
             return
         for worker, seat in self._seats.items():
             straggler = self._speculation.straggler(self._seats, now_s=self._elapsed_s) if seat.is_idle else None
@@ -350,6 +368,9 @@ class Scoring:
 
     def _append(self, records: list[Record], out: list[Instruction]) -> None:
         if records:
-            self._unsettled_appends += len(records)
             self._guard.progressed()
-            out.append(Append(tuple(records)))
+            self._record(records, out)
+
+    def _record(self, records: list[Record], out: list[Instruction]) -> None:
+        self._unsettled_appends += len(records)
+        out.append(Append(tuple(records)))

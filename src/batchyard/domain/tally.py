@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from batchyard.domain.duration_cap import MAX_DURATION_REACHED
 from batchyard.domain.failures import SHORT_RESULT, Cause, FailureGroups, FailureReport, log_of
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Counts, ErrorClass, JobError
@@ -17,6 +18,7 @@ from batchyard.domain.ledger import (
     FailedItems,
     Lost,
     Planned,
+    Ran,
     Record,
     Resumed,
     RunLimited,
@@ -36,7 +38,8 @@ class Tally:
     for those not settled. unraised: those of them with a failed attempt that was not an exception of `run()`.
     parts: mini-batch -> its parts, for those that were ever divided. has_whole_result: whether a mini-batch of more
     than one item ever gave a row for each. verdict: once scoring ended. failures: items that failed for good, in
-    groups; recovered: mini-batches whose attempts failed before one succeeded. run: the job's run that wrote last.
+    groups; recovered: mini-batches whose attempts failed before one succeeded. run: the job's run that wrote last,
+    and ran_s for how long, where that has a cap.
     """
 
     def __init__(self, open_cut: Callable[[Planned], Cut] | None = None) -> None:
@@ -48,6 +51,7 @@ class Tally:
         self.first_failure: AttemptFailed | None = None
         self.verdict: Verdict | None = None
         self.run = 1
+        self.ran_s = 0.0
         self.open_attempts: dict[int, AttemptFailed] = {}
         self.failures = FailureGroups()
         self.recovered = FailureGroups()
@@ -79,6 +83,8 @@ class Tally:
             self.counts = replace(self.counts, items=items, skipped=record.skipped, mini_batches=self.cut.mini_batches)
         elif isinstance(record, Verdict):
             self.verdict = record
+        elif isinstance(record, Ran):
+            self.ran_s += record.seconds
         elif isinstance(record, Resumed):
             self._resume(record)
 
@@ -129,7 +135,7 @@ class Tally:
 
     def _resume(self, record: Resumed) -> None:
         """Somebody has looked at why the run ended: what it left open is tried as often as at first."""
-        self.run, self.verdict = record.run, None
+        self.run, self.verdict, self.ran_s = record.run, None, 0.0
         self.open_attempts.clear()
         self.unraised.clear()
         for parts in self.parts.values():
@@ -253,6 +259,8 @@ def job_error(tally: Tally, *, item_names: Mapping[int, str] | None = None) -> J
             mini_batch=verdict.mini_batch,
             log=log_of(verdict.worker, stack=""),
         )
+    if verdict.code == MAX_DURATION_REACHED:
+        return JobError(verdict.code, verdict.reason, ErrorClass.TIMEOUT)  # No item is to blame.
     if failure is None:
         return JobError(verdict.code, verdict.reason, ErrorClass.DATA)
     return JobError(

@@ -189,6 +189,7 @@ def _rules(job: Job, planned: Planned, cut: Cut) -> Rules:
         is_speculative=settings.speculative,
         no_progress_timeout_s=no_progress_limit_s(settings),
         run_timeout_s=run_timeout_s(settings),
+        max_duration_s=settings.max_duration_s,
         one_by_one=settings.output_action is OutputAction.SUMMARY_ONLY,
         isolates=settings.isolate_failing_items,
         isolates_short=settings.isolate_failing_items and settings.output_action is OutputAction.APPEND_ROW,

@@ -89,6 +89,7 @@ class SettingsYaml(YamlShape):
     isolate_failing_items: Truth | None = None
     environment_variables: TextMap | None = None
     no_progress_timeout: Seconds | None = None
+    max_duration: Seconds | None = None
     speculative: Truth | None = None
 
 
@@ -138,6 +139,7 @@ class SettingsArm(ArmShape):
     isolate_failing_items: Truth | None = None
     environment_variables: TextMap | None = None
     no_progress_timeout: Duration | None = None
+    max_duration: Duration | None = None
     speculative: Truth | None = None
 
 
@@ -155,6 +157,7 @@ ARM_NAMES: Mapping[str, str] = {
     "settings.error_threshold_percent": "properties.errorThresholdPercent",
     "settings.allowed_failed_percent": "properties.allowedFailedPercent",
     "settings.no_progress_timeout": "properties.noProgressTimeout",
+    "settings.max_duration": "properties.maxDuration",
     "settings.speculative": "properties.speculative",
     "settings.output_file_name": "properties.outputFileName",
     "settings.output_format": "properties.outputFormat",
@@ -165,7 +168,11 @@ ARM_NAMES: Mapping[str, str] = {
 
 def settings_of(shape: SettingsYaml | SettingsArm, *, instance_count: int | None) -> ExecutionSettings:
     """Make the settings; what is not given has its default. 0 and -1 are values (Azure's SDK drops a 0)."""
-    values = {**given(shape, *_PLAIN), "no_progress_timeout_s": shape.no_progress_timeout}
+    values = {
+        **given(shape, *_PLAIN),
+        "no_progress_timeout_s": shape.no_progress_timeout,
+        "max_duration_s": shape.max_duration,
+    }
     if shape.output_file_name is None:
         values["output_file_name"] = default_file_name(shape.output_format)
     if instance_count is not None:

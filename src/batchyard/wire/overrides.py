@@ -66,6 +66,7 @@ _ARM_NAMES = {
     "error_threshold_percent": "properties.errorThresholdPercent",
     "allowed_failed_percent": "properties.allowedFailedPercent",
     "no_progress_timeout": "properties.noProgressTimeout",
+    "max_duration": "properties.maxDuration",
     "output_file_name": "properties.outputFileName",
     "output_format": "properties.outputFormat",
 }
@@ -107,6 +108,7 @@ class OverridesYaml(YamlShape):
     error_threshold_percent: Number | None = None
     allowed_failed_percent: Number | None = None
     no_progress_timeout: Seconds | None = None
+    max_duration: Seconds | None = None
     output_file_name: Text | None = None
     output_format: Format | None = None
     job_name: Text | None = None
@@ -132,6 +134,7 @@ class OverridesArm(ArmShape):
     error_threshold_percent: Number | None = None
     allowed_failed_percent: Number | None = None
     no_progress_timeout: Duration | None = None
+    max_duration: Duration | None = None
     output_file_name: Text | None = None
     output_format: Format | None = None
 
@@ -200,8 +203,9 @@ def overrides_from_arm(shape: OverridesArm) -> tuple[Overrides, list[Mistake]]:
 
 def overrides_to_arm(overrides: Overrides) -> dict[str, object]:
     """Give the overrides as properties of an invocation's body; what is not overridden is left out."""
-    timeout, stall = (
-        s if s is None else iso_from_seconds(s) for s in (overrides.timeout_s, overrides.no_progress_timeout_s)
+    timeout, stall, cap = (
+        s if s is None else iso_from_seconds(s)
+        for s in (overrides.timeout_s, overrides.no_progress_timeout_s, overrides.max_duration_s)
     )
     return without_empty(
         {
@@ -215,6 +219,7 @@ def overrides_to_arm(overrides: Overrides) -> dict[str, object]:
             "errorThresholdPercent": overrides.error_threshold_percent,
             "allowedFailedPercent": overrides.allowed_failed_percent,
             "noProgressTimeout": stall,
+            "maxDuration": cap,
             "outputFileName": overrides.output_file_name,
             "outputFormat": overrides.output_format.value if overrides.output_format else None,
         }
@@ -241,7 +246,11 @@ def output_folder(datastore: str, path: str, *, field: str) -> DatastorePath | M
 
 def _plain(shape: OverridesYaml | OverridesArm) -> dict[str, Any]:
     """Give the fields that need no thought. Any: pydantic has checked each against the type it has in Overrides."""
-    return {**{name: getattr(shape, name) for name in _PLAIN}, "no_progress_timeout_s": shape.no_progress_timeout}
+    return {
+        **{name: getattr(shape, name) for name in _PLAIN},
+        "no_progress_timeout_s": shape.no_progress_timeout,
+        "max_duration_s": shape.max_duration,
+    }
 
 
 _N = TypeVar("_N", int, float)

@@ -16,7 +16,7 @@ _ACTIONS = {OutputAction.APPEND_ROW: "AppendRow", OutputAction.SUMMARY_ONLY: "Su
 
 def settings_to_arm(settings: ExecutionSettings) -> dict[str, object]:
     """Give the settings as properties of a deployment's body."""
-    stall_s = settings.no_progress_timeout_s
+    stall_s, cap_s = settings.no_progress_timeout_s, settings.max_duration_s
     return {
         "resources": {"instanceCount": settings.instance_count, "properties": {}},
         "miniBatchSize": settings.mini_batch_size,
@@ -40,6 +40,7 @@ def settings_to_arm(settings: ExecutionSettings) -> dict[str, object]:
         "isolateFailingItems": settings.isolate_failing_items,
         "speculative": settings.speculative,
         "noProgressTimeout": None if stall_s is None else iso_from_seconds(stall_s),
+        "maxDuration": None if cap_s is None else iso_from_seconds(cap_s),
     }
 
 
@@ -67,6 +68,7 @@ def settings_cli_from_arm(properties: Mapping[str, object]) -> dict[str, object]
         "isolate_failing_items": at(properties, "isolateFailingItems"),
         "speculative": at(properties, "speculative"),
         "no_progress_timeout": timeout_cli(text_at(properties, "noProgressTimeout")),
+        "max_duration": timeout_cli(text_at(properties, "maxDuration")),
         "environment_variables": mapping_at(properties, "environmentVariables"),
     }
 

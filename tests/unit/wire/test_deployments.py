@@ -105,6 +105,7 @@ UNUSUAL = ExecutionSettings(
     mini_batch_max_bytes=5_000_000_000,
     output_format=OutputFormat.CSV,
     output_columns=(OutputColumn.POSITION, OutputColumn.ITEM),
+    max_duration_s=5400.0,
 )
 STORED = Deployment(
     name="dpl",

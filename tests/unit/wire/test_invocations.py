@@ -231,6 +231,7 @@ def test_every_key_of_an_invocation_can_be_set() -> None:
             "allowed_failed_percent=0",
             "no_progress_timeout=900",
             "mini_batch_max_bytes=4096",
+            "max_duration=5400",
             "output_file_name=o.csv",
             "output_format=csv",
             "job_name=myjob",
@@ -240,7 +241,7 @@ def test_every_key_of_an_invocation_can_be_set() -> None:
             "tags.team=vision",
         ]
     ) == (
-        Overrides(20, 2, None, None, None, -1, "o.csv", 4, 2.5, 0.0, 900.0, 4096, OutputFormat.CSV),
+        Overrides(20, 2, None, None, None, -1, "o.csv", 4, 2.5, 0.0, 900.0, 4096, OutputFormat.CSV, 5400.0),
         InvokeExtras("myjob", "exp1", "azureml://datastores/x/paths/p/q", {"team": "vision"}),
     )
 
