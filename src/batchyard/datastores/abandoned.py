@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from batchyard.datastores.sealed import FILE_LISTS
 from batchyard.datastores.walking import UNFINISHED
 
 _NAME = re.compile(re.escape(UNFINISHED) + rb"[0-9a-f]{16}")
@@ -25,7 +26,7 @@ def remove_abandoned(places: Iterable[Path], *, sealed: Path, now: Callable[[], 
     followed. now: epoch seconds. What cannot be looked at stays.
     """
     removed = 0
-    for place in places:
+    for place in (*places, sealed / FILE_LISTS):
         for folder, _, names in os.walk(os.fsencode(place)):
             removed += sum(_remove(os.path.join(folder, name), now()) for name in names if _NAME.fullmatch(name))
     return removed + _remove_trees(sealed, now())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from batchyard.datastores.local import LocalDatastores
-from batchyard.datastores.sealed import tree_digest
+from batchyard.datastores.sealed import tree_files
 from batchyard.domain.assets import Sealed
+from batchyard.domain.tree_files import TreeFile, tree_seal
 
 OUTPUT = "output"
 
@@ -21,6 +23,7 @@ class InPlaceTrees:
     def __init__(self, views: Path) -> None:
         self._views = views
         self._paths: dict[str, Path] = {}
+        self._files: dict[str, Sequence[TreeFile]] = {}
 
     def add(self, path: Path, *, keep_name: bool) -> Sealed:
         """Take in a file or folder and give its hash. keep_name: as in `SealedStore.seal`."""
@@ -28,15 +31,20 @@ class InPlaceTrees:
             view = self._views / f"tree-{len(self._paths)}"
             view.mkdir(parents=True)
             os.symlink(path, view / path.name)
-            sealed = tree_digest(path, top=path.name)
+            files = tree_files(path, top=path.name)
         else:
-            view, sealed = path, tree_digest(path, top="")
-        self._paths[sealed.sha256] = view
+            view, files = path, tree_files(path, top="")
+        sealed = tree_seal(files)
+        self._paths[sealed.sha256], self._files[sealed.sha256] = view, files
         return sealed
 
     def path(self, sealed: Sealed) -> Path:
         """Give the folder of a tree."""
         return self._paths[sealed.sha256]
+
+    def files(self, sealed: Sealed) -> Sequence[TreeFile]:
+        """Give the files of a tree as they were when the run began."""
+        return self._files[sealed.sha256]
 
 
 def output_beside(home: Path, output: Path) -> LocalDatastores:

@@ -6,16 +6,21 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from batchyard.datastores.disk import disk_errors, make_folder, rename_no_replace, sync_folder, sync_tree
+from batchyard.datastores.disk import disk_errors, make_folder, rename_no_replace, sync_folder, sync_tree, write_new
 from batchyard.datastores.local import LocalDatastores
+from batchyard.datastores.tree_checks import check_tree
 from batchyard.domain.assets import Sealed
 from batchyard.domain.errors import Conflict, InvalidInput, Mistake
 from batchyard.domain.resource_ids import DatastorePath
+from batchyard.domain.tree_files import TreeFile, read_tree_text, tree_seal, tree_text
+from batchyard.domain.verification import Events
 
+# Where the lists of the trees' files are: beside them, as nothing may stand in a tree that is not its own.
+FILE_LISTS = ".files"
 _MOST_NAMES = 10_000
 
 
@@ -64,6 +69,18 @@ class LocalSealedStore:
         """Give the local folder of a tree."""
         return self._root / sealed.sha256
 
+    def files(self, sealed: Sealed) -> Sequence[TreeFile] | None:
+        try:
+            return read_tree_text(self._list_of(sealed).read_bytes(), sealed)
+        except OSError:
+            return None
+
+    def check(self, sealed: Sealed, subject: str) -> Events:
+        return check_tree(self.path(sealed), sealed, self.files(sealed), subject)
+
+    def _list_of(self, sealed: Sealed) -> Path:
+        return self._root / FILE_LISTS / sealed.sha256
+
     @contextmanager
     def _unfinished(self, what: str) -> Iterator[Path]:
         """Give the name of a folder to make a tree in; it is gone at the end, whatever happened."""
@@ -76,7 +93,9 @@ class LocalSealedStore:
                 shutil.rmtree(unfinished, ignore_errors=True)
 
     def _keep(self, unfinished: Path) -> Sealed:
-        sealed = tree_digest(unfinished, top="")
+        files = tree_files(unfinished, top="")
+        sealed = tree_seal(files)
+        self._keep_list(sealed, files)
         sync_tree(unfinished)  # The files too: those that could not be linked were copied just now.
         try:
             rename_no_replace(unfinished, self.path(sealed))
@@ -84,6 +103,16 @@ class LocalSealedStore:
             return sealed  # The same bytes are sealed already.
         sync_folder(self._root)
         return sealed
+
+    def _keep_list(self, sealed: Sealed, files: Sequence[TreeFile]) -> None:
+        """Keep the hash of each file, so that what is wrong in a tree can be named; trees of before get theirs, too."""
+        target = self._list_of(sealed)
+        if self.files(sealed) is None:
+            make_folder(target.parent, mode=0o777)
+            beside = target.with_name(f".unfinished-{secrets.token_hex(8)}")
+            write_new(beside, [tree_text(files)])
+            os.replace(beside, target)
+            sync_folder(target.parent)
 
 
 def _link_tree(origin: Path, target: Path) -> None:
@@ -112,20 +141,19 @@ def _link(origin: Path, target: Path) -> None:
     os.chmod(target, 0o555 if is_executable else 0o444)
 
 
-def tree_digest(root: Path, *, top: str) -> Sealed:
-    """Hash names, executable bits and contents; order by the bytes of the path.
+def tree_files(root: Path, *, top: str) -> list[TreeFile]:
+    """Hash names, executable bits and contents of a tree; ordered by the bytes of the path.
 
     top: what stands above the paths in the tree, "" for nothing; a single file is called `top` itself.
     """
-    tree, files, size = hashlib.sha256(b"batchyard tree 1\n"), 0, 0
+    found = []
     for path in [root] if root.is_file() else sorted(_files(root), key=os.fsencode):
         with path.open("rb") as stream:
             content = hashlib.file_digest(stream, "sha256").hexdigest()
             status = os.fstat(stream.fileno())
         name = os.fsencode(os.path.normpath(os.path.join(top, os.path.relpath(path, root))))
-        tree.update(b"%d %d %s %s\0" % (bool(status.st_mode & 0o100), status.st_size, content.encode(), name))
-        files, size = files + 1, size + status.st_size
-    return Sealed(tree.hexdigest(), files, size)
+        found.append(TreeFile(name, status.st_size, content, bool(status.st_mode & 0o100)))
+    return found
 
 
 def _files(root: Path) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -10,6 +10,8 @@ from typing import BinaryIO, Protocol
 from batchyard.domain.assets import Sealed
 from batchyard.domain.jobs import InputSource, OutputTarget
 from batchyard.domain.resource_ids import DatastorePath
+from batchyard.domain.tree_files import TreeFile
+from batchyard.domain.verification import Events
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,10 @@ class Trees(Protocol):
     def path(self, sealed: Sealed) -> Path:
         """Give the local folder of a tree; nobody writes in it."""
 
+    def files(self, sealed: Sealed) -> Sequence[TreeFile] | None:
+        """Give the files of a tree as they were sealed, sorted by the bytes of their path; None where nobody kept them
+        (trees of versions before this), or the list is damaged."""
+
 
 class SealedStore(Trees, Protocol):
     """The content-addressed store: what is registered never changes again."""
@@ -180,3 +186,7 @@ class SealedStore(Trees, Protocol):
 
     def names(self, sealed: Sealed) -> list[str]:
         """Give the tree's file paths, sorted, at most 10,000."""
+
+    def check(self, sealed: Sealed, subject: str) -> Events:
+        """Read all bytes of a tree and say of each file whether it is as it was sealed; every one that is not, is
+        missing or is too much is named. Ends with what holds for the tree as a whole. subject: what the tree is."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from batchyard.domain.access import Action, Caller, authorise
 from batchyard.domain.assets import AssetKind, Sealed
 from batchyard.domain.errors import CallerError, NotFound
 from batchyard.domain.resource_ids import DatastorePath, parse_datastore_uri
+from batchyard.domain.tree_files import TreeFile
+from batchyard.domain.verification import Events
 from batchyard.ports.datastore import SealedStore
 
 
@@ -67,3 +69,11 @@ class _SealedAhead:
     def names(self, sealed: Sealed) -> list[str]:
         """As the store."""
         return self.store.names(sealed)
+
+    def files(self, sealed: Sealed) -> Sequence[TreeFile] | None:
+        """As the store."""
+        return self.store.files(sealed)
+
+    def check(self, sealed: Sealed, subject: str) -> Events:
+        """As the store."""
+        return self.store.check(sealed, subject)
