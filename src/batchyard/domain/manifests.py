@@ -35,7 +35,9 @@ def read_manifest(content: bytes, file: str) -> tuple[dict[str, Any] | None, Che
     except (ValueError, RecursionError) as exc:
         return None, wrong("manifest", file, expected=expected, found=f"no JSON ({exc})")
     if not isinstance(document, dict):
-        return None, wrong("manifest", file, expected=expected, found=f"JSON of another kind, {type(document).__name__}")
+        return None, wrong(
+            "manifest", file, expected=expected, found=f"JSON of another kind, {type(document).__name__}"
+        )
     if document.get("format") not in (FORMAT, _WITHOUT_HASH):
         return document, wrong("manifest", file, expected=expected, found=f"the format {document.get('format')!r}")
     if _HASH not in document and document["format"] == _WITHOUT_HASH:

@@ -12,7 +12,7 @@ from batchyard.domain.row_counts import RowCount, count_for
 from batchyard.domain.verification import Check, Event, compare_bytes, ok, read_through, unchecked, wrong
 
 _LARGEST_MANIFEST_BYTES = 256 << 20
-_FAILED = ("_failed_items.jsonl", ".failed.jsonl")
+_MANIFEST, _FAILED = "_manifest.json", "_failed_items.jsonl"
 
 
 class OutputFiles(Protocol):
@@ -37,12 +37,18 @@ def check_output(files: OutputFiles, manifest: str) -> Generator[Event, None, Ma
     expected = {str(entry["name"]): entry for entry in _list_of(document.get("outputs")) if _is_entry(entry)}
     rows, failed = 0, FailedCount()
     for name, entry in expected.items():
-        is_failed = name.endswith(_FAILED) and "rows" not in entry
-        rows += yield from _check_file(files, name, entry, failed if is_failed else None)
+        rows += yield from _check_file(files, name, entry, failed if name == failed_list_beside(manifest) else None)
     for name in sorted({*files.names()} - {manifest, *expected}):
         yield wrong("output", name, expected="no such file", found="a file that the manifest does not name")
     yield from _check_counts(document, rows=rows, failed=failed.items)
     return document
+
+
+def failed_list_beside(manifest: str) -> str:
+    """Name the list of failed items by its manifest: both are plain in a folder of their own, else after the rows."""
+    if manifest == _MANIFEST:
+        return _FAILED
+    return manifest.removesuffix(".manifest.json") + ".failed.jsonl"
 
 
 def _read_manifest(files: OutputFiles, name: str) -> Generator[Event, None, Mapping[str, Any] | None]:

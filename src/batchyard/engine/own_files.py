@@ -6,8 +6,8 @@ import hashlib
 import itertools
 import os
 import struct
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from batchyard.ports.job_home import JobHome
 
 # Mini-batch, first item in it, number of the folder among those of one attempt; big-endian sorts as numbers do.
 _FOLDER = struct.Struct(">QQI")
+_MOST_WRITERS = 100  # That the manifest names, of a file that many mini-batches have written together.
 
 
 def write_files(
@@ -32,13 +33,15 @@ def write_files(
     root, written = home.path("files"), []
     for name, group in itertools.groupby(files, key=lambda raw: raw.split(b"\0", 1)[0]):
         owners = [_owner(raw) for raw in group]
-        paths = [Path(os.fsdecode(os.path.join(os.fsencode(root / folder), name))) for _, folder in owners]
+        paths = [Path(os.fsdecode(os.path.join(os.fsencode(root / owner.folder), name))) for owner in owners]
+        written_by = dict(zip(paths, owners, strict=True))
         others: list[tuple[bytes, Path]] = []
         if len(paths) > 1 and same_name is SameName.REFUSE:
-            firsts, others = _apart(paths, name, [mini_batch for mini_batch, _ in owners])
+            firsts, others = _apart(paths, name, [owner.mini_batch for owner in owners])
             paths = _one_of_equals(list(firsts.values()), name, list(firsts))
-        written.append(asdict(_write_file(publication, os.fsdecode(name), paths)))
-        written += [asdict(_write_file(publication, os.fsdecode(other), [path])) for other, path in others]
+        for own_name, own_paths in [(name, paths), *((other, [path]) for other, path in others)]:
+            entry = _write_file(publication, os.fsdecode(own_name), own_paths)
+            written.append({**asdict(entry), **_said_of([written_by[path] for path in own_paths])})
     for path in sorted((root / "_workers").rglob("*")):
         if path.is_file():
             entry = _write_file(publication, str(path.relative_to(root)), [path])
@@ -70,9 +73,28 @@ def _write_file(publication: Publication, name: str, paths: list[Path]) -> Writt
     return patiently(lambda: publication.write_file(name, found))
 
 
-def _owner(raw: bytes) -> tuple[int, str]:
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """An attempt that left a file. first_item: of its part of the mini-batch. folder: what it wrote, below `files`."""
+
+    mini_batch: int
+    first_item: int
+    folder: str
+
+
+def _owner(raw: bytes) -> _Owner:
     rest = raw.split(b"\0", 1)[1]
-    return _FOLDER.unpack_from(rest)[0], os.fsdecode(rest[_FOLDER.size :])
+    mini_batch, first_item, _ = _FOLDER.unpack_from(rest)
+    return _Owner(mini_batch, first_item, os.fsdecode(rest[_FOLDER.size :]))
+
+
+def _said_of(owners: Sequence[_Owner]) -> dict[str, Any]:  # Any: JSON values
+    """Say which mini-batches wrote a file, and from which item on where one was divided; the folders themselves go."""
+    told = [
+        {"mini_batch": owner.mini_batch, **({"first_item": owner.first_item} if owner.first_item else {})}
+        for owner in owners[:_MOST_WRITERS]
+    ]
+    return {"written_by": told, **({"writers": len(owners)} if len(owners) > len(told) else {})}
 
 
 def _apart(paths: list[Path], name: bytes, mini_batches: list[int]) -> tuple[dict[int, Path], list[tuple[bytes, Path]]]:
