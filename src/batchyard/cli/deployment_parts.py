@@ -123,9 +123,10 @@ def _mlflow_mistakes(tree: LocalTree, *, has_environment: bool) -> list[Mistake]
         )
         return [Mistake("model.path", found, allowed)]
     root = min(described, key=lambda name: (name.count("/"), name)).removesuffix("MLmodel")
-    if has_environment or names & {f"{root}conda.yaml", f"{root}requirements.txt"}:
+    asking = ("conda.yaml", "python_env.yaml", "requirements.txt")
+    if has_environment or names & {root + name for name in asking}:
         return []
-    found = f"nothing, and {tree.name!r} has no conda.yaml and no requirements.txt"
+    found = f"nothing, and {tree.name!r} has none of {', '.join(asking)}"
     return [Mistake("environment", found, "an environment that has mlflow")]
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import replace
 from importlib import resources
 
-from batchyard.control import audit, references, registry
+from batchyard.control import audit, mlflow_environment, references, registry
 from batchyard.domain.assets import AssetKind, CodeVersion, Environment, Model, ModelType
 from batchyard.domain.deployments import DeploymentDraft
 from batchyard.domain.errors import Mistake
@@ -21,7 +20,6 @@ ENVIRONMENT = "mlflow_model"
 
 SCRIPT = f"{CODE}.py"
 _ORIGIN = "batchyard"
-_DESCRIPTION_FILE = "MLmodel"
 _LARGEST_TEXT_BYTES = 1 << 20
 _HASH_LENGTH = 16
 
@@ -30,8 +28,8 @@ def with_script(
     tx: Transaction, act: audit.Act, draft: DeploymentDraft, *, sealed: SealedStore
 ) -> tuple[DeploymentDraft, list[Mistake]]:
     """Give the draft of an MLflow model without a script with one that scores through `mlflow.pyfunc`; where it names
-    no environment either, with that of the model's own `conda.yaml` or `requirements.txt`. Other drafts come back
-    without what was registered here for another model.
+    no environment either, with the one that the model's own files ask for. Other drafts come back without what was
+    registered here for another model.
 
     Returns: the draft, and what of the model's files stands in the way; with mistakes nothing was registered.
     """
@@ -41,13 +39,20 @@ def with_script(
         return draft, []
     root = _root(model, sealed)
     if root is None:
-        found = f"model {model.name!r} without a file {_DESCRIPTION_FILE!r}"
-        return draft, [Mistake("model", found, "the folder that `mlflow` saved, with everything in it")]
+        wrong = f"model {model.name!r} without a file {mlflow_environment.DESCRIPTION_FILE!r}"
+        return draft, [Mistake("model", wrong, "the folder that `mlflow` saved, with everything in it")]
+    mistakes = _flavor_mistakes(model, root, sealed)
+    if mistakes:
+        return draft, mistakes
     environment = draft.environment or _environment(tx, act, model, root, sealed)
     if environment is None:
-        found = f"nothing, and model {model.name!r} has no conda.yaml and no requirements.txt"
-        return draft, [Mistake("environment", found, "an environment that has mlflow")]
+        return draft, [mlflow_environment.missing(f"model {model.name!r}")]
     return replace(draft, code=_code(tx, act, sealed), scoring_script=SCRIPT, environment=environment), []
+
+
+def script_text() -> str:
+    """Give the script that scores with an MLflow model."""
+    return resources.files("batchyard.control").joinpath(SCRIPT).read_text(encoding="utf-8")
 
 
 def _as_written(draft: DeploymentDraft) -> DeploymentDraft:
@@ -72,17 +77,21 @@ def _model(tx: Transaction, draft: DeploymentDraft) -> Model | None:
 
 def _root(model: Model, sealed: SealedStore) -> str | None:
     """Give the folder of the model in its tree, ended by '/' or empty: the uppermost one with an MLmodel file."""
-    found = [name for name in sealed.names(model.sealed) if name.rpartition("/")[2] == _DESCRIPTION_FILE]
+    found = [
+        name for name in sealed.names(model.sealed) if name.rpartition("/")[2] == mlflow_environment.DESCRIPTION_FILE
+    ]
     uppermost = min(found, key=lambda name: (name.count("/"), name), default=None)
-    return None if uppermost is None else uppermost.removesuffix(_DESCRIPTION_FILE)
+    return None if uppermost is None else uppermost.removesuffix(mlflow_environment.DESCRIPTION_FILE)
+
+
+def _flavor_mistakes(model: Model, root: str, sealed: SealedStore) -> list[Mistake]:
+    described = mlflow_environment.describe(_reader(model, root, sealed)(mlflow_environment.DESCRIPTION_FILE) or "")
+    return mlflow_environment.flavor_mistakes(described, f"model {model.name!r}")
 
 
 def _environment(tx: Transaction, act: audit.Act, model: Model, root: str, sealed: SealedStore) -> Reference | None:
     """Give the environment that a model's files ask for, registered; None when they say nothing of one."""
-    conda_file = sealed.read_text(model.sealed, f"{root}conda.yaml", limit_bytes=_LARGEST_TEXT_BYTES)
-    if conda_file is None:
-        lines = sealed.read_text(model.sealed, f"{root}requirements.txt", limit_bytes=_LARGEST_TEXT_BYTES)
-        conda_file = None if lines is None else _as_conda_file(lines)
+    conda_file = mlflow_environment.conda_file_of(_reader(model, root, sealed))
     if conda_file is None:
         return None
     version = _hash(conda_file)
@@ -93,14 +102,12 @@ def _environment(tx: Transaction, act: audit.Act, model: Model, root: str, seale
     return Reference(AssetKind.ENVIRONMENT.value, ENVIRONMENT, version)
 
 
-def _as_conda_file(requirements: str) -> str:
-    lines = [line.strip() for line in requirements.splitlines()]
-    wanted = [line for line in lines if line and not line.startswith("#")]
-    return json.dumps({"dependencies": ["pip", {"pip": wanted}]})
+def _reader(model: Model, root: str, sealed: SealedStore) -> mlflow_environment.ReadText:
+    return lambda name: sealed.read_text(model.sealed, f"{root}{name}", limit_bytes=_LARGEST_TEXT_BYTES)
 
 
 def _code(tx: Transaction, act: audit.Act, sealed: SealedStore) -> Reference:
-    text = resources.files("batchyard.control").joinpath(SCRIPT).read_text(encoding="utf-8")
+    text = script_text()
     version = _hash(text)
     key = registry.asset_key(AssetKind.CODE, CODE, version)
     if tx.documents.get(key) is None:

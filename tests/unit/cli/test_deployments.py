@@ -400,7 +400,10 @@ def mlflow_yaml(folder, *, environment: str = "", files: tuple[str, ...] = ("MLm
     ("files", "told"),
     [
         (("conda.yaml",), "model.path: found 'heart' without a file 'MLmodel'"),
-        (("MLmodel",), "environment: found nothing, and 'heart' has no conda.yaml and no requirements.txt"),
+        (
+            ("MLmodel",),
+            "environment: found nothing, and 'heart' has none of conda.yaml, python_env.yaml, requirements.txt",
+        ),
     ],
 )
 def test_an_mlflow_model_that_the_server_could_not_score_with_is_refused_before_it_is_uploaded(
@@ -414,7 +417,7 @@ def test_an_mlflow_model_that_the_server_could_not_score_with_is_refused_before_
     assert terminal.azure.sent("PUT") == []
 
 
-@pytest.mark.parametrize("file", ["conda.yaml", "requirements.txt"])
+@pytest.mark.parametrize("file", ["conda.yaml", "python_env.yaml", "requirements.txt"])
 def test_an_mlflow_model_without_a_script_is_uploaded_and_left_to_the_server(terminal, folder, file):
     mlflow_yaml(folder, files=("MLmodel", file))
 

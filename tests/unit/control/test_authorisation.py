@@ -185,6 +185,7 @@ PARTS = (
     "audit",
     "drafts",
     "invocations",
+    "mlflow_environment",
     "mlflow_models",
     "mlflow_scoring",
     "references",

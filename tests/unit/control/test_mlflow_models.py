@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import yaml
 
 from batchyard.control import assets, mlflow_models, references
 from batchyard.control.scripts import source_mistakes
@@ -49,10 +50,16 @@ def test_it_gets_a_script_and_the_environment_of_its_conda_file(bench: Bench) ->
 
 def test_a_model_with_requirements_alone_gets_an_environment_of_them(bench: Bench) -> None:
     stored, _ = bench.put(flow(bench, MLmodel="", requirements__txt="# made by mlflow\nmlflow==3.1\n\nnumpy\n"))
-    assert (
-        environment_of(bench, stored.document).conda_file
-        == '{"dependencies": ["pip", {"pip": ["mlflow==3.1", "numpy"]}]}'
-    )
+    wanted = {"dependencies": ["pip", {"pip": ["mlflow==3.1", "numpy"]}]}
+    assert yaml.safe_load(environment_of(bench, stored.document).conda_file or "") == wanted
+
+
+def test_a_model_that_pyfunc_cannot_load_is_refused_with_its_flavors(bench: Bench) -> None:
+    draft = flow(bench, MLmodel="flavors: {spark: {}}", conda__yaml=CONDA)
+    with refused(bench.tx, InvalidInput) as refusal:
+        bench.put(draft)
+    assert refusal.fields == ["model"]
+    assert "with the flavors spark" in str(refusal.error)
 
 
 def test_an_environment_that_is_given_is_taken(bench: Bench) -> None:
