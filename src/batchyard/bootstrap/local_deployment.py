@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchyard.control import mlflow_environment, mlflow_models
 from batchyard.control.scripts import source_mistakes
-from batchyard.domain.assets import Environment
+from batchyard.domain.assets import Environment, ModelType
 from batchyard.domain.deployments import ExecutionSettings
 from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.wire.deployments import DeploymentYaml, read_deployment_yaml
@@ -24,17 +25,29 @@ _NAMED_BY_FLAGS = {"name": "local", "endpoint_name": "local", "compute": "local"
 
 @dataclass(frozen=True, slots=True)
 class LocalDeployment:
-    """Everything of a deployment that a run uses; paths are absolute, compute and endpoint names are not looked up."""
+    """Everything of a deployment that a run uses; paths are absolute, compute and endpoint names are not looked up.
+
+    code: None for an MLflow model without a script, which `code_in` gives one.
+    """
 
     name: str
     endpoint: str
     compute: str
     model: Path
-    code: Path
+    code: Path | None
     script: str
     environment: Environment
     settings: ExecutionSettings
     notes: tuple[str, ...]
+
+    def code_in(self, folder: Path) -> Path:
+        """Give the code folder; where the model came without a script, one made below `folder` with ours in it."""
+        if self.code is not None:
+            return self.code
+        made = folder / mlflow_models.CODE
+        made.mkdir()
+        (made / self.script).write_text(mlflow_models.script_text(), encoding="utf-8")
+        return made
 
 
 def read_local_deployment(path: Path, assignments: Sequence[str]) -> LocalDeployment:
@@ -46,9 +59,18 @@ def read_local_deployment(path: Path, assignments: Sequence[str]) -> LocalDeploy
     written, mistakes = read_deployment_yaml({**_NAMED_BY_FLAGS, **document})
     folder = path.absolute().parent
     model = _model(written, folder, mistakes)
-    code, script = _code(written, folder, mistakes)
-    environment = _environment(written, folder, mistakes)
-    if mistakes or model is None or code is None or environment is None:
+    flow = _mlflow_model(written, model)
+    code: Path | None = None
+    environment: Environment | None = None
+    if flow is not None and written.code_path is None and not written.scoring_script:
+        script = mlflow_models.SCRIPT
+        mistakes += flow.mistakes(has_environment=written.environment is not None)
+        environment = flow.environment()
+    else:
+        code, script = _code(written, folder, mistakes)
+    if flow is None or written.environment is not None:
+        environment = _environment(written, folder, mistakes)
+    if mistakes or model is None or environment is None:
         raise InvalidInput(str(path), mistakes)
     return LocalDeployment(
         name=written.name,
@@ -72,6 +94,43 @@ def _model(written: DeploymentYaml, folder: Path, mistakes: list[Mistake]) -> Pa
     if not path.exists():
         mistakes.append(Mistake("model.path", f"nothing at {str(path)!r}", "a file or folder"))
     return path
+
+
+@dataclass(frozen=True, slots=True)
+class _MLflowModel:
+    """A folder that mlflow saved. root: where its MLmodel file is, or None where it has none."""
+
+    path: Path
+    root: Path | None
+
+    def environment(self) -> Environment | None:
+        """Give the environment that its files ask for."""
+        conda = None if self.root is None else mlflow_environment.conda_file_of(self._read)
+        return None if conda is None else Environment("local", "1", conda_file=conda)
+
+    def mistakes(self, *, has_environment: bool) -> list[Mistake]:
+        """Name why it cannot be scored without a script."""
+        text = self._read(mlflow_environment.DESCRIPTION_FILE)
+        if text is None:
+            found = f"{str(self.path)!r} without a file {mlflow_environment.DESCRIPTION_FILE!r}"
+            return [Mistake("model.path", found, "the folder that `mlflow` saved, with everything in it")]
+        shown = f"the model in {str(self.path)!r}"
+        found_flavors = mlflow_environment.flavor_mistakes(mlflow_environment.describe(text), shown)
+        is_missing = not has_environment and self.environment() is None
+        return [*found_flavors, *([mlflow_environment.missing(shown)] if is_missing else [])]
+
+    def _read(self, name: str) -> str | None:
+        file = None if self.root is None else self.root / name
+        return _text(file, "model.path") if file is not None and file.is_file() else None
+
+
+def _mlflow_model(written: DeploymentYaml, path: Path | None) -> _MLflowModel | None:
+    """Give the model of a deployment as mlflow saved it, or None where it is of another kind or not there."""
+    is_mlflow = isinstance(written.model, ModelYaml) and written.model.type is ModelType.MLFLOW
+    if path is None or not is_mlflow or not path.is_dir():
+        return None
+    found = sorted(path.rglob(mlflow_environment.DESCRIPTION_FILE), key=lambda file: (len(file.parts), str(file)))
+    return _MLflowModel(path, found[0].parent if found else None)
 
 
 def _code(written: DeploymentYaml, folder: Path, mistakes: list[Mistake]) -> tuple[Path | None, str]:

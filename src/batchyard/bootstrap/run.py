@@ -133,7 +133,7 @@ def _run_inline(settings: Settings, deployment: LocalDeployment, given: argparse
         )
         return run_inline(
             environments.python(build),
-            deployment.code.resolve(),
+            deployment.code_in(folder).resolve(),
             deployment.script,
             items=items,
             mini_batch_size=deployment.settings.mini_batch_size,
@@ -159,7 +159,7 @@ def _prepare(
     environments = make_environments(settings)
     build = _build(environments, deployment, folder)
     trees = InPlaceTrees(folder / "trees")
-    spec = _spec(folder.name, deployment, trees, build, asked, target)
+    spec = _spec(folder, deployment, trees, build, asked, target)
     now = time.time()
     records = OneJob(Job(spec, JobStatus.PREPARING, now, "local run", phases={"preparing": now}, fence=1), line.show)
     rooms = Rooms(
@@ -193,7 +193,7 @@ def _build(environments: LocalEnvironments, deployment: LocalDeployment, folder:
 
 
 def _spec(
-    name: str,
+    folder: Path,
     deployment: LocalDeployment,
     trees: InPlaceTrees,
     build: EnvironmentBuild,
@@ -201,7 +201,7 @@ def _spec(
     target: OutputTarget,
 ) -> JobSpec:
     return JobSpec(
-        job=name,
+        job=folder.name,
         endpoint=deployment.endpoint,
         deployment=deployment.name,
         deployment_revision=0,
@@ -212,7 +212,7 @@ def _spec(
         model=_LOCAL,
         model_seal=trees.add(deployment.model, keep_name=True),
         code=_LOCAL,
-        code_seal=trees.add(deployment.code, keep_name=False),
+        code_seal=trees.add(deployment.code_in(folder), keep_name=False),
         scoring_script=deployment.script,
         environment=_LOCAL,
         build=build,
