@@ -6,6 +6,7 @@ import time
 
 from batchyard_runtime import logs, results, stamp
 from batchyard_runtime.inputs import unreadable
+from batchyard_runtime.output_contract import Contract
 from batchyard_runtime.parts import WritesFailed
 from batchyard_runtime.script import MiniBatchContext, bounded, describe
 from batchyard_runtime.tally import Tally
@@ -50,6 +51,8 @@ class Scorer:
         self._log = log
         self._start = start
         self._reach = reach
+        self._contract = Contract(start["output_contract"])
+        self._check_items = _item_check(start["input_contract"], listing)
         self._sequence = 0
         # After a MemoryError: what the script still holds may fail everything that follows, so this process ends.
         self.is_spent = False
@@ -117,7 +120,10 @@ class Scorer:
             if rows > items:
                 segment.surplus += rows - items
             elif rows < items:
-                self._set_apart(mini_batch, items, rows, end, tally)
+                if self._contract.may_lack_rows:
+                    segment.surplus -= items - rows
+                else:
+                    self._set_apart(mini_batch, items, rows, end, tally)
                 segment, is_touched = tally.segment, self._outputs.is_touched
             if is_touched(0):
                 self._adopt(mini_batch, segment)
@@ -137,6 +143,7 @@ class Scorer:
     def _attempt_with(self, script: Script, number: int) -> Attempt:
         """Give the function that runs one mini-batch, writes its rows and tells how many they are."""
         run, append, reach = script.run, self._part.append, self._at
+        check_items, contract = self._check_items, self._contract
         is_written = self._start["writes_rows"]
 
         def call(names: list[str], mini_batch: int) -> Any:  # Any: whatever a script returns
@@ -146,18 +153,26 @@ class Scorer:
             result = call(names, mini_batch)
             return results.write(result, append) if is_written else results.count(result)
 
+        def attempt_under_contract(names: list[str], mini_batch: int) -> int:
+            if check_items is not None:
+                check_items(names)
+            rows = attempt(names, mini_batch)
+            contract.check_count(rows, len(names))
+            return rows
+
         def attempt_under_test(names: list[str], mini_batch: int) -> int:
             reach("worker.before_run")
-            rows = attempt(names, mini_batch)
+            rows = chosen(names, mini_batch)
             reach("worker.after_run")
             return rows
 
+        chosen = attempt_under_contract if check_items is not None or contract.is_declared else attempt
         if self._reach is not None:
             return attempt_under_test
-        if is_written and not script.takes_context:
+        if chosen is attempt and is_written and not script.takes_context:
             write = results.write
             return lambda names, _: write(run(names), append)
-        return attempt
+        return chosen
 
     def _in_pieces(self, attempt: Attempt, size: int, tally: Tally) -> Attempt:
         """Give an attempt that calls `run()` on at most `size` items at a time; each call has its own time limit.
@@ -258,3 +273,12 @@ class Scorer:
             self._reach(point)
         except OSError as exc:
             raise WritesFailed("fault at %s: %s" % (point, exc)) from exc
+
+
+def _item_check(contract: dict[str, Any] | None, listing: Listing) -> Callable[[list[str]], None] | None:
+    """Give what checks the items of a mini-batch, None where nothing is declared; imported where it is."""
+    if contract is None:
+        return None
+    from batchyard_runtime import input_contract
+
+    return input_contract.checker(contract, listing.relative)

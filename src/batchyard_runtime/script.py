@@ -6,6 +6,8 @@ import os
 import sys
 import traceback
 
+from batchyard_runtime.violations import Violation
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, FunctionType, ModuleType, TracebackType
@@ -82,8 +84,12 @@ def load(code_dir: str, script: str) -> Script:
 def describe(exc: BaseException) -> tuple[str, str, str, str]:
     """Give (class, error, message, stack) of an exception of the script; our own frames are cut off the stack.
 
-    class: "memory" for MemoryError, else "script". Texts are valid UTF-8 and of bounded length.
+    class: "memory" for MemoryError, "contract" for what breaks one, else "script". Texts are valid UTF-8 and of
+    bounded length.
     """
+    if isinstance(exc, Violation):
+        message = bounded(str(exc))
+        return "contract", exc.error, message, bounded("%s: %s\n" % (exc.error, message), _LARGEST_STACK)
     kind = "memory" if isinstance(exc, MemoryError) else "script"
     try:
         message = str(exc)

@@ -35,7 +35,8 @@ def work(
 
     imported: the script, where this process was forked from one that has imported it; prints are captured then too.
     on_start: called when the start command has come. The start command's keys: protocol, worker, origin (how this
-    process came to be, for its log), code_dir, script; part (the file to create), writes_rows; files_dir, files_link,
+    process came to be, for its log), code_dir, script; part (the file to create), writes_rows; output_contract,
+    input_contract (what the deployment declares, or null); files_dir, files_link,
     files_prefix (see `outputs`); stack_file (see `stacks`); error_log, own_log, log_cap_bytes,
     logging_level; fault, fault_log.
     Returns only after an `end` command, so that the script's own exit handlers run; leaves the process otherwise.

@@ -39,7 +39,7 @@ def run(mini_batch):
             out.write(os.path.basename(mini_batch[0]))
     row = {"pid": os.getpid(), "model": model, "script": SCRIPT, "word": os.environ.get("WORD"),
            "six": importlib.util.find_spec("six") is not None, "begin": begin, "end": time.time()}
-    return [json.dumps(row) for _ in mini_batch]
+    return [json.dumps(row) for word in words for _ in range(2 if word == "double" else 1)]
 """
 
 # Every field of ExecutionSettings, and every key of a model deployment's YAML (reference A.2, A.3): its proof.
@@ -66,6 +66,8 @@ PROOFS = {
     "logging_level": "test_logging_level_lets_debug_lines_of_the_runtime_appear_only_at_debug",
     "same_name": "test_same_name_refuses_or_joins_different_files_of_one_name",
     "isolate_failing_items": "test_isolate_failing_items_decides_whether_a_bad_item_fails_its_mini_batch",
+    "output_contract": "test_output_contract_fails_results_that_break_it",
+    "input_contract": "test_input_contract_fails_items_before_they_are_scored",
     "environment_variables": "test_environment_variables_reach_the_script",
     "model": "test_model_is_what_the_script_loads",
     "code_configuration.code": "test_code_is_what_runs",
@@ -267,6 +269,30 @@ def test_output_file_name_names_the_published_rows(bench: Bench) -> None:
     assert len(bench.rows(job, "scores.txt")) == 2
 
 
+def test_output_contract_fails_results_that_break_it(bench: Bench) -> None:
+    name = bench.make("output-contract", miniBatchSize=4, retrySettings={"maxRetries": 0, "timeout": "PT30S"})
+    assert bench.score(name, ["a", "double", "a"])["counts"]["rows"] == 4
+    bench.change(name, "settings.output_contract.rows_per_item=one")
+    job = bench.score(name, ["a", "double", "a"])
+    assert (job["counts"]["succeeded"], job["counts"]["failed"], job["counts"]["rows"]) == (2, 1, 2)
+    assert failed_items(bench, job) == [("item-1.txt", "contract", "RowCount", "item")]
+
+
+def test_input_contract_fails_items_before_they_are_scored(bench: Bench) -> None:
+    name = bench.make("input-contract", miniBatchSize=4, retrySettings={"maxRetries": 0, "timeout": "PT30S"})
+    bench.change(name, "settings.input_contract.format=json")
+    job = bench.score(name, ["1", "2", "three"])
+    assert (job["counts"]["succeeded"], job["counts"]["failed"]) == (2, 1)
+    assert failed_items(bench, job) == [("item-2.txt", "contract", "InputFormat", "item")]
+    (group,) = job["failureGroups"]
+    assert (group["errorClass"], group["error"], group["items"]) == ("contract", "InputFormat", 1)
+
+
+def failed_items(bench: Bench, job: dict[str, Any]) -> list[tuple[str, ...]]:
+    found = bench.rows(job, "_failed_items.jsonl")
+    return [(item["item"], item["error_class"], item["error"], item["attribution"]) for item in found]
+
+
 def test_logging_level_lets_debug_lines_of_the_runtime_appear_only_at_debug(bench: Bench) -> None:
     name = bench.make("levels")
     levels = []
@@ -411,6 +437,15 @@ def test_the_legacy_form_without_type_means_the_same_as_the_new_one(bench: Bench
         "output_columns": [],
         "logging_level": "warning",
         "environment_variables": {"WORD": "legacy"},
+        "output_contract": {
+            "rows_per_item": "one",
+            "columns": {},
+            "extra_columns": "allow",
+            "nulls": "allow",
+            "key_column": None,
+            "unique_key": False,
+        },
+        "input_contract": {"format": "text", "columns": {}},
     }
     document = {
         "endpoint_name": "settings",
@@ -453,6 +488,8 @@ def test_a_deployment_without_settings_shows_the_documented_defaults(bench: Benc
         "output_columns": [],
         "logging_level": "info",
         "environment_variables": {},
+        "output_contract": None,
+        "input_contract": None,
         "same_name": "refuse",
         "isolate_failing_items": True,
     }

@@ -8,6 +8,12 @@ from enum import Enum
 from typing import TypeVar
 
 from batchyard.domain.assets import EnvironmentBuild
+from batchyard.domain.contracts import (
+    InputContract,
+    OutputContract,
+    input_contract_mistakes,
+    output_contract_mistakes,
+)
 from batchyard.domain.endpoints import ProvisioningState
 from batchyard.domain.errors import Mistake
 from batchyard.domain.names import file_name_mistake, name_mistake
@@ -74,6 +80,7 @@ class ExecutionSettings:
     isolate_failing_items: a mini-batch that fails for good is divided until the failing items stand alone
     (`domain.isolation`). instance_count × max_concurrency_per_instance worker processes score at a time.
     output_format: None lets the ending of output_file_name decide, see `output_format_of`.
+    output_contract, input_contract: None for what is not checked (`domain.contracts`).
     """
 
     mini_batch_size: int = 10
@@ -96,6 +103,8 @@ class ExecutionSettings:
     output_format: OutputFormat | None = None
     output_columns: tuple[OutputColumn, ...] = ()
     max_duration_s: float | None = None
+    output_contract: OutputContract | None = None
+    input_contract: InputContract | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +252,21 @@ def settings_mistakes(settings: ExecutionSettings, *, prefix: str = "settings.")
     mistakes += format_mistakes(
         settings.output_format, settings.output_file_name, settings.output_columns, prefix=prefix
     )
-    return mistakes + _variable_mistakes(settings.environment_variables, prefix)
+    return mistakes + _variable_mistakes(settings.environment_variables, prefix) + _contract_mistakes(settings, prefix)
+
+
+def _contract_mistakes(settings: ExecutionSettings, prefix: str) -> list[Mistake]:
+    found: list[Mistake] = []
+    if settings.output_contract is not None:
+        found += output_contract_mistakes(
+            settings.output_contract,
+            prefix=prefix + "output_contract.",
+            is_text=output_format_of(settings) is OutputFormat.AZURE_TEXT,
+            is_summary=settings.output_action is OutputAction.SUMMARY_ONLY,
+        )
+    if settings.input_contract is not None:
+        found += input_contract_mistakes(settings.input_contract, prefix=prefix + "input_contract.")
+    return found
 
 
 def _budget_rules(settings: ExecutionSettings) -> Iterable[tuple[str, bool, object, str]]:

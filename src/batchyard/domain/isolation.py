@@ -23,7 +23,7 @@ MOST_PARTS = 64  # Runs of parts, for one mini-batch.
 MOST_PROBES = 14  # Runs of parts before the job's first success: seven times two halves, whatever its size.
 MOST_PARKED = 64  # What waits for a first success is kept in memory, stacks and all.
 # Memory: what remains when single items were too large (`run_items`).
-_RAISED = frozenset({ErrorClass.SCRIPT.value, ErrorClass.DATA.value, ErrorClass.MEMORY.value})
+_RAISED = frozenset(kind.value for kind in (ErrorClass.SCRIPT, ErrorClass.DATA, ErrorClass.MEMORY, ErrorClass.CONTRACT))
 
 
 class Isolation:

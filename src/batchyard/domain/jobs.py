@@ -96,12 +96,16 @@ class JobSpec:
 
 
 class ErrorClass(Enum):
-    """Whose fault a failure is. The first four are charged to items; platform never is."""
+    """Whose fault a failure is. All but platform are charged to items.
+
+    contract: what an item is, or what was given for it, is not what the deployment's contracts say.
+    """
 
     SCRIPT = "script"
     DATA = "data"
     TIMEOUT = "timeout"
     MEMORY = "memory"
+    CONTRACT = "contract"
     PLATFORM = "platform"
 
 

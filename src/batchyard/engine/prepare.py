@@ -96,6 +96,8 @@ def worker_plan(rooms: Rooms, job: Job, staged: Staged) -> WorkerPlan:
         writes_rows=settings.output_action is OutputAction.APPEND_ROW,
         logging_level=settings.logging_level.value,
         environment_variables=settings.environment_variables,
+        output_contract=settings.output_contract,
+        input_contract=settings.input_contract,
         log_cap_bytes=rooms.log_cap_bytes,
         fault=rooms.worker_fault if job.fence == 1 else "",
         fault_log=rooms.worker_fault_log,

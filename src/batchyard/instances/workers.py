@@ -16,6 +16,7 @@ from typing import Any
 
 from batchyard.domain.errors import PlatformError
 from batchyard.domain.scoring_events import Worker
+from batchyard.instances.contracts import input_contract_command, output_contract_command
 from batchyard.instances.launch import Child
 from batchyard.instances.nursery import Nursery, files_link, sessions_file
 from batchyard.instances.sessions import kill_recorded_sessions as kill_recorded_sessions
@@ -233,6 +234,8 @@ def _start_command(plan: WorkerPlan, worker: Worker, *, scratch: Path, origin: s
         "script": plan.script,
         "part": os.fspath(plan.parts_dir / part_name(plan, worker)),
         "writes_rows": plan.writes_rows,
+        "output_contract": output_contract_command(plan.output_contract),
+        "input_contract": input_contract_command(plan.input_contract),
         "files_dir": os.fspath(plan.files_dir),
         "files_link": os.fspath(files_link(scratch)),
         "files_prefix": f"{plan.fence}-{worker.name}",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from batchyard.domain.contracts import InputContract, OutputContract
 from batchyard.domain.scoring_events import InstanceEvent, Lease, Worker
 
 
@@ -22,6 +23,7 @@ class WorkerPlan:
     forks_from_slots: nodes with so many slots import the script in one process and fork all their workers from it;
     those with fewer do so from their first replacement on.
     writes_rows: false for summary_only (elements are counted, not written).
+    output_contract, input_contract: what every result and every item is checked for, None for nothing.
     fault, fault_log: BATCHYARD_FAULT and BATCHYARD_FAULT_LOG for workers in tests, "" otherwise.
     """
 
@@ -42,6 +44,8 @@ class WorkerPlan:
     writes_rows: bool
     logging_level: str
     environment_variables: Mapping[str, str] = field(default_factory=dict)
+    output_contract: OutputContract | None = None
+    input_contract: InputContract | None = None
     forks_from_slots: int = 2
     log_cap_bytes: int = 64 << 20
     fault: str = ""

@@ -17,6 +17,15 @@ from batchyard.domain.deployments import (
     SameName,
 )
 from batchyard.domain.output_formats import default_file_name
+from batchyard.wire import contracts
+from batchyard.wire.contracts import (
+    InputContractArm,
+    InputContractYaml,
+    OutputContractArm,
+    OutputContractYaml,
+    input_contract_of,
+    output_contract_of,
+)
 from batchyard.wire.shapes import (
     ArmShape,
     Duration,
@@ -91,6 +100,8 @@ class SettingsYaml(YamlShape):
     no_progress_timeout: Seconds | None = None
     max_duration: Seconds | None = None
     speculative: Truth | None = None
+    output_contract: OutputContractYaml | None = None
+    input_contract: InputContractYaml | None = None
 
 
 class ResourcesYaml(YamlShape):
@@ -141,6 +152,8 @@ class SettingsArm(ArmShape):
     no_progress_timeout: Duration | None = None
     max_duration: Duration | None = None
     speculative: Truth | None = None
+    output_contract: OutputContractArm | None = None
+    input_contract: InputContractArm | None = None
 
 
 SETTING_KEYS = frozenset(keys_of(SettingsYaml))
@@ -163,6 +176,7 @@ ARM_NAMES: Mapping[str, str] = {
     "settings.output_format": "properties.outputFormat",
     "settings.output_columns": "properties.outputColumns",
     "settings.environment_variables": "properties.environmentVariables",
+    **contracts.ARM_NAMES,
 }
 
 
@@ -172,6 +186,8 @@ def settings_of(shape: SettingsYaml | SettingsArm, *, instance_count: int | None
         **given(shape, *_PLAIN),
         "no_progress_timeout_s": shape.no_progress_timeout,
         "max_duration_s": shape.max_duration,
+        "output_contract": output_contract_of(shape.output_contract),
+        "input_contract": input_contract_of(shape.input_contract),
     }
     if shape.output_file_name is None:
         values["output_file_name"] = default_file_name(shape.output_format)

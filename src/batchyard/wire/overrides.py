@@ -50,6 +50,8 @@ _FIXED = frozenset(
         "speculative",
         "isolate_failing_items",
         "environment_variables",
+        "output_contract",
+        "input_contract",
         "model",
         "environment",
     }

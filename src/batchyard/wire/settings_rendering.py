@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from batchyard.domain.deployments import ExecutionSettings, OutputAction
+from batchyard.wire.contract_rendering import contracts_cli_from_arm, contracts_to_arm
 from batchyard.wire.durations import iso_from_seconds, seconds_from_iso
 from batchyard.wire.trees import at, mapping_at, text_at
 
@@ -41,6 +42,7 @@ def settings_to_arm(settings: ExecutionSettings) -> dict[str, object]:
         "speculative": settings.speculative,
         "noProgressTimeout": None if stall_s is None else iso_from_seconds(stall_s),
         "maxDuration": None if cap_s is None else iso_from_seconds(cap_s),
+        **contracts_to_arm(settings.output_contract, settings.input_contract),
     }
 
 
@@ -70,6 +72,7 @@ def settings_cli_from_arm(properties: Mapping[str, object]) -> dict[str, object]
         "no_progress_timeout": timeout_cli(text_at(properties, "noProgressTimeout")),
         "max_duration": timeout_cli(text_at(properties, "maxDuration")),
         "environment_variables": mapping_at(properties, "environmentVariables"),
+        **contracts_cli_from_arm(properties),
     }
 
 

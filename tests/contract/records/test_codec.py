@@ -20,6 +20,7 @@ from batchyard.domain.assets import (
     Sealed,
 )
 from batchyard.domain.computes import Compute
+from batchyard.domain.contracts import InputContract, InputFormat, OutputContract, RowsPerItem
 from batchyard.domain.deployments import (
     CodeReference,
     Deployment,
@@ -56,6 +57,8 @@ SETTINGS = ExecutionSettings(
     same_name=SameName.CONCATENATE,
     isolate_failing_items=False,
     environment_variables={"A": "\0", "B": ""},
+    output_contract=OutputContract(RowsPerItem.ANY, {"a": "list<int8>"}, nulls=("a",)),
+    input_contract=InputContract(InputFormat.CSV, {"b": "bool"}),
 )
 DOCUMENTS: dict[Kind, list[Any]] = {  # Any: documents of each kind
     Kind.ENDPOINT: [Endpoint("e"), Endpoint("e", "text", default_deployment="blue", tags={"a": "b"})],

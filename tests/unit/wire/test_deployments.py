@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 import pytest
 
 from batchyard.domain.assets import EnvironmentBuild
+from batchyard.domain.contracts import InputContract, InputFormat, OutputContract, RowsPerItem
 from batchyard.domain.deployments import (
     CodeReference,
     Deployment,
@@ -106,6 +107,8 @@ UNUSUAL = ExecutionSettings(
     output_format=OutputFormat.CSV,
     output_columns=(OutputColumn.POSITION, OutputColumn.ITEM),
     max_duration_s=5400.0,
+    output_contract=OutputContract(RowsPerItem.AT_LEAST_ONE),
+    input_contract=InputContract(InputFormat.CSV, {"id": "int64"}),
 )
 STORED = Deployment(
     name="dpl",

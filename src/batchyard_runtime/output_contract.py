@@ -1,0 +1,36 @@
+"""What the deployment declares of the results of `run()`, checked for each mini-batch before it counts as finished."""
+
+from __future__ import annotations
+
+from batchyard_runtime.violations import Violation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_EXPECTED = {"one": "one row for each item", "at_least_one": "at least one row for each item"}
+
+
+class Contract:
+    """A deployment's output contract, or the absence of one. is_declared: whether there is anything to check.
+
+    may_lack_rows: items without a row have succeeded all the same.
+    """
+
+    def __init__(self, declared: dict[str, Any] | None) -> None:
+        """declared: the start command's `output_contract`, None for none."""
+        self.is_declared = declared is not None
+        self._rows_per_item = None if declared is None else declared["rows_per_item"]
+        self.may_lack_rows = self._rows_per_item == "any"
+
+    def check_count(self, rows: int, items: int) -> None:
+        """Compare the rows of a result with its items. Raises: Violation."""
+        wanted = self._rows_per_item
+        if (wanted == "one" and rows != items) or (wanted == "at_least_one" and rows < items):
+            message = "run() gave %s for %s; output_contract.rows_per_item is %s: %s."
+            told = (_counted(rows, "row"), _counted(items, "item"), wanted, _EXPECTED[wanted])
+            raise Violation("RowCount", message % told)
+
+
+def _counted(number: int, noun: str) -> str:
+    return "%d %s%s" % (number, noun, "" if number == 1 else "s")
