@@ -20,7 +20,7 @@ $(VENV)/bin/uv:
 
 $(VENV)/.ready: $(VENV)/bin/uv pyproject.toml constraints.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --constraint constraints.txt \
-	  --editable '.[postgres]' --group dev --group demo
+	  --editable '.[parquet,postgres]' --group dev --group demo
 	@touch $@
 
 demo: setup

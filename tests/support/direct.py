@@ -29,6 +29,7 @@ from batchyard.engine.rooms import Rooms
 from batchyard.instances.local import LocalInstances
 from batchyard.instances.scripts import LocalScripts
 from batchyard.instances.workers import kill_recorded_sessions
+from batchyard.parquet.files import ParquetFiles
 from batchyard.ports.records import Key, Kind
 from batchyard.records.database import migrate, open_records, sqlite_url
 
@@ -64,6 +65,7 @@ class DirectHome:
             sealed=sealed,
             homes=LocalJobHomes(home / "jobs"),
             environments=ThisPython(),
+            tables=ParquetFiles(),
             scripts=LocalScripts(),
             make_instances=LocalInstances,
             kill_left_overs=kill_recorded_sessions,

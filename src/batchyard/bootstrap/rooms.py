@@ -22,6 +22,7 @@ from batchyard.engine.rooms import Rooms
 from batchyard.instances.local import LocalInstances
 from batchyard.instances.scripts import LocalScripts
 from batchyard.instances.workers import kill_recorded_sessions
+from batchyard.parquet.files import ParquetFiles
 from batchyard.records.database import open_records
 from batchyard.settings import Settings
 
@@ -52,6 +53,7 @@ class EngineRooms:
             sealed=LocalSealedStore(home / "sealed", datastores),
             homes=LocalJobHomes(root / "jobs"),
             environments=self._environments,
+            tables=ParquetFiles(),
             scripts=LocalScripts(),
             make_instances=LocalInstances,
             kill_left_overs=kill_recorded_sessions,

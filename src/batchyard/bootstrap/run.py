@@ -42,6 +42,7 @@ from batchyard.instances.inline import run_inline
 from batchyard.instances.local import LocalInstances
 from batchyard.instances.scripts import LocalScripts
 from batchyard.instances.workers import kill_recorded_sessions
+from batchyard.parquet.files import ParquetFiles
 from batchyard.records.one_job import OneJob
 from batchyard.settings import Settings, from_environment
 
@@ -169,6 +170,7 @@ def _prepare(
         sealed=trees,
         homes=LocalJobHomes(folder / "jobs"),
         environments=environments,
+        tables=ParquetFiles(),
         scripts=LocalScripts(),
         make_instances=LocalInstances,
         kill_left_overs=kill_recorded_sessions,

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
-from batchyard.domain.deployments import OutputAction
+from batchyard.domain.deployments import OutputAction, OutputFormat, output_format_of
 from batchyard.domain.errors import PlatformError
+from batchyard.domain.item_names import item_text
 from batchyard.domain.jobs import Job
 from batchyard.domain.ledger import Planned
 from batchyard.domain.tally import Tally
-from batchyard.engine.gather import Gathered, failed_lines, gather, pieces
+from batchyard.engine.gather import Gathered, failed_lines, gather
 from batchyard.engine.ledger_file import Extent
 from batchyard.engine.manifest import make_manifest
 from batchyard.engine.own_files import write_files
@@ -25,6 +27,8 @@ from batchyard.engine.patience import patiently
 from batchyard.engine.plan import Listing
 from batchyard.engine.prepare import clear
 from batchyard.engine.rooms import Rooms
+from batchyard.engine.rows import RowFiles, lay_out_lines, lay_out_tables
+from batchyard.ports.datastore import Publication, Written
 from batchyard.ports.job_home import JobHome
 
 
@@ -56,14 +60,15 @@ def collect(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed) -> None:
 
 
 def _publish(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed, gathered: Gathered) -> None:
+    rows = _lay_out(rooms, job, home, sealed, gathered)
+    rooms.faults.reach("collect.laid_out")
     publication = patiently(
         lambda: rooms.datastores.publication(job.spec.output, job=job.name, generation=job.generation + 1)
     )
     try:
         written: list[dict[str, Any]] = []  # Any: JSON values
-        if job.spec.settings.output_action is OutputAction.APPEND_ROW:
-            entry = patiently(lambda: publication.write_rows(pieces(home, gathered)))
-            written.append({**asdict(entry), "rows": sealed.tally.counts.rows})
+        if rows is not None:
+            written += _write_rows(rooms, publication, rows)
         rooms.faults.reach("collect.rows_written")
         cut = open_cut(home, sealed.planned)
         with closing(Listing(home.path(sealed.planned.listing))) as listing:
@@ -84,3 +89,42 @@ def _publish(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed, gathered: Ga
         rooms.faults.reach("publish.after")
     finally:
         publication.discard()
+
+
+def _lay_out(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed, gathered: Gathered) -> RowFiles | None:
+    """Make the files of the rows, or say of what they are made; None for a job without rows."""
+    settings = job.settings
+    if settings.output_action is not OutputAction.APPEND_ROW:
+        return None
+    output_format, work = output_format_of(settings), home.path(f"collect/{job.fence}/rows-of-output")
+    reach = partial(rooms.faults.reach, "collect.laying_out")
+    if output_format is not OutputFormat.PARQUET:
+        return lay_out_lines(home, gathered, work, output_format=output_format, most_bytes=None, reach=reach)
+    cut = open_cut(home, sealed.planned)
+    with closing(Listing(home.path(sealed.planned.listing))) as listing:
+        return lay_out_tables(
+            home,
+            gathered,
+            work,
+            tables=rooms.tables,
+            most_bytes=None,
+            item_of=lambda mini_batch: item_text(listing.path(cut.bounds(mini_batch, None)[0])),
+            reach=reach,
+        )
+
+
+def _write_rows(rooms: Rooms, publication: Publication, rows: RowFiles) -> list[dict[str, Any]]:  # Any: JSON values
+    """Write the files of the rows and give their entries in the manifest."""
+    shared: dict[str, Any] = {"format": rows.format.value}
+    if rows.columns is not None:
+        shared["columns"] = [list(column) for column in rows.columns]
+    entries = []
+    for number, file in enumerate(rows.files):
+        entry = _write_row_file(publication, rows, number)
+        entries.append({**asdict(entry), "rows": file.rows, **shared})
+        rooms.faults.reach("collect.row_file_written")
+    return entries
+
+
+def _write_row_file(publication: Publication, rows: RowFiles, number: int) -> Written:
+    return patiently(lambda: publication.write_rows(rows.pieces(number)))

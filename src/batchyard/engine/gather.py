@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from batchyard.domain.failures import SHORT_RESULT, log_of
 from batchyard.domain.item_names import item_fields
@@ -21,11 +21,12 @@ from batchyard.engine.ledger_file import Extent, records
 from batchyard.engine.own_files import files_of
 from batchyard.engine.plan import Listing
 from batchyard.engine.sorting import SortedRuns
-from batchyard.ports.datastore import Piece
 from batchyard.ports.job_home import JobHome
 
 # Big-endian sorts as numbers do.
-_ROWS = struct.Struct(">QQQQI")  # First mini-batch, its first item (for a part of one), offset, bytes, part file.
+_ROWS = struct.Struct(
+    ">QQQQQI"
+)  # First mini-batch, its first item (for a part of one), offset, bytes, rows, part file.
 _PLACE = struct.Struct(">QQ")  # Mini-batch, first item in it.
 
 
@@ -56,7 +57,7 @@ def gather(
         elif isinstance(record, Committed) and counts(record):
             number = numbers.setdefault(record.part, len(numbers))
             start = _start(record)
-            found.rows.add(_ROWS.pack(record.first, start, record.offset, record.size_bytes, number))
+            found.rows.add(_ROWS.pack(record.first, start, record.offset, record.size_bytes, record.rows, number))
             for mini_batch, missing in record.short:
                 short = {
                     "mini_batch": mini_batch,
@@ -72,20 +73,22 @@ def gather(
     return found
 
 
-def pieces(home: JobHome, gathered: Gathered) -> Iterator[Piece]:
-    """Give the rows' bytes in input order; neighbours in one part file become one piece."""
-    paths = [home.path(f"parts/{name}") for name in gathered.parts]
-    start, size, part = 0, 0, -1
+class Range(NamedTuple):
+    """Rows of one committed range. part: number of its part file. mini_batch: the first one that they are of."""
+
+    part: int
+    offset: int
+    size_bytes: int
+    rows: int
+    mini_batch: int
+
+
+def ranges(gathered: Gathered) -> Iterator[Range]:
+    """Give the ranges that have rows, in input order."""
     for raw in gathered.rows:
-        _, _, offset, length, number = _ROWS.unpack(raw)
-        if number == part and offset == start + size:
-            size += length
-            continue
+        mini_batch, _, offset, size, rows, part = _ROWS.unpack(raw)
         if size:
-            yield Piece(paths[part], start, size)
-        start, size, part = offset, length, number
-    if size:
-        yield Piece(paths[part], start, size)
+            yield Range(part, offset, size, rows, mini_batch)
 
 
 def failed_lines(failures: SortedRuns, listing: Listing, cut: Cut) -> Iterator[bytes]:

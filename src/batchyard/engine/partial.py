@@ -8,19 +8,20 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
-from batchyard.domain.deployments import OutputAction
+from batchyard.domain.deployments import OutputAction, OutputFormat, output_format_of
 from batchyard.domain.errors import Conflict, NotFound, PlatformError
 from batchyard.domain.jobs import Job
 from batchyard.domain.ledger import Committed, Planned, live
 from batchyard.domain.tally import Tally
-from batchyard.engine.gather import failed_lines, gather, pieces
+from batchyard.engine.gather import failed_lines, gather
 from batchyard.engine.ledger_file import Extent, extents, is_whole, lost_of, records
 from batchyard.engine.packing import open_cut
 from batchyard.engine.plan import Listing
+from batchyard.engine.rows import RowFiles, lay_out_lines
 from batchyard.ports.datastore import Piece
 from batchyard.ports.job_home import JobHome, JobHomes
 from batchyard.ports.partial import Partial
@@ -52,16 +53,17 @@ class LedgerPartials:
         if tally.cut is None:
             raise _nothing_yet(job)
         has_rows = job.settings.output_action is OutputAction.APPEND_ROW
+        if has_rows and _format_of(job) is OutputFormat.CSV:
+            with self._rows(job, parts) as found:
+                size = found.size_bytes(0)
         snapshot = ".".join(f"{extent.fence}-{extent.valid_bytes}" for extent in parts)
         return Partial(snapshot, tally.counts, size if has_rows else None, own)
 
     def rows(self, job: Job, snapshot: str) -> Iterator[bytes]:
         """Give the rows of a snapshot in the order of the input; the snapshot is looked at when the first is read."""
-        home = self._home(job)
-        parts = _extents_of(home, snapshot)
-        with tempfile.TemporaryDirectory(prefix="batchyard-partial-") as folder:
-            gathered = gather(home, parts, Path(folder), counts=partial(_is_there, home), with_files=False)
-            for piece in pieces(home, gathered):
+        parts = _extents_of(self._home(job), snapshot)
+        with self._rows(job, parts) as found:
+            for piece in found.pieces(0):
                 yield from _content(piece)
 
     def failed_items(self, job: Job, snapshot: str) -> Iterator[bytes]:
@@ -76,10 +78,26 @@ class LedgerPartials:
             with closing(Listing(home.path(planned.listing))) as listing:
                 yield from failed_lines(gathered.failures, listing, open_cut(home, planned))
 
+    @contextmanager
+    def _rows(self, job: Job, parts: Sequence[Extent]) -> Iterator[RowFiles]:
+        home = self._home(job)
+        with tempfile.TemporaryDirectory(prefix="batchyard-partial-") as name:
+            folder = Path(name)
+            gathered = gather(home, parts, folder, counts=partial(_is_there, home), with_files=False)
+            yield lay_out_lines(
+                home, gathered, folder / "layout", output_format=_format_of(job), most_bytes=None, reach=tuple
+            )
+
     def _home(self, job: Job) -> JobHome:
         if not self._homes.exists(job.name):
             raise _nothing_yet(job)
         return self._homes.open(job.name)
+
+
+def _format_of(job: Job) -> OutputFormat:
+    """Give the format of what was scored so far: a Parquet file is made when all is; until then rows are JSON."""
+    found = output_format_of(job.settings)
+    return OutputFormat.JSONL if found is OutputFormat.PARQUET else found
 
 
 def _is_there(home: JobHome, record: Committed) -> bool:

@@ -13,6 +13,7 @@ from batchyard.ports.faults import Faults
 from batchyard.ports.instance import Instances, Scripts, WorkerPlan
 from batchyard.ports.job_home import JobHomes
 from batchyard.ports.records import Records
+from batchyard.ports.tables import Tables
 from batchyard.ports.web import WebInputs
 
 
@@ -33,6 +34,7 @@ class Rooms:
     sealed: Trees
     homes: JobHomes
     environments: Environments
+    tables: Tables
     scripts: Scripts
     make_instances: Callable[[WorkerPlan], Instances]
     kill_left_overs: Callable[[Path], object]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from itertools import pairwise
 
-from batchyard.domain.deployments import given
+from batchyard.domain.deployments import OutputFormat, given, output_format_of
 from batchyard.domain.jobs import Counts, Job, JobError, JobSpec, Rerun, RunEnd
 from batchyard.domain.resource_ids import Scope
 from batchyard.wire.envelopes import arm_envelope, iso
@@ -168,10 +168,16 @@ def partial_answer(
         "run": job.run,
         "snapshot": snapshot,
         "counts": {**asdict(counts), "incomplete": counts.incomplete},
-        "file_name": job.spec.output.file_name,
+        "file_name": _partial_name(job),
         "rows_bytes": rows_bytes,
         "left_out": {"script_files_of_mini_batches": own_files_of},
     }
+
+
+def _partial_name(job: Job) -> str:
+    """Give the name of what there is; a Parquet file is made when all is, until then its rows are lines of JSON."""
+    is_json = output_format_of(job.settings) is OutputFormat.PARQUET
+    return f"{job.spec.output.file_name}.jsonl" if is_json else job.spec.output.file_name
 
 
 def invoke_answer(scope: Scope, job: Job) -> dict[str, object]:
