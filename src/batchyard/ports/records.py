@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar
 
 from batchyard.domain.audit import AuditEntry
+from batchyard.domain.calibration import Calibration, CalibrationSpec
 from batchyard.domain.failures import FailureReport
 from batchyard.domain.job_notes import JobNotes
 from batchyard.domain.job_states import JobStatus
@@ -257,7 +258,11 @@ class OperationStatus(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A promise made by a PUT that takes time. key/revision: the document it is about. log: text for the reader."""
+    """A promise that takes time to keep. key/revision: the document it is about.
+
+    calibration: what is to be calibrated; None for a PUT of a deployment, which is provisioned. calibrated: what that
+    told, once it has Succeeded.
+    """
 
     id: str
     key: Key
@@ -269,6 +274,8 @@ class Operation:
     error_code: str = ""
     error_message: str = ""
     fence: int = 0
+    calibration: CalibrationSpec | None = None
+    calibrated: Calibration | None = None
 
 
 class Operations(Protocol):
@@ -289,8 +296,20 @@ class Operations(Protocol):
     def release(self, id: str, *, fence: int) -> None:
         """Let go of one whose owner ended, so that `claim_next` gives it again; nothing if the fence moved on."""
 
-    def finish(self, id: str, *, fence: int, error_code: str = "", error_message: str = "", now: float) -> None:
+    def finish(
+        self,
+        id: str,
+        *,
+        fence: int,
+        error_code: str = "",
+        error_message: str = "",
+        calibrated: Calibration | None = None,
+        now: float,
+    ) -> None:
         """End it: Succeeded without an error code, else Failed. Raises: LeaseLost."""
+
+    def forget_calibrations(self, *, ended_before: float) -> None:
+        """Delete calibrations that ended before a time: nobody asks for them any more."""
 
 
 class Audit(Protocol):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
+from batchyard.domain.calibration import Calibration, CalibrationSpec
 from batchyard.domain.errors import Conflict, LeaseLost
 from batchyard.domain.jobs import Owner
 from batchyard.ports.records import Holding, Key, Kind, Operation, OperationStatus
@@ -62,13 +63,28 @@ class OperationTable:
         """Let go of one whose owner ended; nothing if the fence moved on."""
         self._connection.execute(update(operations).where(self._held_by(id, fence)).values(_FREE))
 
-    def finish(self, id: str, *, fence: int, error_code: str = "", error_message: str = "", now: float) -> None:
+    def finish(
+        self,
+        id: str,
+        *,
+        fence: int,
+        error_code: str = "",
+        error_message: str = "",
+        calibrated: Calibration | None = None,
+        now: float,
+    ) -> None:
         """End it: Succeeded without an error code, else Failed. Raises: LeaseLost."""
         status = OperationStatus.FAILED if error_code else OperationStatus.SUCCEEDED
         values = {"status": status.value, "ended_at": now, "error": _error(error_code, error_message), **_FREE}
+        values["calibrated"] = _encoded(calibrated)
         done = update(operations).where(self._held_by(id, fence)).values(values).returning(operations.c.number)
         if self._connection.execute(done).one_or_none() is None:
             raise LeaseLost(f"Operation {id!r} is not held with fence {fence} (any more).")
+
+    def forget_calibrations(self, *, ended_before: float) -> None:
+        """Delete calibrations that ended before a time."""
+        ended = and_(operations.c.ended_at < ended_before, operations.c.calibration.is_not(None))
+        self._connection.execute(delete(operations).where(operations.c.scope == self._scope, ended))
 
     def _running(self) -> ColumnElement[bool]:
         return and_(operations.c.scope == self._scope, operations.c.status == OperationStatus.RUNNING.value)
@@ -91,7 +107,13 @@ def _row(operation: Operation) -> dict[str, object]:
         "ended_at": operation.ended_at,
         "error": _error(operation.error_code, operation.error_message),
         "fence": operation.fence,
+        "calibration": _encoded(operation.calibration),
+        "calibrated": _encoded(operation.calibrated),
     }
+
+
+def _encoded(value: CalibrationSpec | Calibration | None) -> str | None:
+    return None if value is None else codec.encode(value)
 
 
 def _error(code: str, message: str) -> str:
@@ -111,4 +133,6 @@ def _operation(row: AnyRow) -> Operation:
         error_code=error["code"],
         error_message=error["message"],
         fence=row.fence,
+        calibration=None if row.calibration is None else codec.decode(CalibrationSpec, row.calibration),
+        calibrated=None if row.calibrated is None else codec.decode(Calibration, row.calibrated),
     )

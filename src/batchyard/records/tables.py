@@ -186,6 +186,9 @@ operations = Table(
     # JSON, since the text may come from a user's script and PostgreSQL keeps no NUL in text.
     _required("error", Text),
     *_lease_columns(),
+    # What is to be calibrated, and what that told; null for what is provisioned.
+    Column("calibration", Text),
+    Column("calibrated", Text),
     UniqueConstraint("scope", "id", name="operations_id"),
 )
 Index("operations_status", operations.c.scope, operations.c.status, operations.c.number)

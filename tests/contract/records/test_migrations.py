@@ -92,4 +92,5 @@ def test_the_migrations_are_packaged_beside_the_code() -> None:
         "0005_generations.py",
         "0006_workspaces.py",
         "0007_archived_jobs.py",
+        "0008_calibrations.py",
     ]

@@ -6,13 +6,39 @@ from dataclasses import replace
 
 import pytest
 
+from batchyard.domain.assets import EnvironmentBuild, Sealed
+from batchyard.domain.calibration import (
+    Calibration,
+    CalibrationSpec,
+    SampledRun,
+    SampledStart,
+    SampleFailure,
+    SampleWish,
+)
+from batchyard.domain.deployments import ExecutionSettings
 from batchyard.domain.errors import Conflict, LeaseLost
-from batchyard.domain.jobs import Owner
+from batchyard.domain.jobs import InputKind, InputSource, Owner
 from batchyard.ports.records import Key, Kind, Operation, OperationStatus, Records
 from batchyard.records.database import DatabaseRecords
 
 Owners = tuple[Owner, Owner]
 KEY = Key(Kind.DEPLOYMENT, "blue", parent="digits")
+SEAL = Sealed("a" * 64, 1, 1)
+SPEC = CalibrationSpec(
+    endpoint="digits",
+    deployment="blue",
+    deployment_revision=2,
+    source=InputSource(InputKind.FOLDER, "file:///in"),
+    settings=ExecutionSettings(environment_variables={"OMP_NUM_THREADS": "2"}),
+    model_seal=SEAL,
+    code_seal=SEAL,
+    scoring_script="score.py",
+    build=EnvironmentBuild("b" * 64, "3.12.1"),
+    wish=SampleWish(items=7, run_items=(1, 10), environment_variables={"X": "1"}),
+)
+FAILURE = SampleFailure("script", "ValueError", "no \x00 number \udcff", "Traceback", "in/\udcff.csv")
+RUN = SampledRun("n0-s0-0", 0, 1, 10, 1, 0.5, 0.25, 0, 0, 1 << 40, True, 5, 50, FAILURE)
+TOLD = Calibration(10, 100, 1, runs=(RUN,), starts=(SampledStart("n0-s0-0", 1.0, 0.5, 1 << 20),), cores=2)
 
 
 def add(records: Records, id: str, *, created_at: float = 1.0) -> Operation:
@@ -112,3 +138,37 @@ def test_finish_with_another_fence_or_twice_is_a_lost_lease(records: DatabaseRec
         tx.operations.finish("one", fence=2, now=9.0)
         with pytest.raises(LeaseLost):
             tx.operations.finish("one", fence=2, now=9.0)
+
+
+def calibrate(records: Records, owner: Owner, id: str, *, ended_at: float | None = None) -> Operation:
+    operation = Operation(id, KEY, 2, OperationStatus.RUNNING, 1.0, "ada", calibration=SPEC)
+    with records.writing() as tx:
+        tx.operations.add(operation)
+        claimed = tx.operations.claim_next(owner, lease_s=60)
+        assert claimed == replace(operation, fence=1)
+        if ended_at is not None:
+            tx.operations.finish(id, fence=1, calibrated=TOLD, now=ended_at)
+    return claimed
+
+
+def test_a_calibration_is_kept_with_what_it_told(records: DatabaseRecords, owners: Owners) -> None:
+    claimed = calibrate(records, owners[0], "one", ended_at=5.0)
+    with records.reading() as tx:
+        assert tx.operations.get("one") == replace(
+            claimed, status=OperationStatus.SUCCEEDED, ended_at=5.0, fence=1, calibrated=TOLD
+        )
+
+
+def test_calibrations_that_ended_long_ago_are_forgotten_and_nothing_else_is(
+    records: DatabaseRecords, owners: Owners
+) -> None:
+    for id, ended_at in (("old", 5.0), ("new", 50.0), ("running", None)):
+        calibrate(records, owners[0], id, ended_at=ended_at)
+    add(records, "put")
+    with records.writing() as tx:
+        claimed = tx.operations.claim_next(owners[0], lease_s=60)
+        assert claimed is not None
+        tx.operations.finish("put", fence=claimed.fence, now=2.0)
+        tx.operations.forget_calibrations(ended_before=50.0)
+    with records.reading() as tx:
+        assert [id for id in ("old", "new", "running", "put") if tx.operations.get(id)] == ["new", "running", "put"]

@@ -13,6 +13,7 @@ import pytest
 
 from batchyard.domain.assets import Sealed
 from batchyard.domain.audit import AuditEntry
+from batchyard.domain.calibration import Calibration
 from batchyard.domain.errors import (
     BatchyardError,
     Conflict,
@@ -179,14 +180,33 @@ class FakeOperations:
     def get(self, id: str) -> Operation | None:
         return self.known.get(id)
 
-    def finish(self, id: str, *, fence: int, error_code: str = "", error_message: str = "", now: float) -> None:
+    def finish(
+        self,
+        id: str,
+        *,
+        fence: int,
+        error_code: str = "",
+        error_message: str = "",
+        calibrated: Calibration | None = None,
+        now: float,
+    ) -> None:
         operation = self.known[id]
         if operation.fence != fence:
             raise LeaseLost(f"The operation {id!r} has another owner.")
         status = OperationStatus.FAILED if error_code else OperationStatus.SUCCEEDED
         self.known[id] = replace(
-            operation, status=status, ended_at=now, error_code=error_code, error_message=error_message
+            operation,
+            status=status,
+            ended_at=now,
+            error_code=error_code,
+            error_message=error_message,
+            calibrated=calibrated,
         )
+
+    def forget_calibrations(self, *, ended_before: float) -> None:
+        for id, operation in list(self.known.items()):
+            if operation.calibration is not None and (operation.ended_at or ended_before) < ended_before:
+                del self.known[id]
 
     def claim_next(self, owner: object, *, lease_s: float) -> Operation | None:
         raise NotImplementedError("use cases never claim")
