@@ -7,6 +7,7 @@ from typing import Any
 
 from batchyard.control import provisioning
 from batchyard.datastores.job_home import LocalJobHomes
+from batchyard.domain.calibration import Calibration, SampledRun
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Counts, Owner
 from batchyard.domain.ledger import MAGIC, Committed, Opened, Planned, encode
@@ -173,6 +174,22 @@ def _nouns(bench: Bench, raw: Raw) -> None:
         client.delete(WS + path)
 
 
+def _calibrations(bench: Bench) -> None:
+    """Ask for a calibration and show it: while it waits, with what it told, and after it told nothing."""
+    place, body = f"{WS}/batchEndpoints/digits/calibrations", bench.invocation(sample={"items": 3, "workers": 2})
+    run = SampledRun("n0-s0-0", 0, 1, 1, 10, 0.5, 0.25, 1, 8, 1 << 20, True, 1, 1)
+    for ends in ({"calibrated": Calibration(1, 1, 1, runs=(run,))}, {"error_code": "UserError", "error_message": "no"}):
+        name = bench.client.post(place, json=body).json()["name"]
+        bench.client.get(f"{place}/{name}")
+        with bench.records.writing() as tx:
+            begun = tx.operations.claim_next(Owner("boot", 1, 1), lease_s=60)
+            assert begun is not None
+            tx.operations.finish(begun.id, fence=begun.fence, now=bench.clock(), **ends)
+        bench.client.get(f"{place}/{name}")
+    bench.client.post(place, json=body, headers={"azureml-model-deployment": "orange"})
+    bench.client.post(place, json=bench.invocation(sample={"items": 0, "workers": "many"}))
+
+
 def _jobs(bench: Bench) -> None:
     client, jobs = bench.client, f"{WS}/jobs"
     names = [bench.invoke().json()["name"] for _ in range(3)]
@@ -189,6 +206,7 @@ def _jobs(bench: Bench) -> None:
         client.post(f"{jobs}/{done}/{verb}", json={})
     client.post(f"{jobs}/{canceled}/resume", json={"properties": {"errorThreshold": 5}})
     client.get(f"/invoke{WS}/batchEndpoints/digits/jobs/{done}")
+    _calibrations(bench)
     runs = f"{_HISTORY}/runs/{done}"
     for path in (f"{jobs}/{done}", runs, f"{runs}/details", f"{runs}/children", f"{runs}/items?item=a.txt"):
         client.get(path)

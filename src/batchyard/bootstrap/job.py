@@ -16,6 +16,7 @@ from batchyard.bootstrap.log_lines import JsonLines
 from batchyard.bootstrap.process_identity import this_process
 from batchyard.domain.errors import BatchyardError, LeaseLost, PlatformError
 from batchyard.domain.jobs import Job
+from batchyard.engine.calibrate import calibrate
 from batchyard.engine.claim import note_end, note_stop
 from batchyard.engine.job_run import run_job
 from batchyard.engine.provision import provision
@@ -105,7 +106,10 @@ def job_child(job: Job) -> Callable[[Rooms], None]:
 
 
 def operation_child(operation: Operation) -> Callable[[Rooms], None]:
-    """Give what the process of a provisioning operation does."""
+    """Give what the process of an operation does."""
+    spec = operation.calibration
+    if spec is not None:
+        return lambda rooms: calibrate(rooms, operation, spec)
 
     def run(rooms: Rooms) -> None:
         path = rooms.logs_of(f"operation-{operation.id}") / "build.txt"

@@ -118,12 +118,13 @@ class WorkspaceWork:
 
     def _operation_crashed(self, operation: Operation, code: int) -> None:
         times = self._crashes[operation.id] = self._crashes.get(operation.id, 0) + 1
-        log.error("provisioning interrupted", extra={"operation": operation.id, "exit_code": code, "times": times})
+        log.error("operation interrupted", extra={"operation": operation.id, "exit_code": code, "times": times})
         try:
             if times < _MOST_OPERATION_CRASHES:
                 self._release(operation.id, operation.fence)
             else:
-                message = f"Provisioning ended {times} times without a result (exit code {code})."
+                what = "Provisioning" if operation.calibration is None else "Calibrating"
+                message = f"{what} ended {times} times without a result (exit code {code})."
                 give_up(self._rooms, operation, message)
         except BatchyardError as exc:  # Nobody's child now: the next look tries again, unless its workspace is gone.
             log.error("operation not let go", extra={"operation": operation.id, "reason": str(exc)})

@@ -16,7 +16,7 @@ from batchyard.domain.errors import CallerError, Conflict, InvalidInput, Mistake
 from batchyard.domain.jobs import InputKind, InputSource, Invocation, JobSpec, OutputTarget
 from batchyard.domain.names import file_name_mistake, name_mistake
 from batchyard.domain.resource_ids import AssetId, DatastorePath, parse_datastore_uri, parse_reference
-from batchyard.domain.routing import Route
+from batchyard.domain.routing import Route, route
 from batchyard.ports.datastore import Datastores
 from batchyard.ports.records import Kind, Stored, Transaction
 from batchyard.ports.web import is_web
@@ -24,6 +24,25 @@ from batchyard.ports.web import is_web
 _FREE_PLACE = "a place that is free"
 # An output is made under a longer name beside its own, which must be possible too; storage takes 1,024 in all.
 _LONGEST_PART_BYTES, _LONGEST_PATH_BYTES = 200, 1024
+
+
+def reach(tx: Transaction, invocation: Invocation) -> tuple[Route, Stored[Deployment]]:
+    """Give the deployment that an invocation reaches, and its serving revision.
+
+    Raises: NotFound for the endpoint or the named deployment; CallerError when there is no default; Conflict.
+    """
+    endpoint = registry.load_endpoint(tx, invocation.endpoint).document
+    deployments = {stored.key.name: stored.document for stored in registry.deployments_of(tx, endpoint.name)}
+    named, may_be_stale = invocation.deployment, invocation.deployment_may_be_stale
+    chosen = route(endpoint, named=named, deployments=deployments, may_be_stale=may_be_stale)
+    served = registry.serving(tx, endpoint.name, chosen.deployment)
+    if served is None:
+        standing = registry.standing(deployments[chosen.deployment])
+        raise Conflict(
+            f"Deployment {chosen.deployment!r} of endpoint {endpoint.name!r} cannot take jobs: it {standing}. "
+            f"Wait for it, correct it, or name another deployment."
+        )
+    return chosen, served
 
 
 def freeze(

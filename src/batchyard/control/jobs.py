@@ -6,15 +6,14 @@ from dataclasses import replace
 
 from batchyard.control import audit, invocations, registry, reruns
 from batchyard.domain.access import Action, Caller, authorise
-from batchyard.domain.deployments import Deployment, Overrides, given
+from batchyard.domain.deployments import Overrides, given
 from batchyard.domain.errors import Conflict, NotFound, near_names
 from batchyard.domain.job_notes import JobEdit, changed_fields, edited, notes_of
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Invocation, Job, RerunKind, taken_up_again
-from batchyard.domain.routing import Route, route
 from batchyard.ports.datastore import Datastores
 from batchyard.ports.job_home import JobHomes
-from batchyard.ports.records import JobFilter, Page, Stored, Transaction
+from batchyard.ports.records import JobFilter, Page, Transaction
 
 
 def invoke(
@@ -39,7 +38,7 @@ def invoke(
     known = tx.jobs.by_request(invocation.endpoint, invocation.request_id) if invocation.request_id else None
     if known is not None:
         return known
-    route, served = _route(tx, invocation)
+    route, served = invocations.reach(tx, invocation)
     _refuse_taken(tx, invocation.job_name)
     spec = invocations.freeze(tx, caller, invocation, route, served, datastores=datastores, new_name=new_name)
     job = Job(
@@ -246,19 +245,3 @@ def _refuse_taken(tx: Transaction, name: str | None) -> None:
     """Refuse the name of another job before its output, which stands in the same place, is found in the way."""
     if name is not None and tx.jobs.get(name) is not None:
         raise Conflict(f"A job {name!r} exists already. Choose another name, or leave it out.")
-
-
-def _route(tx: Transaction, invocation: Invocation) -> tuple[Route, Stored[Deployment]]:
-    """Give the deployment that the invocation reaches, and its serving revision."""
-    endpoint = registry.load_endpoint(tx, invocation.endpoint).document
-    deployments = {stored.key.name: stored.document for stored in registry.deployments_of(tx, endpoint.name)}
-    named, may_be_stale = invocation.deployment, invocation.deployment_may_be_stale
-    chosen = route(endpoint, named=named, deployments=deployments, may_be_stale=may_be_stale)
-    served = registry.serving(tx, endpoint.name, chosen.deployment)
-    if served is None:
-        standing = registry.standing(deployments[chosen.deployment])
-        raise Conflict(
-            f"Deployment {chosen.deployment!r} of endpoint {endpoint.name!r} cannot take jobs: it {standing}. "
-            f"Wait for it, correct it, or name another deployment."
-        )
-    return chosen, served

@@ -47,7 +47,7 @@ def plan(rooms: Rooms, job: Job, staged: Staged, *, meanwhile: Callable[[], None
     target = staged.home.path(name)
     try:
         runs, skipped = SortedRuns(staged.home.path(f"scratch-{job.fence}/listing-runs")), Skipped()
-        _list(runs, _with_breaks(_paths(job, staged, skipped), meanwhile))
+        collect_paths(runs, _with_breaks(_paths(job, staged, skipped), meanwhile))
         rooms.faults.reach("plan.listed")
         slices = _with_breaks(runs.slices(), meanwhile)
         packing = _packing(job)
@@ -142,7 +142,8 @@ class Listing:
         self._index.close()
 
 
-def _list(runs: SortedRuns, paths: Iterator[list[bytes]]) -> None:
+def collect_paths(runs: SortedRuns, paths: Iterator[list[bytes]]) -> None:
+    """Take all that `paths_of` gives. Raises: InvalidInput naming what is gone or may not be read; OSError."""
     try:
         runs.extend(chain.from_iterable(paths))
     except OSError as exc:
@@ -160,9 +161,12 @@ def _with_breaks(slices: Iterable[list[bytes]], meanwhile: Callable[[], None]) -
 
 
 def _paths(job: Job, staged: Staged, skipped: Skipped) -> Iterator[list[bytes]]:
-    if job.spec.source.kind is InputKind.FILE:
-        return iter([[os.fsencode(staged.source.name)]])
-    return walk(os.fsencode(staged.input_root), skipped)
+    return paths_of(staged.source, skipped, is_file=job.spec.source.kind is InputKind.FILE)
+
+
+def paths_of(source: Path, skipped: Skipped, *, is_file: bool) -> Iterator[list[bytes]]:
+    """Give the paths of an input's items, in lists and in no order; the one of a file is its name."""
+    return iter([[os.fsencode(source.name)]]) if is_file else walk(os.fsencode(source), skipped)
 
 
 def walk(root: bytes, skipped: Skipped) -> Iterator[list[bytes]]:

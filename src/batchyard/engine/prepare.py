@@ -53,7 +53,7 @@ def prepare(rooms: Rooms, job: Job, *, meanwhile: Callable[[], None]) -> Staged:
             raise PlatformError(f"The sealed {what} of job {job.name!r} is gone from {path}.")
     code_dir = home.path(f"code-{job.fence}")
     try:
-        shutil.copytree(code, code_dir, copy_function=_copy_writable)
+        shutil.copytree(code, code_dir, copy_function=copy_writable)
         home.path(f"scratch-{job.fence}").mkdir(mode=0o700, exist_ok=True)
     except OSError as exc:
         raise PlatformError(f"Could not stage the code of job {job.name!r}: {exc}.") from exc
@@ -136,7 +136,8 @@ def _clear_older(home: JobHome, fence: int) -> None:
         clear_run_folders(home, older)
 
 
-def _copy_writable(source: str, target: str) -> str:
+def copy_writable(source: str, target: str) -> str:
+    """Copy a sealed file as one that its owner may change; for `shutil.copytree`."""
     shutil.copyfile(source, target)
     os.chmod(target, 0o755 if os.stat(source).st_mode & 0o100 else 0o644)
     return target

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from batchyard.control import provisioning
+from batchyard.control import calibrations, provisioning
 from batchyard.domain.assets import EnvironmentBuild
-from batchyard.domain.errors import BatchyardError, CallerError, PlatformError, ScriptError
+from batchyard.domain.errors import BatchyardError, CallerError, ScriptError
 from batchyard.engine.rooms import Rooms
+from batchyard.engine.scratch import clear_scratch, scratch_of
 from batchyard.ports.records import Operation
 
 log = logging.getLogger(__name__)
@@ -29,7 +28,7 @@ def provision(rooms: Rooms, operation: Operation, out: TextIO) -> None:
         if work is None:
             raise CallerError("The deployment was changed or deleted meanwhile.")
         build = rooms.environments.build(work.environment, out)
-        with _scratch(rooms, operation) as scratch:
+        with scratch_of(rooms, operation.id) as scratch:
             _import_once(rooms, build, work, out, scratch=scratch)
     except (CallerError, ScriptError) as exc:
         print(exc, file=out)
@@ -42,29 +41,12 @@ def provision(rooms: Rooms, operation: Operation, out: TextIO) -> None:
 
 def give_up(rooms: Rooms, operation: Operation, message: str) -> None:
     """End an operation whose process died again and again."""
-    _clear(rooms.operation_dir(operation.id), rooms)
+    clear_scratch(rooms, operation.id)
     with rooms.records.writing() as tx:
-        provisioning.fail(tx, operation, code="ProvisioningCrashed", message=message, now=rooms.now())
-
-
-@contextmanager
-def _scratch(rooms: Rooms, operation: Operation) -> Iterator[Path]:
-    """Give a new folder below the home, so that whoever comes after a process that was killed finds what it left."""
-    folder = rooms.operation_dir(operation.id)
-    _clear(folder, rooms)
-    try:
-        folder.mkdir(mode=0o700, parents=True)
-        yield folder
-    except OSError as exc:
-        raise PlatformError(f"The script of {operation.key.name!r} cannot be looked at: {exc}.") from exc
-    finally:
-        _clear(folder, rooms)
-
-
-def _clear(folder: Path, rooms: Rooms) -> None:
-    """End what the import of a script started, and delete what it left."""
-    rooms.kill_left_overs(folder / "workers.jsonl")
-    shutil.rmtree(folder, ignore_errors=True)
+        if operation.calibration is None:
+            provisioning.fail(tx, operation, code="ProvisioningCrashed", message=message, now=rooms.now())
+        else:
+            calibrations.fail(tx, operation, code="CalibrationCrashed", message=message, now=rooms.now())
 
 
 def _import_once(rooms: Rooms, build: EnvironmentBuild, work: provisioning.Work, out: TextIO, *, scratch: Path) -> None:

@@ -11,12 +11,14 @@ from functools import partial
 from batchyard.domain.errors import PlatformError
 from batchyard.domain.scoring_events import InstanceEvent, Lease, LeaseReported, Worker
 from batchyard.instances.agent import Agent
+from batchyard.instances.cores import usable_cores
 from batchyard.instances.durable import Durability
 from batchyard.instances.memory import OOMKills
 from batchyard.instances.sessions import kill_strays_below
 from batchyard.instances.stacks import tell_stacks
+from batchyard.instances.usage import free_memory_bytes, usage_of
 from batchyard.instances.workers import error_log
-from batchyard.ports.instance import FrozenListing, WorkerPlan
+from batchyard.ports.instance import Capacity, FrozenListing, Usage, WorkerPlan
 
 _TICK_S = 0.05
 _SETTLE_S = 0.001
@@ -86,6 +88,15 @@ class LocalInstances:
         if time.monotonic_ns() - self._tended_ns >= _TEND_NS:
             self._look(0.0)
             self._tended_ns = time.monotonic_ns()
+
+    def usage(self, worker: Worker) -> Usage:
+        """Tell what a worker has used so far."""
+        agent = self._agents[worker.node]
+        return usage_of(agent.process(worker).pid) if worker in agent.workers else Usage()
+
+    def capacity(self) -> Capacity:
+        """Tell what the workers of one node may use: here all nodes are this machine."""
+        return Capacity(usable_cores(), free_memory_bytes())
 
     def poll(self, timeout_s: float) -> Sequence[InstanceEvent]:
         """Wait up to timeout_s for events, enforcing limits meanwhile. Raises: PlatformError."""

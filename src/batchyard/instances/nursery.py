@@ -151,7 +151,7 @@ def worker_environment(plan: WorkerPlan, scratch: Path) -> dict[str, str]:
     return make_environment(
         plan.python,
         scratch=scratch,
-        chosen={**thread_counts(plan.nodes * plan.slots), **plan.environment_variables},
+        chosen={**thread_counts(plan.core_shares or plan.nodes * plan.slots), **plan.environment_variables},
         fixed={
             "AZUREML_MODEL_DIR": str(plan.model_dir),
             "AZUREML_BI_OUTPUT_PATH": str(files_link(scratch)),

@@ -106,6 +106,11 @@ class WorkerProcess:
         """Keep the worker from starting this ticket and later ones; None lets it start all again."""
         self._page[stamp.STOP_BEFORE] = stamp.NEVER if ticket is None else ticket
 
+    @property
+    def pid(self) -> int:
+        """Its number; that of another process once it is buried."""
+        return self._child.pid
+
     def kill(self) -> None:
         """Begin the worker's end; pidfd tells when it has come."""
         try:

@@ -22,6 +22,7 @@ class WorkerPlan:
     start_timeout_s: for import and init(). log_cap_bytes: for each stream of each worker.
     forks_from_slots: nodes with so many slots import the script in one process and fork all their workers from it;
     those with fewer do so from their first replacement on.
+    core_shares: workers among which the cores are divided for numeric libraries, 0 for those of this plan.
     writes_rows: false for summary_only (elements are counted, not written).
     output_contract, input_contract: what every result and every item is checked for, None for nothing.
     fault, fault_log: BATCHYARD_FAULT and BATCHYARD_FAULT_LOG for workers in tests, "" otherwise.
@@ -47,6 +48,7 @@ class WorkerPlan:
     output_contract: OutputContract | None = None
     input_contract: InputContract | None = None
     forks_from_slots: int = 2
+    core_shares: int = 0
     log_cap_bytes: int = 64 << 20
     fault: str = ""
     fault_log: str = ""
@@ -67,6 +69,27 @@ class FrozenListing:
     items: int
     mini_batch_size: int
     starts: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the process of a worker has used since its start; processes that the script started are not counted.
+
+    cpu_s: of all its threads, ended ones too. resident_bytes: memory it holds now; peak_bytes: the most it has held.
+    Memory that a worker shares with the process it was forked from counts for each of them.
+    """
+
+    cpu_s: float = 0.0
+    resident_bytes: int = 0
+    peak_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What workers of a node may use together: cores, and memory that is free now, as far as limits allow."""
+
+    cores: int
+    memory_bytes: int
 
 
 class Instances(Protocol):
@@ -104,6 +127,12 @@ class Instances(Protocol):
     def tell_stacks(self, workers: Sequence[Worker]) -> None:
         """Write the stacks of all threads of these workers into their error logs, as far as they answer; takes half a
         second at most. They go on."""
+
+    def usage(self, worker: Worker) -> Usage:
+        """Tell what a worker has used so far; nothing of one that is gone. Exact while it runs nothing."""
+
+    def capacity(self) -> Capacity:
+        """Tell what the workers of one node may use."""
 
     def poll(self, timeout_s: float) -> Sequence[InstanceEvent]:
         """Wait up to timeout_s for events and give them in order; enforces the time limit of each mini-batch meanwhile.

@@ -82,7 +82,9 @@ class _Inner(ArmShape):
     experiment_name: Text | None = None
 
 
-class _Properties(OverridesArm):
+class InvocationProperties(OverridesArm):
+    """What is asked of an endpoint."""
+
     input_data: dict[str, InputArm] | None = None
     # Azure: what bodies had in the place of inputData before 2022; the REST samples still send it.
     dataset: DatasetArm | None = None
@@ -96,7 +98,7 @@ class _Properties(OverridesArm):
 class InvocationBody(ArmShape):
     """The body of a POST to a scoring URI."""
 
-    properties: _Properties | None = None
+    properties: InvocationProperties | None = None
 
 
 class _InputYaml(YamlShape):
@@ -138,7 +140,7 @@ def invocation_from_body(
     Raises: InvalidInput with all mistakes, fields as ARM names them.
     """
     shape, mistakes = read_shape(InvocationBody, body)
-    given = shape.properties or _Properties()
+    given = shape.properties or InvocationProperties()
     found: list[Mistake] = []
     source = source_from_arm(given.input_data, given.dataset, scope, found)
     output_path, output_is_file = _output(given, scope, found)
@@ -211,7 +213,7 @@ def invoke_file_from_yaml(document: Mapping[str, object]) -> InvokeFile:
     )
 
 
-def _output(given: _Properties, scope: Scope, found: list[Mistake]) -> tuple[DatastorePath | None, bool]:
+def _output(given: InvocationProperties, scope: Scope, found: list[Mistake]) -> tuple[DatastorePath | None, bool]:
     """Read where the output goes: (path, whether it is the file itself); None for the default place."""
     outputs = given.output_data or {}
     if given.output_dataset is not None and outputs:

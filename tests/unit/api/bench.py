@@ -241,7 +241,9 @@ class Bench:
     def invoke(self, uri: str = INPUT, headers: dict[str, str] | None = None, **properties: Any) -> Any:
         """POST to the scoring URI of `digits`; any answer is given back."""
         scoring_uri = self.client.get(f"{WS}/batchEndpoints/digits").json()["properties"]["scoringUri"]
+        return self.client.post(scoring_uri, json=self.invocation(uri, **properties), headers=headers or {})
+
+    def invocation(self, uri: str = INPUT, **properties: Any) -> dict[str, Any]:
+        """Give the body of an invocation."""
         inputs = {"UriFolder": {"jobInputType": "UriFolder", "uri": uri}}
-        return self.client.post(
-            scoring_uri, json={"properties": {"inputData": inputs, **properties}}, headers=headers or {}
-        )
+        return {"properties": {"inputData": inputs, **properties}}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from batchyard.control import assets, computes, deployments, endpoints, jobs, provisioning
+from batchyard.control import assets, calibrations, computes, deployments, endpoints, jobs, provisioning
 from batchyard.domain.access import Caller
 from batchyard.domain.assets import CodeDraft, CodeVersion, Environment, EnvironmentBuild, Model, ModelDraft, ModelType
+from batchyard.domain.calibration import SampleWish
 from batchyard.domain.computes import Compute
 from batchyard.domain.deployments import Deployment, DeploymentDraft, DeploymentKind, ExecutionSettings, Overrides
 from batchyard.domain.endpoints import Endpoint
@@ -119,6 +120,25 @@ class Bench:
         self.jobs += 1
         named = {"now": NOW, "new_name": f"job{self.jobs}", **named}
         return jobs.invoke(self.tx, caller, invocation, datastores=self.datastores, **named)
+
+    def calibrate(
+        self,
+        invocation: Invocation = INVOCATION,
+        wish: SampleWish | None = None,
+        *,
+        caller: Caller = OWNER,
+        id: str = "",
+    ) -> Operation:
+        """Ask for a calibration, as the door does."""
+        return calibrations.begin(
+            self.tx,
+            caller,
+            invocation,
+            wish or SampleWish(),
+            datastores=self.datastores,
+            now=NOW,
+            new_id="cal1",
+        )
 
     def resume(self, name: str, *, caller: Caller = OWNER, **named: Any) -> Job:
         """Resume a job, as the door does."""

@@ -12,6 +12,7 @@ import pytest
 import batchyard.control
 from batchyard.control import (
     assets,
+    calibrations,
     computes,
     datastores,
     deployments,
@@ -139,6 +140,8 @@ MORE_THAN_READER: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
     ),
     "workspaces.delete": ("workspaces/delete", lambda b, c: workspaces.delete(b.tx, c, Scope("s", "g", "w"), now=NOW)),
     "jobs.invoke": ("batchEndpoints/jobs/write", lambda b, c: b.invoke(INVOCATION, caller=c)),
+    "calibrations.begin": ("batchEndpoints/jobs/write", lambda b, c: b.calibrate(caller=c)),
+    "calibrations.get": ("batchEndpoints/jobs/write", lambda b, c: calibrations.get(b.tx, c, "digits", "cal1")),
     "jobs.pause": ("jobs/pause", lambda b, c: jobs.pause(b.tx, c, "job1", now=NOW)),
     "jobs.continue_": ("jobs/continue", lambda b, c: jobs.continue_(b.tx, c, "job1", now=NOW)),
     "jobs.retry_failed": ("jobs/retryFailed", lambda b, c: b.retry_failed("job1", caller=c)),
@@ -161,6 +164,10 @@ VERBS = (
 WITHOUT_CALLER = {
     "deployments.serving",
     "deployments.failed_operation",
+    "calibrations.add",
+    "calibrations.complete",
+    "calibrations.fail",
+    "calibrations.wish_mistakes",
     "provisioning.look_up",
     "provisioning.complete",
     "provisioning.fail",
@@ -170,6 +177,7 @@ WITHOUT_CALLER = {
 }
 NOUNS = (
     "assets",
+    "calibrations",
     "computes",
     "datastores",
     "deployments",
