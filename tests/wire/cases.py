@@ -210,6 +210,8 @@ def _jobs(bench: Bench) -> None:
     runs = f"{_HISTORY}/runs/{done}"
     for path in (f"{jobs}/{done}", runs, f"{runs}/details", f"{runs}/children", f"{runs}/items?item=a.txt"):
         client.get(path)
+    for name in (done, paused):
+        client.get(f"{_HISTORY}/runs/{name}/verification")
     client.get(f"{runs}/serviceinstances/0")
     client.get(f"{runs}/partial")
     for what in ("rows", "failedItems"):

@@ -20,6 +20,7 @@ from batchyard.ports.item_history import ItemHistories
 from batchyard.ports.job_home import JobHomes
 from batchyard.ports.partial import PartialOutputs
 from batchyard.ports.records import Records
+from batchyard.ports.verification import Verifications
 
 _LONGEST_REASON = 2000
 
@@ -39,6 +40,7 @@ class Rooms:
     homes: JobHomes
     partial: PartialOutputs
     item_histories: ItemHistories
+    verifications: Verifications
     workspace: Workspace
     clock: Callable[[], float]
     new_id: Callable[[], str]

@@ -19,6 +19,7 @@ from batchyard.domain.resource_ids import DEFAULT_SCOPE
 from batchyard.domain.workspaces import Workspace
 from batchyard.engine.item_history import LedgerItemHistories
 from batchyard.engine.partial import LedgerPartials
+from batchyard.engine.verification import JobVerifications
 from batchyard.records.database import open_records
 from batchyard.settings import Settings
 
@@ -49,17 +50,19 @@ class DoorRooms:
         root = root_of(home, workspace)
         datastores = LocalDatastores(home, root=root, web=self._web)
         homes = LocalJobHomes(root / "jobs")
+        sealed = LocalSealedStore(home / "sealed", datastores)
         return Rooms(
             records=self._records.of(workspace),
             identity=self._home.identity,
             datastores=datastores,
-            sealed=LocalSealedStore(home / "sealed", datastores),
+            sealed=sealed,
             blob_metadata=LocalBlobMetadata(root / "blob-metadata"),
             blocks=LocalStagedBlocks(root / "blob-blocks"),
             environments=self._environments,
             homes=homes,
             partial=LedgerPartials(homes),
             item_histories=LedgerItemHistories(homes),
+            verifications=JobVerifications(homes, datastores, sealed, self._environments),
             workspace=workspace,
             clock=time.time,
             new_id=lambda: str(uuid.uuid4()),

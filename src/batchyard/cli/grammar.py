@@ -220,6 +220,9 @@ OWN_FLAGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {  # as above
         "left": {"options_list": [], "metavar": "LEFT", "help": "A folder or file of YAML, or workspace:NAME."},
         "right": {"options_list": [], "metavar": "RIGHT", "help": "What to hold it against."},
     },
+    "job verify": {
+        "path": {"options_list": ["--path", "-p"], "help": "A folder with an output, instead of a job of the server."},
+    },
     "job list": {"compute": {"help": "Only jobs on this compute."}},
     "env": {
         "config": {"help": "Write `config.json` for `MLClient.from_config` here.", "action": "store_true"},

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any  # JSON of the server's answers
 
+from batchyard.cli import job_proof as proof
 from batchyard.cli import output
 from batchyard.cli.failures import CommandFailed, UsageMistake
 from batchyard.cli.grammar import Command
@@ -41,6 +42,12 @@ COMMANDS = (
         "job download",
         "download",
         example=("Get what a job that failed has scored.", "batchyard job download -n JOB --partial -p FOLDER"),
+    ),
+    Command(
+        "job verify",
+        "verify",
+        proof.table,
+        example=("Check a downloaded output without a server.", "batchyard job verify --path FOLDER"),
     ),
     Command("job cancel", "cancel", output.jobs),
     Command(
@@ -79,6 +86,8 @@ COMMANDS = (
 )
 
 _MOST = 50
+
+verify = proof.verify
 
 
 def show(server: Server, *, name: str, web: bool = False) -> Any:

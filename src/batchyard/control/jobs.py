@@ -9,7 +9,7 @@ from batchyard.domain.access import Action, Caller, authorise
 from batchyard.domain.deployments import Overrides, given
 from batchyard.domain.errors import Conflict, NotFound, near_names
 from batchyard.domain.job_notes import JobEdit, changed_fields, edited, notes_of
-from batchyard.domain.job_states import JobStatus
+from batchyard.domain.job_states import FINAL, JobStatus
 from batchyard.domain.jobs import Invocation, Job, RerunKind, taken_up_again
 from batchyard.ports.datastore import Datastores
 from batchyard.ports.job_home import JobHomes
@@ -98,6 +98,17 @@ def read_partial(tx: Transaction, caller: Caller, name: str) -> Job:
     job = read_output(tx, caller, name)
     if job.status is JobStatus.COMPLETED:
         raise Conflict(f"Job {name!r} is Completed: its output is whole. Download it without `--partial`.")
+    return job
+
+
+def read_ended(tx: Transaction, caller: Caller, name: str) -> Job:
+    """Give a job that has ended, whose output the caller may read, to be looked at as a whole.
+
+    Raises: Forbidden; NotFound; Conflict for one that goes on: what there is of it changes.
+    """
+    job = read_output(tx, caller, name)
+    if job.status not in FINAL:
+        raise Conflict(f"Job {name!r} is {job.status.value}: what there is of it still changes. Wait for its end.")
     return job
 
 

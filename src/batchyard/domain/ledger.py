@@ -42,8 +42,8 @@ class Planned:
     """The input is frozen: how many items, cut into mini-batches of which size.
 
     listing: name of the frozen listing in the job home, and listing_sha256 its hash. listed_at: epoch seconds, UTC.
-    starts: name of the file that says where each mini-batch begins, mini_batches how many there are, and heaviest which
-    ones are handed out first, in that order: where bytes were counted too; else "", 0, ().
+    starts: name of the file that says where each mini-batch begins, starts_sha256 its hash, mini_batches how many there
+    are, and heaviest which ones are handed out first, in that order: where bytes were counted too; else "", "", 0, ().
     skipped: what was found beside the items and is no file (pipes, sockets, devices); skipped_names: the first of
     them, bytes that are not UTF-8 as surrogates.
     """
@@ -58,6 +58,7 @@ class Planned:
     starts: str = ""
     mini_batches: int = 0
     heaviest: tuple[int, ...] = ()
+    starts_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)

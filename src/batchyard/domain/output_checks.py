@@ -6,7 +6,7 @@ import json
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, Protocol  # Any: JSON values
 
-from batchyard.domain.errors import NotFound, PlatformError
+from batchyard.domain.errors import BatchyardError, NotFound
 from batchyard.domain.manifests import read_manifest
 from batchyard.domain.row_counts import RowCount, count_for
 from batchyard.domain.verification import Check, Event, compare_bytes, ok, read_through, unchecked, wrong
@@ -22,7 +22,7 @@ class OutputFiles(Protocol):
         """Give the names of all files that are there and belong to nobody else."""
 
     def open(self, name: str) -> BinaryIO:
-        """Open a file. Raises: NotFound; OSError; PlatformError."""
+        """Open a file. Raises: BatchyardError, NotFound among them; OSError; ValueError for what is no name."""
 
 
 def check_output(files: OutputFiles, manifest: str) -> Generator[Event, None, Mapping[str, Any] | None]:
@@ -55,7 +55,7 @@ def _read_manifest(files: OutputFiles, name: str) -> Generator[Event, None, Mapp
     try:
         with files.open(name) as stream:
             content = stream.read(_LARGEST_MANIFEST_BYTES)
-    except (NotFound, OSError, PlatformError) as exc:
+    except (BatchyardError, OSError, ValueError) as exc:
         yield wrong("manifest", name, expected="a file that can be read", found=_why(exc))
         return None
     document, check = read_manifest(content, name)
@@ -73,7 +73,7 @@ def _check_file(
     try:
         with files.open(name) as stream:
             found = yield from read_through(stream, "output", name, *([taker] if has_rows or failed else []))
-    except (NotFound, OSError, PlatformError) as exc:
+    except (BatchyardError, OSError, ValueError) as exc:
         yield wrong("output", name, expected="a file that can be read", found=_why(exc))
         return 0
     yield compare_bytes("output", name, expected=(str(entry.get("sha256")), entry.get("size_bytes", -1)), found=found)

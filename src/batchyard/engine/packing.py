@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 import os
 from array import array
@@ -23,22 +24,30 @@ class PackedStarts:
 
     def __init__(self, packing: Packing, target: Path) -> None:
         """Raises: OSError."""
-        self._packing = packing
+        self._packing, self._digest = packing, hashlib.sha256()
         self._stream = open(target, "wb")  # noqa: SIM115 - closed in close()
 
     def pack(self, slices: Iterable[list[bytes]], *, root: bytes) -> Iterator[list[bytes]]:
         """Give the slices of sorted paths as they are, having looked at each file in them. root: of the input."""
         for slice_ in slices:
             starts = self._packing.take([_size_bytes(root + b"/" + path) for path in slice_])
-            self._stream.write(array("Q", starts).tobytes())
+            self._write(array("Q", starts).tobytes())
             yield slice_
 
-    def close(self) -> None:
-        """End the file, durably; its name is made so by who freezes the listing. Raises: OSError."""
+    def close(self) -> str:
+        """End the file, durably, and give its hash; its name is made durable by who freezes the listing.
+
+        Raises: OSError.
+        """
         with self._stream:
-            self._stream.write(array("Q", [self._packing.items]).tobytes())
+            self._write(array("Q", [self._packing.items]).tobytes())
             self._stream.flush()
             os.fsync(self._stream.fileno())
+        return self._digest.hexdigest()
+
+    def _write(self, content: bytes) -> None:
+        self._digest.update(content)
+        self._stream.write(content)
 
 
 def open_cut(home: JobHome, planned: Planned) -> Cut:

@@ -50,13 +50,13 @@ def plan(rooms: Rooms, job: Job, staged: Staged, *, meanwhile: Callable[[], None
         collect_paths(runs, _with_breaks(_paths(job, staged, skipped), meanwhile))
         rooms.faults.reach("plan.listed")
         slices = _with_breaks(runs.slices(), meanwhile)
-        packing = _packing(job)
+        packing, starts_sha256 = _packing(job), ""
         if packing is None:
             digest = freeze(slices, target)
         else:
             starts = PackedStarts(packing, Path(f"{target}.starts"))
             digest = freeze(starts.pack(slices, root=os.fsencode(staged.input_root)), target)
-            starts.close()
+            starts_sha256 = starts.close()
     except OSError as exc:
         raise PlatformError(f"Could not list the input of job {job.name!r}: {exc}.") from exc
     rooms.faults.reach("plan.frozen")
@@ -70,7 +70,7 @@ def plan(rooms: Rooms, job: Job, staged: Staged, *, meanwhile: Callable[[], None
         skipped=skipped.count,
         skipped_names=names,
     )
-    return planned if packing is None else _packed(planned, packing, job)
+    return planned if packing is None else _packed(replace(planned, starts_sha256=starts_sha256), packing, job)
 
 
 def _packing(job: Job) -> Packing | None:

@@ -14,6 +14,7 @@ from batchyard.environments.pythons import Interpreter
 from batchyard.environments.uv_child import UvChild, run_child
 
 MARKER = "batchyard-environment.json"
+LOCK = "requirements.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,11 @@ def install(
     doing = f"{subject} cannot be installed for Python {interpreter.version_text}"
     uv.run(["venv", "--no-project", "--color", "never", "--python", str(interpreter.path), str(folder)], doing=doing)
     if lock:
-        (folder / "requirements.txt").write_text(lock, encoding="utf-8")
+        (folder / LOCK).write_text(lock, encoding="utf-8")
         uv.run(_sync_arguments(folder, allow_source_builds=allow_source_builds), doing=doing)
     run_child([str(python_of(folder)), "-I", "-c", "pass"], uv, doing=f"{subject} does not start")
     installed = Installed(interpreter.version_text, locked_packages(lock))
-    _finish(folder, installed)
+    _finish(folder, installed, interpreter)
     return installed
 
 
@@ -70,15 +71,22 @@ def remove_environment(folder: Path) -> None:
 
 
 def _sync_arguments(folder: Path, *, allow_source_builds: bool) -> Sequence[str]:
-    arguments = ["pip", "sync", str(folder / "requirements.txt"), "--python", str(python_of(folder))]
+    arguments = ["pip", "sync", str(folder / LOCK), "--python", str(python_of(folder))]
     arguments += ["--require-hashes", "--compile-bytecode", "--link-mode", "hardlink", "--color", "never"]
     return arguments if allow_source_builds else [*arguments, "--no-build"]
 
 
-def _finish(folder: Path, installed: Installed) -> None:
+def _finish(folder: Path, installed: Installed, interpreter: Interpreter) -> None:
     make_read_only(folder)
     # One call for some ten thousand small files: an fsync each would take longer than the installation.
     os.sync()
-    marker = {"format": FORMAT, "python_version": installed.python_version, "packages": list(installed.packages)}
+    marker = {
+        "format": FORMAT,
+        "python_version": installed.python_version,
+        "packages": list(installed.packages),
+        # With the lock, all that the hash in the folder's name is made of.
+        "soabi": interpreter.soabi,
+        "platform": interpreter.platform,
+    }
     write_whole(folder / MARKER, json.dumps(marker, indent=1))
     os.chmod(folder, 0o555)

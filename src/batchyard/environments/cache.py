@@ -16,7 +16,9 @@ from uv import find_uv_bin
 
 from batchyard.domain.assets import Environment, EnvironmentBuild
 from batchyard.domain.errors import InvalidInput, Mistake, PlatformError
+from batchyard.domain.verification import Events
 from batchyard.environments.build import Installed, install, python_of, read_marker
+from batchyard.environments.checks import check_environment
 from batchyard.environments.conda import reviewed_names
 from batchyard.environments.files import remove_tree, write_whole
 from batchyard.environments.index_settings import child_environment, index_identity, index_variables, pip_config_files
@@ -87,6 +89,10 @@ class LocalEnvironments:
                 "Update the deployment to build it again."
             )
         return python_of(folder)
+
+    def check(self, build: EnvironmentBuild) -> Events:
+        """Say whether lock and packages of a built environment are as they were, naming every file that is not."""
+        return check_environment(self._root / build.sha256, build)
 
     def _interpreter(self, definition: Definition) -> tuple[Interpreter, str]:
         if not definition.python:

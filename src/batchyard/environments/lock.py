@@ -61,7 +61,12 @@ def locked_packages(lock: str) -> tuple[str, ...]:
 
 def lock_hash(lock: str, interpreter: Interpreter) -> str:
     """Give the hash an environment is found by: its lock and what compiled packages depend on."""
-    return _hash({"format": FORMAT, "soabi": interpreter.soabi, "platform": interpreter.platform, "lock": lock})
+    return environment_key(lock, soabi=interpreter.soabi, platform=interpreter.platform)
+
+
+def environment_key(lock: str, *, soabi: str, platform: str) -> str:
+    """Give the same hash from what compiled packages depend on, each by itself."""
+    return _hash({"format": FORMAT, "soabi": soabi, "platform": platform, "lock": lock})
 
 
 def _hash(document: object) -> str:

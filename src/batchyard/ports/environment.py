@@ -7,6 +7,7 @@ from typing import Protocol, TextIO
 
 from batchyard.domain.assets import Environment, EnvironmentBuild
 from batchyard.domain.errors import Mistake
+from batchyard.domain.verification import Events
 
 
 class Environments(Protocol):
@@ -25,3 +26,9 @@ class Environments(Protocol):
 
     def python(self, build: EnvironmentBuild) -> Path:
         """Give the interpreter of a built environment. Raises: PlatformError when it is gone from the cache."""
+
+    def check(self, build: EnvironmentBuild) -> Events:
+        """Say whether a built environment still is the one of its lock, and its packages' files as they were installed.
+
+        Every file that is not, or is gone, is named (subject `environment`). Runs nothing of the environment.
+        """

@@ -19,6 +19,7 @@ import pytest
 
 from batchyard.domain.assets import Environment, EnvironmentBuild
 from batchyard.domain.errors import InvalidInput, PlatformError, ScriptError
+from batchyard.domain.verification import Check, Result
 from batchyard.environments.build import MARKER, remove_environment
 from batchyard.environments.cache import LocalEnvironments
 from batchyard.environments.pythons import find_interpreters
@@ -290,3 +291,43 @@ def test_interpreters_that_were_looked_at_are_not_started_again(tmp_path: Path) 
 
     assert len(again) == len(first)
     assert all(interpreter.soabi.startswith("remembered-") for interpreter in again)
+
+
+def test_an_environment_as_it_was_built_is_right(root: Path, six: EnvironmentBuild) -> None:
+    checks = [event for event in environments(root).check(six) if isinstance(event, Check)]
+    assert [(check.file, check.result) for check in checks] == [
+        ("requirements.txt", Result.OK),
+        (MARKER, Result.OK),
+        ("", Result.OK),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "named"),
+    [
+        ("requirements.txt", "requirements.txt"),
+        (MARKER, MARKER),
+        ("lib/python*/site-packages/six.py", "six.py"),
+        ("lib/python*/site-packages/six-*.dist-info/METADATA", "METADATA"),
+    ],
+)
+def test_a_flipped_byte_and_a_missing_file_of_an_environment_are_named(
+    root: Path, six: EnvironmentBuild, tmp_path: Path, file: str, named: str
+) -> None:
+    copy = tmp_path / six.sha256
+    shutil.copytree(root / six.sha256, copy, symlinks=True)
+    (path,) = copy.glob(file)
+    os.chmod(path, 0o644)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"six") + 1] ^= 1
+    path.write_bytes(content)
+    assert named in _named_wrong(tmp_path, six)
+    os.chmod(path.parent, 0o755)
+    path.unlink()
+    assert named in _named_wrong(tmp_path, six)
+    subprocess.run(["chmod", "-R", "u+w", str(copy)], check=True)
+
+
+def _named_wrong(root: Path, build: EnvironmentBuild) -> list[str]:
+    checks = [event for event in environments(root).check(build) if isinstance(event, Check)]
+    return [check.file.rpartition("/")[2] for check in checks if check.result is Result.WRONG]

@@ -24,9 +24,11 @@ from batchyard.domain.errors import Mistake, PlatformError
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Owner
 from batchyard.domain.resource_ids import DEFAULT_SCOPE
+from batchyard.domain.verification import Events, ok
 from batchyard.domain.workspaces import Workspace
 from batchyard.engine.item_history import LedgerItemHistories
 from batchyard.engine.partial import LedgerPartials
+from batchyard.engine.verification import JobVerifications
 from batchyard.identity.tokens import HomeIdentity
 from batchyard.ports.records import JobChange
 from batchyard.records.database import open_records
@@ -58,6 +60,10 @@ class FakeEnvironments:
         """Never needed here."""
         raise PlatformError("no interpreter")
 
+    def check(self, build: EnvironmentBuild) -> Events:
+        """Find nothing wrong."""
+        return [ok("environment")]
+
 
 class Bench:
     """One application and a client that comes over loopback with the owner's token."""
@@ -84,17 +90,19 @@ class Bench:
         root = root_of(self.home, workspace)
         datastores = LocalDatastores(self.home, root=root)
         homes = LocalJobHomes(root / "jobs")
+        sealed, environments = LocalSealedStore(self.home / "sealed", datastores), FakeEnvironments()
         return Rooms(
             records=self.records.of(workspace),
             identity=self.identity,
             datastores=datastores,
-            sealed=LocalSealedStore(self.home / "sealed", datastores),
+            sealed=sealed,
             blob_metadata=LocalBlobMetadata(root / "blob-metadata"),
             blocks=LocalStagedBlocks(root / "blob-blocks"),
-            environments=FakeEnvironments(),
+            environments=environments,
             homes=homes,
             partial=LedgerPartials(homes),
             item_histories=LedgerItemHistories(homes),
+            verifications=JobVerifications(homes, datastores, sealed, environments),
             workspace=workspace,
             clock=self.clock,
             new_id=lambda: f"id-{next(self._ids)}",
