@@ -20,6 +20,7 @@ from batchyard.ports.item_history import ItemHistories
 from batchyard.ports.job_home import JobHomes
 from batchyard.ports.partial import PartialOutputs
 from batchyard.ports.records import Records
+from batchyard.ports.tables import Tables
 from batchyard.ports.verification import Verifications
 
 _LONGEST_REASON = 2000
@@ -37,6 +38,7 @@ class Rooms:
     blob_metadata: BlobMetadata
     blocks: StagedBlocks
     environments: Environments
+    tables: Tables
     homes: JobHomes
     partial: PartialOutputs
     item_histories: ItemHistories

@@ -20,6 +20,7 @@ from batchyard.domain.workspaces import Workspace
 from batchyard.engine.item_history import LedgerItemHistories
 from batchyard.engine.partial import LedgerPartials
 from batchyard.engine.verification import JobVerifications
+from batchyard.parquet.files import ParquetFiles
 from batchyard.records.database import open_records
 from batchyard.settings import Settings
 
@@ -59,6 +60,7 @@ class DoorRooms:
             blob_metadata=LocalBlobMetadata(root / "blob-metadata"),
             blocks=LocalStagedBlocks(root / "blob-blocks"),
             environments=self._environments,
+            tables=ParquetFiles(),
             homes=homes,
             partial=LedgerPartials(homes),
             item_histories=LedgerItemHistories(homes),

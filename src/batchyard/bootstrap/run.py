@@ -26,10 +26,11 @@ from batchyard.bootstrap.local_deployment import LocalDeployment, read_local_dep
 from batchyard.bootstrap.process_identity import this_process
 from batchyard.bootstrap.progress_line import ProgressLine
 from batchyard.bootstrap.web import make_web_files
+from batchyard.control.outputs import format_mistakes
 from batchyard.datastores.in_place import OUTPUT, InPlaceTrees, output_beside
 from batchyard.datastores.job_home import LocalJobHomes
 from batchyard.domain.assets import EnvironmentBuild
-from batchyard.domain.errors import BatchyardError
+from batchyard.domain.errors import BatchyardError, InvalidInput
 from batchyard.domain.failures import summary
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import InputKind, InputSource, Job, JobSpec, OutputTarget
@@ -157,6 +158,10 @@ def _prepare(
     asked = InputSource(kind, "file://" + quote(os.fsencode(source)))
     datastores.check_input(asked)
     datastores.check_output(target)
+    tables = ParquetFiles()
+    mistakes = format_mistakes(deployment.settings, tables)
+    if mistakes:
+        raise InvalidInput("The deployment", mistakes)
     environments = make_environments(settings)
     build = _build(environments, deployment, folder)
     trees = InPlaceTrees(folder / "trees")
@@ -170,7 +175,7 @@ def _prepare(
         sealed=trees,
         homes=LocalJobHomes(folder / "jobs"),
         environments=environments,
-        tables=ParquetFiles(),
+        tables=tables,
         scripts=LocalScripts(),
         make_instances=LocalInstances,
         kill_left_overs=kill_recorded_sessions,

@@ -12,6 +12,7 @@ from batchyard.domain.errors import InvalidInput, Mistake, NotFound
 from batchyard.domain.jobs import Invocation, JobSpec
 from batchyard.ports.datastore import Datastores
 from batchyard.ports.records import Operation, OperationStatus, Transaction
+from batchyard.ports.tables import Tables
 
 KEPT_S = 24 * 3600.0
 MOST_ITEMS, MOST_WORKERS, LONGEST_S = 1_000_000, 1024, 24 * 3600.0
@@ -24,6 +25,7 @@ def begin(
     wish: SampleWish,
     *,
     datastores: Datastores,
+    tables: Tables,
     now: float,
     new_id: str,
 ) -> Operation:
@@ -36,7 +38,9 @@ def begin(
     if mistakes:
         raise InvalidInput("The calibration", mistakes)
     reached, served = invocations.reach(tx, invocation)
-    spec = invocations.freeze(tx, caller, invocation, reached, served, datastores=datastores, new_name=new_id)
+    spec = invocations.freeze(
+        tx, caller, invocation, reached, served, datastores=datastores, tables=tables, new_name=new_id
+    )
     return add(tx, spec, wish, asked_by=caller.name, now=now, new_id=new_id)
 
 

@@ -13,6 +13,7 @@ from batchyard.domain.errors import Conflict, not_found
 from batchyard.domain.resource_ids import AssetId
 from batchyard.ports.datastore import SealedStore
 from batchyard.ports.records import Key, Kind, Operation, OperationStatus, Page, Stored, Transaction
+from batchyard.ports.tables import Tables
 
 
 def create_or_update(
@@ -21,6 +22,7 @@ def create_or_update(
     draft: DeploymentDraft,
     *,
     sealed: SealedStore,
+    tables: Tables,
     now: float,
     new_id: str,
     if_match: str | None = None,
@@ -37,7 +39,7 @@ def create_or_update(
     authorise(caller, Action.DEPLOYMENT_WRITE)
     registering = audit.Act(caller.name, Action.ASSET_WRITE, now, reason, ticket)
     draft, mistakes = mlflow_models.with_script(tx, registering, draft, sealed=sealed)
-    resolved = drafts.resolve(tx, draft, sealed=sealed, mistakes=mistakes)
+    resolved = drafts.resolve(tx, draft, sealed=sealed, tables=tables, mistakes=mistakes)
     key = registry.deployment_key(draft.endpoint, draft.name)
     build = _build_carried_over(tx, resolved)
     state = _next_state(build, is_new=tx.documents.get(key) is None)

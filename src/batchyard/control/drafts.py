@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any  # what a document is, its key's kind says
 
 from batchyard.control import references, registry, scripts
+from batchyard.control.outputs import format_mistakes
 from batchyard.domain.assets import AssetKind, CodeVersion, Environment, Model
 from batchyard.domain.deployments import (
     CodeReference,
@@ -19,6 +20,7 @@ from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.domain.resource_ids import AssetId, Reference
 from batchyard.ports.datastore import SealedStore
 from batchyard.ports.records import Kind, Stored, Transaction
+from batchyard.ports.tables import Tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Resolved:
 
 
 def resolve(
-    tx: Transaction, draft: DeploymentDraft, *, sealed: SealedStore, mistakes: Sequence[Mistake] = ()
+    tx: Transaction, draft: DeploymentDraft, *, sealed: SealedStore, tables: Tables, mistakes: Sequence[Mistake] = ()
 ) -> Resolved:
     """Follow every reference of a draft. mistakes: why there is no script for its model, found before.
 
@@ -47,6 +49,7 @@ def resolve(
     deployment = _deployment(draft, model, code, environment)
     found = [
         *deployment_mistakes(deployment),
+        *format_mistakes(deployment.settings, tables),
         *search.mistakes,
         *_place_mistakes(tx, draft),
         *(mistakes or _script_mistakes(draft, code, sealed)),

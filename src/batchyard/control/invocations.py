@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any  # what a document is, its key's kind says
 
 from batchyard.control import references, registry
+from batchyard.control.outputs import format_mistakes
 from batchyard.control.sealed_places import sealed_by
 from batchyard.domain.access import Caller
 from batchyard.domain.assets import AssetKind
@@ -19,6 +20,7 @@ from batchyard.domain.resource_ids import AssetId, DatastorePath, parse_datastor
 from batchyard.domain.routing import Route, route
 from batchyard.ports.datastore import Datastores
 from batchyard.ports.records import Kind, Stored, Transaction
+from batchyard.ports.tables import Tables
 from batchyard.ports.web import is_web
 
 _FREE_PLACE = "a place that is free"
@@ -53,6 +55,7 @@ def freeze(
     served: Stored[Deployment],
     *,
     datastores: Datastores,
+    tables: Tables,
     new_name: str,
 ) -> JobSpec:
     """Check an invocation and give the spec of its job. served: the revision that the route leads to.
@@ -70,6 +73,7 @@ def freeze(
     mistakes = [
         *_name_mistakes(invocation),
         *settings_mistakes(settings, prefix=""),
+        *format_mistakes(settings, tables, prefix=""),
         *compute_mistakes(tx, served.document.compute, settings),
         *(source_mistakes or _input_mistakes(caller, source, datastores)),
         *output_mistakes,

@@ -14,6 +14,7 @@ from batchyard.domain.jobs import Invocation, Job, RerunKind, taken_up_again
 from batchyard.ports.datastore import Datastores
 from batchyard.ports.job_home import JobHomes
 from batchyard.ports.records import JobFilter, Page, Transaction
+from batchyard.ports.tables import Tables
 
 
 def invoke(
@@ -22,6 +23,7 @@ def invoke(
     invocation: Invocation,
     *,
     datastores: Datastores,
+    tables: Tables,
     now: float,
     new_name: str,
     reason: str = "",
@@ -40,7 +42,9 @@ def invoke(
         return known
     route, served = invocations.reach(tx, invocation)
     _refuse_taken(tx, invocation.job_name)
-    spec = invocations.freeze(tx, caller, invocation, route, served, datastores=datastores, new_name=new_name)
+    spec = invocations.freeze(
+        tx, caller, invocation, route, served, datastores=datastores, tables=tables, new_name=new_name
+    )
     job = Job(
         spec=spec,
         status=JobStatus.QUEUED,

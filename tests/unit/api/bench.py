@@ -30,6 +30,7 @@ from batchyard.engine.item_history import LedgerItemHistories
 from batchyard.engine.partial import LedgerPartials
 from batchyard.engine.verification import JobVerifications
 from batchyard.identity.tokens import HomeIdentity
+from batchyard.parquet.files import ParquetFiles
 from batchyard.ports.records import JobChange
 from batchyard.records.database import open_records
 
@@ -99,6 +100,7 @@ class Bench:
             blob_metadata=LocalBlobMetadata(root / "blob-metadata"),
             blocks=LocalStagedBlocks(root / "blob-blocks"),
             environments=environments,
+            tables=ParquetFiles(),
             homes=homes,
             partial=LedgerPartials(homes),
             item_histories=LedgerItemHistories(homes),

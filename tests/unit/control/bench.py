@@ -16,7 +16,7 @@ from batchyard.domain.jobs import InputKind, InputSource, Invocation, Job
 from batchyard.domain.resource_ids import Reference
 from batchyard.ports.records import Operation, Stored
 
-from .fakes import FakeDatastores, FakeHomes, FakeSealedStore, FakeTransaction
+from .fakes import FakeDatastores, FakeHomes, FakeSealedStore, FakeTables, FakeTransaction
 
 OWNER = Caller("ada", frozenset({"Owner"}), is_owner=True)
 READER = Caller("rae", frozenset({"Reader"}))
@@ -48,6 +48,7 @@ class Bench:
         self.sealed = FakeSealedStore()
         self.datastores = FakeDatastores()
         self.homes = FakeHomes()
+        self.tables = FakeTables()
         self.datastores.inputs.add(INPUT)
         self.operations = 0
         self.jobs = 0
@@ -94,7 +95,7 @@ class Bench:
         """Create or update a deployment, as the door does."""
         self.operations += 1
         named = {"now": NOW, "new_id": f"op{self.operations}", **named}
-        return deployments.create_or_update(self.tx, OWNER, draft, sealed=self.sealed, **named)
+        return deployments.create_or_update(self.tx, OWNER, draft, sealed=self.sealed, tables=self.tables, **named)
 
     def provision(self, operation: Operation | None, *, build: EnvironmentBuild = BUILD) -> Stored[Deployment] | None:
         """Do what the engine does when the environment could be built."""
@@ -119,7 +120,7 @@ class Bench:
         """Invoke, as the door does."""
         self.jobs += 1
         named = {"now": NOW, "new_name": f"job{self.jobs}", **named}
-        return jobs.invoke(self.tx, caller, invocation, datastores=self.datastores, **named)
+        return jobs.invoke(self.tx, caller, invocation, datastores=self.datastores, tables=self.tables, **named)
 
     def calibrate(
         self,
@@ -136,6 +137,7 @@ class Bench:
             invocation,
             wish or SampleWish(),
             datastores=self.datastores,
+            tables=self.tables,
             now=NOW,
             new_id="cal1",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from batchyard.domain.job_notes import JobNotes
 from batchyard.domain.job_states import FINAL, JobStatus, can_cancel, can_pause
 from batchyard.domain.jobs import InputSource, Job, OutputTarget
 from batchyard.domain.resource_ids import DatastorePath, Scope
+from batchyard.domain.row_schemas import Columns
 from batchyard.domain.workspaces import DEFAULT_WORKSPACE, Workspace, is_same
 from batchyard.ports.datastore import Datastore, Publication
 from batchyard.ports.job_home import JobHome
@@ -45,6 +46,7 @@ from batchyard.ports.records import (
     Stored,
     Workspaces,
 )
+from batchyard.ports.tables import TableFile
 
 
 class FakeDocuments:
@@ -469,3 +471,24 @@ def _matches(job: Job, which: JobFilter) -> bool:
 def _output(job: Job) -> tuple[str, str, str]:
     output = job.spec.output
     return output.place.datastore, output.place.path, output.file_name
+
+
+class FakeTables:
+    """Writes no Parquet files, and says what is missing for them where a test wants that."""
+
+    def __init__(self) -> None:
+        self.missing: str | None = None
+
+    def mistake(self) -> str | None:
+        return self.missing
+
+    def write(
+        self,
+        columns: Columns,
+        lines: Iterable[bytes],
+        folder: Path,
+        *,
+        most_bytes: int | None,
+        reach: Callable[[], object],
+    ) -> list[TableFile]:
+        raise NotImplementedError

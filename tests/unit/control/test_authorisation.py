@@ -129,7 +129,9 @@ MORE_THAN_READER: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
     "endpoints.delete": ("batchEndpoints/delete", lambda b, c: endpoints.delete(b.tx, c, "digits", now=NOW)),
     "deployments.create_or_update": (
         "deployments/write",
-        lambda b, c: deployments.create_or_update(b.tx, c, DRAFT, sealed=b.sealed, now=NOW, new_id="op9"),
+        lambda b, c: deployments.create_or_update(
+            b.tx, c, DRAFT, sealed=b.sealed, tables=b.tables, now=NOW, new_id="op9"
+        ),
     ),
     "deployments.delete": (
         "deployments/delete",
@@ -197,6 +199,7 @@ PARTS = (
     "mlflow_environment",
     "mlflow_models",
     "mlflow_scoring",
+    "outputs",
     "references",
     "registry",
     "reruns",

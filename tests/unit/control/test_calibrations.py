@@ -62,6 +62,13 @@ def test_a_day_after_its_end_it_is_forgotten_by_the_next(ready: Bench) -> None:
     later = NOW + calibrations.KEPT_S
     for now, is_kept in ((later, True), (later + 1, False)):
         calibrations.begin(
-            ready.tx, OWNER, INVOCATION, SampleWish(), datastores=ready.datastores, now=now, new_id=f"cal-{now}"
+            ready.tx,
+            OWNER,
+            INVOCATION,
+            SampleWish(),
+            datastores=ready.datastores,
+            tables=ready.tables,
+            now=now,
+            new_id=f"cal-{now}",
         )
         assert (ready.tx.operations.get("cal1") is not None) is is_kept

@@ -117,6 +117,7 @@ def _store(
         caller,
         draft,
         sealed=rooms.sealed,
+        tables=rooms.tables,
         now=rooms.clock(),
         new_id=rooms.new_id(),
         if_match=if_match,

@@ -30,7 +30,14 @@ def begin(
     invocation, wish = calibration_from_body(endpoint, deployment, body, rooms.scope)
     with rooms.records.writing() as tx:
         operation = calibrations.begin(
-            tx, caller, invocation, wish, datastores=rooms.datastores, now=rooms.clock(), new_id=rooms.new_id()
+            tx,
+            caller,
+            invocation,
+            wish,
+            datastores=rooms.datastores,
+            tables=rooms.tables,
+            now=rooms.clock(),
+            new_id=rooms.new_id(),
         )
     arm = _arm(rooms, operation)
     return JSONResponse(arm, 202, headers={"Location": f"{base_url}{arm['id']}", **_POLL_SOON})

@@ -45,6 +45,7 @@ def invoke(
             caller,
             invocation,
             datastores=rooms.datastores,
+            tables=rooms.tables,
             now=rooms.clock(),
             new_name=rooms.new_id(),
             reason=why.reason,
