@@ -19,7 +19,7 @@ Reports, worker to agent (`kind`):
     done          lease, segments, failures, seconds, spent; one for each lease, in the order of the leases
                   spent: memory did not suffice, the worker exits; the rest of the lease was not started
                   segment: [first, mini-batches, offset, crc, rows, succeeded, [[mini-batch, missing]…],
-                            [[mini-batch, folder]…]]
+                            [[mini-batch, folder]…], number of the part file (see `schema_parts`)]
                   a mini-batch whose result was short (fewer elements than items) is a segment of its own
                   failure: [mini-batch, class, error, message, stack]
                   body: u64 for each mini-batch of each segment, the bytes of its rows
@@ -37,7 +37,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-PROTOCOL = 2
+PROTOCOL = 3
 _HEAD = struct.Struct("<II")
 _LARGEST_HEADER_BYTES = 256 << 20
 _LARGEST_BODY_BYTES = 1 << 30

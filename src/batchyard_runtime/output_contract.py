@@ -14,7 +14,8 @@ _EXPECTED = {"one": "one row for each item", "at_least_one": "at least one row f
 class Contract:
     """A deployment's output contract, or the absence of one. is_declared: whether there is anything to check.
 
-    may_lack_rows: items without a row have succeeded all the same.
+    may_lack_rows: items without a row have succeeded all the same. key_column: of the script's own, "" for none;
+    keys_name_items: it must name the item of each row.
     """
 
     def __init__(self, declared: dict[str, Any] | None) -> None:
@@ -22,6 +23,8 @@ class Contract:
         self.is_declared = declared is not None
         self._rows_per_item = None if declared is None else declared["rows_per_item"]
         self.may_lack_rows = self._rows_per_item == "any"
+        self.key_column: str = "" if declared is None else declared["key_column"] or ""
+        self.keys_name_items = declared is not None and declared["keys_name_items"]
 
     def check_count(self, rows: int, items: int) -> None:
         """Compare the rows of a result with its items. Raises: Violation."""

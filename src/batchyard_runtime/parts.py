@@ -12,7 +12,7 @@ import zlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable
+    from typing import Callable, Iterable
 
 MAGIC = b"batchyard part 1\n"
 _LARGEST_HELD_BYTES = 1 << 20
@@ -28,18 +28,18 @@ class PartFile:
     A segment is what was appended since the last `end_segment`.
     """
 
-    def __init__(self, path: str, *, reach: Callable[[str], None] | None = None) -> None:
-        """Create the file. Raises: WritesFailed, also when it is there already."""
+    def __init__(self, path: str, *, reach: Callable[[str], None] | None = None, header: bytes = MAGIC) -> None:
+        """Create the file, which starts with the header. Raises: WritesFailed, also when it is there already."""
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except OSError as exc:
             raise WritesFailed("the part file %r cannot be created: %s" % (path, exc)) from exc
         self._path = path
         self._reach = reach
-        self._chunks = [MAGIC]
+        self._chunks = [header]
         self._written = 0
         self._segment = self._crc = 0
-        self.end = len(MAGIC)
+        self.end = len(header)
         self.end_segment()
 
     def append(self, rows: bytes) -> None:
@@ -79,6 +79,10 @@ class PartFile:
             return self._crc_of(begun, start), self._crc_of(start, self.end)
         except OSError as exc:
             raise WritesFailed("the part file %r cannot be read: %s" % (self._path, exc)) from exc
+
+    def places(self, offsets: Iterable[int]) -> list[tuple[int, int]]:
+        """Give the number of the file and the offset in it for each of these; this is one file."""
+        return [(1, offset) for offset in offsets]
 
     def flush(self) -> None:
         """Hand what is held to the operating system. Raises: WritesFailed."""

@@ -45,10 +45,10 @@ def write(result: Any, append: Callable[[bytes], None]) -> int:  # Any: whatever
         return _write_lines(result, append)
     if result is None:
         return 0
-    _refuse_non_rows(result)
-    if _is_a(result, "pandas", "DataFrame"):
+    refuse_non_rows(result)
+    if is_a(result, "pandas", "DataFrame"):
         return tables.write(result, append)
-    if _is_a(result, "numpy", "ndarray") or _is_a(result, "pandas", "Series"):
+    if is_a(result, "numpy", "ndarray") or is_a(result, "pandas", "Series"):
         return _write_lines(_elements(result), append)
     return _drain(result, append)
 
@@ -57,7 +57,7 @@ def count(result: Any) -> int:  # Any: whatever a script returned
     """Give how many lines the result would have; for jobs whose rows are not written. Drains a generator."""
     if result is None:
         return 0
-    _refuse_non_rows(result)
+    refuse_non_rows(result)
     if hasattr(type(result), "__len__"):
         return len(result)
     return sum(1 for _ in result)
@@ -67,7 +67,7 @@ def text_of(element: Any) -> str:  # Any: whatever a script returned
     """Give the text of one element, before surrogates and line breaks are seen to."""
     if isinstance(element, (bytes, bytearray, memoryview)):
         return bytes(element).decode("utf-8", "backslashreplace")
-    if _is_a(element, "numpy", "ndarray"):
+    if is_a(element, "numpy", "ndarray"):
         text: str = sys.modules["numpy"].array2string(
             element, threshold=sys.maxsize, max_line_width=sys.maxsize, floatmode="unique"
         )
@@ -113,7 +113,7 @@ def _drain(iterable: Iterable[Any], append: Callable[[bytes], None]) -> int:
 def _elements(array: Any) -> list[Any]:  # Any: a numpy array or pandas Series, which cannot be imported for its type
     """Give the elements whose `str` is right. `tolist` is fast, but turns a float32 into a float64 with more digits."""
     dtype = array.dtype
-    if _is_a(array, "pandas", "Series") and getattr(dtype, "kind", "") == "f" and hasattr(array, "to_numpy"):
+    if is_a(array, "pandas", "Series") and getattr(dtype, "kind", "") == "f" and hasattr(array, "to_numpy"):
         array = array.to_numpy()
     if getattr(array, "ndim", 1) == 1 and (getattr(dtype, "kind", "O") in "iubO" or dtype == "float64"):
         elements: list[Any] = array.tolist()
@@ -121,7 +121,8 @@ def _elements(array: Any) -> list[Any]:  # Any: a numpy array or pandas Series, 
     return list(array)
 
 
-def _refuse_non_rows(result: Any) -> None:  # Any: whatever a script returned
+def refuse_non_rows(result: Any) -> None:  # Any: whatever a script returned
+    """Let a result pass that can be rows. Raises: TypeError."""
     kind = type(result).__name__
     if isinstance(result, (str, bytes, bytearray, memoryview, dict)):
         raise TypeError(
@@ -140,7 +141,7 @@ def _shown(result: Any) -> str:  # Any: whatever a script returned
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _is_a(result: Any, module: str, name: str) -> bool:  # Any: whatever a script returned
+def is_a(result: Any, module: str, name: str) -> bool:  # Any: whatever a script returned
     """Tell whether the object is of a class of a module that may not be there."""
     wanted = getattr(sys.modules.get(module), name, None)
     return isinstance(wanted, type) and isinstance(result, wanted)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from batchyard_runtime.listing import Listing
     from batchyard_runtime.outputs import Outputs
     from batchyard_runtime.parts import PartFile
+    from batchyard_runtime.schema_parts import SchemaParts
     from batchyard_runtime.script import Script
+    from batchyard_runtime.structured import Rows
     from batchyard_runtime.tally import Segment
 
     Reach = Callable[[str], None]
@@ -36,14 +38,18 @@ class Scorer:
         self,
         *,
         page: memoryview,
-        part: PartFile,
+        part: PartFile | SchemaParts,
         listing: Listing,
         outputs: Outputs,
         log: logging.Logger,
         start: dict[str, Any],
         reach: Reach | None,
+        rows_of: Callable[[Listing, Contract], Rows] | None = None,
     ) -> None:
-        """start: the start command. reach: told of fault points, or None."""
+        """start: the start command. reach: told of fault points, or None.
+
+        rows_of: makes what writes rows with columns; None for text.
+        """
         self._page = page
         self._part = part
         self._listing = listing
@@ -53,6 +59,7 @@ class Scorer:
         self._reach = reach
         self._contract = Contract(start["output_contract"])
         self._check_items = _item_check(start["input_contract"], listing)
+        self._rows = None if rows_of is None else rows_of(listing, self._contract)
         self._sequence = 0
         # After a MemoryError: what the script still holds may fail everything that follows, so this process ends.
         self.is_spent = False
@@ -62,16 +69,15 @@ class Scorer:
         part = self._part
         tally = Tally(lease["first"], part.end)
         try:
-            attempt = self._attempt_with(script, lease["attempt"])
-            if lease["run_items"]:
-                attempt = self._in_pieces(attempt, lease["run_items"], tally)
+            attempt = self._attempt_with(script, lease, tally)
             run_ns = self._score_each(attempt, lease, tally)
         finally:
             # From here on nothing of the script's runs: writing rows is not on its time.
             self._page[stamp.STARTED_NS] = 0
         crc = part.end_segment()
         self._at("worker.before_report")
-        frame = tally.report(lease["id"], crc=crc, seconds=run_ns / 1e9, is_spent=self.is_spent)
+        seconds = run_ns / 1e9
+        frame = tally.report(lease["id"], crc=crc, seconds=seconds, places=part.places, is_spent=self.is_spent)
         self._log.debug("lease %d: first %d, finished %d, failed %d", lease["id"], lease["first"], *tally.outcome)
         return frame
 
@@ -140,8 +146,44 @@ class Scorer:
         start, stop = lease["items"]
         return iter([next(found)[start:stop]])
 
-    def _attempt_with(self, script: Script, number: int) -> Attempt:
-        """Give the function that runs one mini-batch, writes its rows and tells how many they are."""
+    def _attempt_with(self, script: Script, lease: dict[str, Any], tally: Tally) -> Attempt:
+        """Give the function that runs one mini-batch of a lease, writes its rows and tells how many they are."""
+        if self._rows is not None:
+            return self._structured_attempt(script, lease, tally, self._rows)
+        attempt = self._text_attempt(script, lease["attempt"])
+        return self._in_pieces(attempt, lease["run_items"], tally) if lease["run_items"] else attempt
+
+    def _structured_attempt(self, script: Script, lease: dict[str, Any], tally: Tally, rows: Rows) -> Attempt:
+        """Give the function that does so where rows have columns; all pieces of a mini-batch lie in one part file."""
+        run, number = script.run, lease["attempt"]
+        part_start = lease["items"][0] if lease["items"] else 0
+        taken = [0]
+
+        def attempt_piece(names: list[str], mini_batch: int) -> int:
+            # The script may change the list it is given.
+            items, start = list(names), part_start + taken[0]
+            taken[0] += len(items)
+            self._at("worker.before_run")
+            if self._check_items is not None:
+                self._check_items(names)
+            result = run(names, MiniBatchContext(mini_batch, number)) if script.takes_context else run(names)
+            count = rows.take(result, items, mini_batch, start)
+            self._contract.check_count(count, len(items))
+            self._at("worker.after_run")
+            return count
+
+        pieces = self._in_pieces(attempt_piece, lease["run_items"], tally) if lease["run_items"] else attempt_piece
+
+        def attempt(names: list[str], mini_batch: int) -> int:
+            rows.begin()
+            taken[0] = 0
+            count = pieces(names, mini_batch)
+            rows.write(mini_batch, tally)
+            return count
+
+        return attempt
+
+    def _text_attempt(self, script: Script, number: int) -> Attempt:
         run, append, reach = script.run, self._part.append, self._at
         check_items, contract = self._check_items, self._contract
         is_written = self._start["writes_rows"]
@@ -219,7 +261,7 @@ class Scorer:
     ) -> tuple[str, str, str, str]:
         """Give the failure, as the data's where an item cannot be read: whatever the script made of that."""
         kind, error, message, stack = failure
-        if kind == "memory":
+        if kind in ("memory", "contract"):
             return failure
         # Read anew: the script may have changed the list it was given.
         start, stop = lease.get("items") or (0, None)

@@ -6,7 +6,9 @@ from array import array
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Callable, Iterable
+
+    Places = Callable[[Iterable[int]], list[tuple[int, int]]]
 
 
 class Segment:
@@ -31,6 +33,14 @@ class Segment:
     def wrote_files(self, mini_batch: int, folder: str) -> None:
         """Note the folder with the files that the mini-batch just finished has written."""
         self.files.append((mini_batch, folder))
+
+    def taken(self, first: int, offset: int) -> Segment:
+        """Give what was counted so far as a segment of its own, and begin anew here."""
+        before, fresh = Segment(self.first, self.offset), Segment(first, offset)
+        for name in self.__slots__:
+            setattr(before, name, getattr(self, name))
+            setattr(self, name, getattr(fresh, name))
+        return before
 
     @property
     def succeeded(self) -> int:
@@ -70,21 +80,37 @@ class Tally:
         self.segment = Segment(mini_batch + 1, offset + own.lengths[0])
         return own
 
+    def break_off(self, mini_batch: int, *, crc: int, offset: int) -> None:
+        """End the segment before this mini-batch, whose rows go elsewhere; `segment` stays the one being counted.
+
+        crc: of its bytes. offset: where the rows of the next one start.
+        """
+        before = self.segment.taken(mini_batch, offset)
+        if before.lengths:
+            before.crc = crc
+            self._segments.append(before)
+
     def failed(self, mini_batch: int, failure: tuple[str, str, str, str], *, crc: int, offset: int) -> None:
         """Note a failed attempt (class, error, message, stack), which ends a segment. crc: of that segment's bytes."""
         self._failures.append((mini_batch, *failure))
         self._close(crc)
         self.segment = Segment(mini_batch + 1, offset)
 
-    def report(self, lease: int, *, crc: int, seconds: float, is_spent: bool = False) -> tuple[dict[str, Any], bytes]:
-        """Give header and body of the `done` frame. crc: of the bytes of the last segment."""
+    def report(
+        self, lease: int, *, crc: int, seconds: float, places: Places, is_spent: bool = False
+    ) -> tuple[dict[str, Any], bytes]:
+        """Give header and body of the `done` frame.
+
+        crc: of the bytes of the last segment. places: gives file and offset in it for offsets of segments.
+        """
         self._close(crc)
+        found = places(s.offset for s in self._segments)
         header = {
             "kind": "done",
             "lease": lease,
             "segments": [
-                (s.first, len(s.lengths), s.offset, s.crc, s.rows, s.succeeded, s.short, s.files)
-                for s in self._segments
+                (s.first, len(s.lengths), offset, s.crc, s.rows, s.succeeded, s.short, s.files, number)
+                for s, (number, offset) in zip(self._segments, found)  # noqa: B905 - strict= is newer than Python 3.8
             ],
             "failures": self._failures,
             "seconds": seconds,

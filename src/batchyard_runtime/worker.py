@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import logging
     from typing import Any, Callable, NoReturn
 
+    from batchyard_runtime.output_contract import Contract
+    from batchyard_runtime.schema_parts import SchemaParts
+    from batchyard_runtime.structured import Rows
+
     Values = dict[str, Any]  # Any: JSON of a frame's header
 
 _EXIT_REPORTED = 1
@@ -35,9 +39,9 @@ def work(
 
     imported: the script, where this process was forked from one that has imported it; prints are captured then too.
     on_start: called when the start command has come. The start command's keys: protocol, worker, origin (how this
-    process came to be, for its log), code_dir, script; part (the file to create), writes_rows; output_contract,
-    input_contract (what the deployment declares, or null); files_dir, files_link,
-    files_prefix (see `outputs`); stack_file (see `stacks`); error_log, own_log, log_cap_bytes,
+    process came to be, for its log), code_dir, script; part (the file to create), writes_rows, rows (null for text,
+    else see `structured.Rows`); output_contract, input_contract (what the deployment declares, or null); files_dir,
+    files_link, files_prefix (see `outputs`); stack_file (see `stacks`); error_log, own_log, log_cap_bytes,
     logging_level; fault, fault_log.
     Returns only after an `end` command, so that the script's own exit handlers run; leaves the process otherwise.
     """
@@ -100,7 +104,7 @@ def _opened(
 ) -> Callable[[Values], Scorer]:
     """Open what scoring needs; give what makes the scorer of a `listing` command. Raises: WritesFailed, OSError."""
     reach = faults.from_plan(start["fault"], start["fault_log"])
-    part = PartFile(start["part"], reach=reach)
+    part, rows_of = _part_of(start, reach)
 
     def fall_silent() -> None:
         # A process that the script forked must not speak, nor write rows, in this worker's name.
@@ -113,9 +117,26 @@ def _opened(
 
     def scorer_of(command: Values) -> Scorer:
         listing = _listing(command)
-        return Scorer(page=page, part=part, listing=listing, outputs=outputs, log=log, start=start, reach=reach)
+        return Scorer(
+            page=page, part=part, listing=listing, outputs=outputs, log=log, start=start, reach=reach, rows_of=rows_of
+        )
 
     return scorer_of
+
+
+def _part_of(
+    start: Values, reach: Callable[[str], None] | None
+) -> tuple[PartFile | SchemaParts, Callable[[Listing, Contract], Rows] | None]:
+    """Give where rows go, and for rows with columns what makes them of results. Raises: WritesFailed."""
+    plan = start["rows"]
+    if plan is None:
+        return PartFile(start["part"], reach=reach), None
+    # Imported only by workers that need them: all of it together takes as long as the rest of the runtime.
+    from batchyard_runtime.schema_parts import SchemaParts
+    from batchyard_runtime.structured import Rows
+
+    part = SchemaParts(start["part"], row_format=plan["format"], mixes=plan["mixes"], reach=reach)
+    return part, lambda listing, contract: Rows(plan, part=part, listing=listing, contract=contract)
 
 
 def _listing(command: Values) -> Listing:

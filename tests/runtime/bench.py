@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import struct
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +26,7 @@ from batchyard.domain.scoring_events import (
 from batchyard.instances.local import LocalInstances
 from batchyard.ports.instance import FrozenListing, WorkerPlan
 from batchyard_runtime.parts import MAGIC
+from batchyard_runtime.schema_parts import MAGIC as SCHEMA_MAGIC
 
 E = TypeVar("E")
 
@@ -125,7 +128,8 @@ class Bench:
         for event in self.of(LeaseReported) if events is None else events:
             for segment in event.segments:
                 content = (self.plan.parts_dir / segment.part).read_bytes()
-                assert content.startswith(MAGIC)
+                assert content.startswith(MAGIC if self.plan.rows is None else SCHEMA_MAGIC)
+                assert zlib.crc32(content[segment.offset :][: sum(segment.lengths)]) == segment.crc
                 at = segment.offset
                 for number, length in enumerate(segment.lengths, start=segment.first):
                     assert number not in found
@@ -136,6 +140,15 @@ class Bench:
     def text(self) -> str:
         """Give all rows, in order of mini-batch, as text."""
         return b"".join(rows for _, rows in sorted(self.rows().items())).decode()
+
+    def schemas(self) -> dict[str, dict[str, Any]]:  # Any: JSON of a header
+        """Give the header of each part file, by its name."""
+        found = {}
+        for path in sorted(self.plan.parts_dir.iterdir()):
+            magic, header, _ = path.read_bytes().split(b"\n", 2)
+            assert magic + b"\n" == SCHEMA_MAGIC
+            found[path.name] = json.loads(header)
+        return found
 
     def log(self, path: str) -> str:
         """Read a log file by its path under the job's logs."""

@@ -94,8 +94,8 @@ class Committed:
 
     @property
     def worker(self) -> str:
-        """The worker that scored them: its part file is named after it, `<fence>-<worker>.part`."""
-        return self.part.partition("-")[2].removesuffix(".part")
+        """The worker that scored them: its part files are named after it, `<fence>-<worker>[.<n>].part`."""
+        return self.part.partition("-")[2].partition(".")[0]
 
     @property
     def place(self) -> Place:

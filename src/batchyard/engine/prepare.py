@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from batchyard.domain.deployments import OutputAction
+from batchyard.domain.deployments import OutputAction, OutputColumn, OutputFormat, output_format_of
 from batchyard.domain.errors import PlatformError
 from batchyard.domain.jobs import InputKind, Job
 from batchyard.domain.ledger import Planned
+from batchyard.domain.output_formats import is_structured
 from batchyard.engine.plain_json import to_json
 from batchyard.engine.rooms import Rooms
-from batchyard.ports.instance import FrozenListing, WorkerPlan
+from batchyard.ports.instance import FrozenListing, RowPlan, WorkerPlan
 from batchyard.ports.job_home import JobHome
 from batchyard.ports.web import is_web
 
@@ -94,6 +95,7 @@ def worker_plan(rooms: Rooms, job: Job, staged: Staged) -> WorkerPlan:
         timeout_s=settings.retry.timeout_s,
         start_timeout_s=rooms.worker_start_timeout_s,
         writes_rows=settings.output_action is OutputAction.APPEND_ROW,
+        rows=_row_plan(job),
         logging_level=settings.logging_level.value,
         environment_variables=settings.environment_variables,
         output_contract=settings.output_contract,
@@ -101,6 +103,26 @@ def worker_plan(rooms: Rooms, job: Job, staged: Staged) -> WorkerPlan:
         log_cap_bytes=rooms.log_cap_bytes,
         fault=rooms.worker_fault if job.fence == 1 else "",
         fault_log=rooms.worker_fault_log,
+    )
+
+
+def _row_plan(job: Job) -> RowPlan | None:
+    """Say how workers write rows: parquet is made of JSON lines when they are collected."""
+    settings, spec = job.settings, job.spec
+    found = output_format_of(settings)
+    if not is_structured(found) or settings.output_action is not OutputAction.APPEND_ROW:
+        return None
+    constants: dict[str, str | int] = {
+        OutputColumn.JOB.value: job.name,
+        OutputColumn.DEPLOYMENT_REVISION.value: spec.deployment_revision,
+        OutputColumn.MODEL_VERSION.value: f"{spec.model.name}:{spec.model.version}",
+    }
+    columns = tuple(column.value for column in settings.output_columns)
+    return RowPlan(
+        row_format="csv" if found is OutputFormat.CSV else "jsonl",
+        mixes_types=found is not OutputFormat.PARQUET,
+        columns=columns,
+        constants={name: value for name, value in constants.items() if name in columns},
     )
 
 

@@ -61,17 +61,17 @@ def _segments(values: list[Any], body: bytes, part: str) -> tuple[Segment, ...]:
     lengths.frombytes(body)
     segments = []
     at = 0
-    end = 0
-    for first, count, offset, crc, rows, succeeded, short, files in values:
+    ends: dict[int, int] = {}
+    for first, count, offset, crc, rows, succeeded, short, files, number in values:
         own = tuple(lengths[at : at + count])
-        if len(own) != count or min(count - 1, offset - end, rows, succeeded) < 0:
+        if len(own) != count or min(count - 1, offset - ends.get(number, 0), rows, succeeded, number - 1) < 0:
             raise ValueError("segments and row lengths do not fit together")
         at += count
-        end = offset + sum(own)
+        ends[number] = offset + sum(own)
         segments.append(
             Segment(
                 first=int(first),
-                part=part,
+                part=part_file(part, int(number)),
                 offset=int(offset),
                 lengths=own,
                 crc=int(crc),
@@ -84,6 +84,11 @@ def _segments(values: list[Any], body: bytes, part: str) -> tuple[Segment, ...]:
     if at != len(lengths):
         raise ValueError("there are more row lengths than mini-batches")
     return tuple(segments)
+
+
+def part_file(first: str, number: int) -> str:
+    """Give the name of a worker's part file by its number; rows with columns may need several."""
+    return first if number == 1 else f"{first.removesuffix('.part')}.{number}.part"
 
 
 def _failure(values: list[Any]) -> Failure:  # Any: JSON

@@ -21,7 +21,7 @@ from batchyard.instances.launch import Child
 from batchyard.instances.nursery import Nursery, files_link, sessions_file
 from batchyard.instances.sessions import kill_recorded_sessions as kill_recorded_sessions
 from batchyard.instances.sessions import kill_sessions, kill_strays, record_session
-from batchyard.ports.instance import FrozenListing, WorkerPlan
+from batchyard.ports.instance import FrozenListing, RowPlan, WorkerPlan
 from batchyard_runtime import stacks, stamp
 from batchyard_runtime.frames import PROTOCOL, Decoder, encode
 
@@ -227,6 +227,17 @@ def _open_log(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
+def _rows(plan: RowPlan | None) -> dict[str, Any] | None:  # Any: JSON
+    if plan is None:
+        return None
+    return {
+        "format": plan.row_format,
+        "mixes": plan.mixes_types,
+        "columns": list(plan.columns),
+        "constants": dict(plan.constants),
+    }
+
+
 def _start_command(plan: WorkerPlan, worker: Worker, *, scratch: Path, origin: str) -> dict[str, Any]:
     # A fault is meant to happen once in a job run: a worker that replaces the faulty one must not have it again.
     has_fault = plan.fence == 1 and worker.start == 0
@@ -241,6 +252,7 @@ def _start_command(plan: WorkerPlan, worker: Worker, *, scratch: Path, origin: s
         "writes_rows": plan.writes_rows,
         "output_contract": output_contract_command(plan.output_contract),
         "input_contract": input_contract_command(plan.input_contract),
+        "rows": _rows(plan.rows),
         "files_dir": os.fspath(plan.files_dir),
         "files_link": os.fspath(files_link(scratch)),
         "files_prefix": f"{plan.fence}-{worker.name}",

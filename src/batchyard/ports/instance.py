@@ -12,18 +12,33 @@ from batchyard.domain.scoring_events import InstanceEvent, Lease, Worker
 
 
 @dataclass(frozen=True, slots=True)
+class RowPlan:
+    """How rows with named columns are written (`batchyard_runtime.schema_parts` has the form of the part files).
+
+    row_format: "csv" or "jsonl". mixes_types: whether a column may hold values without a type in common.
+    columns: those put in front of the script's own, in order. constants: the values of those that are the same for all
+    rows.
+    """
+
+    row_format: str
+    mixes_types: bool
+    columns: tuple[str, ...] = ()
+    constants: Mapping[str, str | int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerPlan:
     """What every worker of a job run needs; paths are on the node.
 
     python: interpreter of the user's environment. code_dir: writable copy, working directory, first on sys.path.
     script: relative to it. model_dir: becomes AZUREML_MODEL_DIR.
     parts_dir, files_dir, logs_dir: in the job home. scratch_dir: HOME and TMPDIR of the workers lie in it.
-    fence: prefixes part files (`<fence>-<worker name>.part`). slots: worker processes on each node.
+    fence: prefixes part files (`<fence>-<worker name>.part`, `….2.part` …). slots: worker processes on each node.
     start_timeout_s: for import and init(). log_cap_bytes: for each stream of each worker.
     forks_from_slots: nodes with so many slots import the script in one process and fork all their workers from it;
     those with fewer do so from their first replacement on.
     core_shares: workers among which the cores are divided for numeric libraries, 0 for those of this plan.
-    writes_rows: false for summary_only (elements are counted, not written).
+    writes_rows: false for summary_only (elements are counted, not written). rows: None for Azure's text.
     output_contract, input_contract: what every result and every item is checked for, None for nothing.
     fault, fault_log: BATCHYARD_FAULT and BATCHYARD_FAULT_LOG for workers in tests, "" otherwise.
     """
@@ -50,6 +65,7 @@ class WorkerPlan:
     forks_from_slots: int = 2
     core_shares: int = 0
     log_cap_bytes: int = 64 << 20
+    rows: RowPlan | None = None
     fault: str = ""
     fault_log: str = ""
 

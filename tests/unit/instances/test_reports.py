@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -27,6 +28,10 @@ def finish(tally: Tally, items: int, rows: int, length: int) -> None:
     tally.segment.surplus += max(0, rows - items)
 
 
+def in_one_file(offsets: Iterable[int]) -> list[tuple[int, int]]:
+    return [(1, offset) for offset in offsets]
+
+
 def frame(**changed: Any) -> tuple[dict[str, Any], bytes]:
     """A report of mini-batches 10 and 11 finished, 11 short, 12 failed, 13 finished."""
     tally = Tally(10, 17)
@@ -35,7 +40,7 @@ def frame(**changed: Any) -> tuple[dict[str, Any], bytes]:
     tally.set_apart(11, 2, 1, crcs=(99, 88), offset=22).wrote_files(11, "1-n0-s0-0/1")
     tally.failed(12, ("script", "ValueError", "bad", "stack"), crc=0, offset=25)
     finish(tally, 2, 5, 0)
-    header, body = tally.report(7, crc=0, seconds=0.5)
+    header, body = tally.report(7, crc=0, seconds=0.5, places=in_one_file)
     return {**header, **changed}, body
 
 
@@ -70,8 +75,10 @@ def test_a_whole_report_becomes_segments_and_failures() -> None:
         {"failures": []},
         {"failures": [[12, "nobody's", "E", "m", "s"]]},
         {"segments": []},
-        {"segments": [[10, 3, 17, 1, 3, 3, [], []]]},
-        {"segments": [[10, 2, 17, 1, 3, 3, [], []], [13, 1, 20, 0, 5, 2, [], []]]},
+        {"segments": [[10, 3, 17, 1, 3, 3, [], [], 1]]},
+        {"segments": [[10, 2, 17, 1, 3, 3, [], [], 1], [13, 1, 20, 0, 5, 2, [], [], 1]]},
+        {"segments": [[10, 2, 17, 1, 3, 3, [], [], 1], [12, 2, 20, 0, 5, 2, [], [], 1]], "failures": []},
+        {"segments": [[10, 2, 17, 1, 3, 3, [], [], 1], [13, 1, 25, 0, 5, 2, [], [], 0]]},
         {"seconds": None},
     ],
 )
@@ -81,12 +88,21 @@ def test_a_report_that_cannot_be_true_is_a_bad_frame(changed: dict[str, Any]) ->
         read(header, body)
 
 
+def test_segments_may_lie_in_several_part_files_each_from_its_front_to_its_end() -> None:
+    places = [[10, 1, 17, 1, 3, 2, [], [], 1], [11, 1, 40, 1, 3, 2, [], [], 3], [13, 1, 22, 0, 5, 2, [], [], 1]]
+    event = read(*frame(segments=places))
+    assert [segment.part for segment in event.segments] == ["1-n0-s0-0.part", "1-n0-s0-0.3.part", "1-n0-s0-0.part"]
+    places[2][2] = 21
+    with pytest.raises(BadFrame):
+        read(*frame(segments=places))
+
+
 def test_a_report_of_more_than_the_lease_is_a_bad_frame() -> None:
     tally = Tally(10, 0)
     for _ in range(10, 15):
         finish(tally, 1, 1, 1)
     with pytest.raises(BadFrame, match="does not have"):
-        read(*tally.report(7, crc=0, seconds=0))
+        read(*tally.report(7, crc=0, seconds=0, places=in_one_file))
 
 
 def test_row_lengths_that_are_torn_are_a_bad_frame() -> None:
