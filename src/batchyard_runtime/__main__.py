@@ -15,7 +15,7 @@ import sys
 
 _PR_SET_PDEATHSIG = 1
 _SIGKILL = 9
-_ARGUMENTS = {"": 4, "--check": 4, "--inline": 6, "--zygote": 7}
+_ARGUMENTS = {"": 4, "--check": 4, "--inline": 7, "--zygote": 7}
 _PARENT_PID = {"": 3}
 
 
@@ -34,8 +34,8 @@ def main():  # type: () -> None
     elif mode == "--inline":
         from batchyard_runtime.inline import inline
 
-        listing, _, size, code_dir, script, debugger = arguments
-        sys.exit(inline(listing, int(size), code_dir, script, has_pdb=debugger == "pdb"))
+        listing, _, size, code_dir, script, root, debugger = arguments
+        sys.exit(inline(listing, int(size), code_dir, script, input_root=root, has_pdb=debugger == "pdb"))
     elif mode == "--zygote":
         from batchyard_runtime.zygote import serve
 

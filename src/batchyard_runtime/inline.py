@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from typing import Iterator
 
 
-def inline(listing: str, mini_batch_size: int, code_dir: str, name: str, *, has_pdb: bool) -> int:
+def inline(listing: str, mini_batch_size: int, code_dir: str, name: str, *, input_root: str, has_pdb: bool) -> int:
     """Import the script, call `init()`, `run()` for each mini-batch, `shutdown()`; give the exit code, 1 for a failure.
 
-    listing: a file of absolute paths, each ended by a NUL.
+    listing: a file of absolute paths, each ended by a NUL. input_root: the folder that they are below.
     """
+    script.MiniBatchContext.of_job(input_root=input_root, has_columns=False)
     try:
         scored = script.load(code_dir, name)
         if scored.init is not None:

@@ -27,16 +27,24 @@ class MiniBatchContext:
     """The second argument of `run(mini_batch, context)`, where its signature has one.
 
     minibatch_index: its number in the job, from 0. minibatch_id: the same as text. attempt: 1 for the first try.
-    partition_key_value: {} (the input is cut by count, not by keys).
+    partition_key_value: {} (the input is cut by count, not by keys). Of the job: input_root, the folder that the
+    input's files are below; has_columns, whether the output has columns with names.
     """
 
     __slots__ = ("attempt", "minibatch_id", "minibatch_index", "partition_key_value")
+    input_root = ""
+    has_columns = False
 
     def __init__(self, index: int, attempt: int) -> None:
         self.minibatch_index = index
         self.minibatch_id = str(index)
         self.attempt = attempt
         self.partition_key_value: dict[str, str] = {}
+
+    @classmethod
+    def of_job(cls, *, input_root: str, has_columns: bool) -> None:
+        """Set what is the same for every mini-batch of this process."""
+        cls.input_root, cls.has_columns = input_root, has_columns
 
 
 class Script:

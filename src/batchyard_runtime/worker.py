@@ -117,6 +117,7 @@ def _opened(
 
     def scorer_of(command: Values) -> Scorer:
         listing = _listing(command)
+        script.MiniBatchContext.of_job(input_root=command["input_root"], has_columns=rows_of is not None)
         return Scorer(
             page=page, part=part, listing=listing, outputs=outputs, log=log, start=start, reach=reach, rows_of=rows_of
         )

@@ -73,6 +73,19 @@ def run(mini_batch, context):
     assert bench.text() == "(1, '1', {}, 2)\n"
 
 
+def test_the_context_says_where_the_input_is(tmp_path: Path, python: Path) -> None:
+    script = """
+import os
+def run(mini_batch, context):
+    return [(os.path.relpath(path, context.input_root), context.has_columns) for path in mini_batch]
+"""
+    with Bench(tmp_path, script, names=[b"deep/item"], python=python) as bench:
+        (worker,) = bench.start()
+        bench.assign(worker, 0)
+        bench.wait(LeaseReported)
+    assert bench.text() == "('deep/item', False)\n"
+
+
 def test_code_folder_is_working_directory_and_first_on_the_path(tmp_path: Path, python: Path) -> None:
     script = """
 import os, sys

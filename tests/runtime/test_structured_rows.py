@@ -44,6 +44,13 @@ def run(mini_batch):
     assert [(s.first, s.rows, s.succeeded, s.part) for s in report.segments] == [(0, 3, 3, "1-n0-s0-0.part")]
 
 
+def test_the_context_says_that_rows_have_columns(tmp_path: Path, python: Path) -> None:
+    script = "def run(mini_batch, context): return [{'named': context.has_columns}]"
+    with Bench(tmp_path, script, items=1, python=python, rows=JSONL) as bench:
+        bench.score()
+    assert json_rows(bench) == [{"named": True}]
+
+
 def test_rows_that_do_not_fit_go_on_in_a_new_part_file(tmp_path: Path, python: Path) -> None:
     script = """
 rows = iter([{"a": 1}, {"a": 2}, {"a": 0.5}, {"a": 3}, {"b": "x"}])

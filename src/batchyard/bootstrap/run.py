@@ -138,6 +138,7 @@ def _run_inline(settings: Settings, deployment: LocalDeployment, given: argparse
             deployment.code_in(folder).resolve(),
             deployment.script,
             items=items,
+            input_root=source.parent if source.is_file() else source,
             mini_batch_size=deployment.settings.mini_batch_size,
             model_dir=model,
             scratch=folder,

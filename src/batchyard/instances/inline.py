@@ -16,6 +16,7 @@ def run_inline(
     script: str,
     *,
     items: Iterable[bytes],
+    input_root: Path,
     mini_batch_size: int,
     model_dir: Path,
     scratch: Path,
@@ -24,8 +25,8 @@ def run_inline(
 ) -> int:
     """Score every item in one process that shares our terminal, and give its exit code.
 
-    code_dir: the user's own folder, so that a debugger shows the file they edit. items: absolute paths. scratch: gets
-    the listing, HOME, TMPDIR and what the script writes to AZUREML_BI_OUTPUT_PATH (`output`).
+    code_dir: the user's own folder, so that a debugger shows the file they edit. items: absolute paths, below
+    input_root. scratch: gets the listing, HOME, TMPDIR and what the script writes to AZUREML_BI_OUTPUT_PATH (`output`).
     """
     listing = scratch / "inline-listing"
     listing.write_bytes(b"".join(item + b"\0" for item in items))
@@ -37,6 +38,8 @@ def run_inline(
     debugger = "pdb" if has_pdb else "-"
     command = [os.fspath(python), os.fspath(RUNTIME), "--inline", os.fspath(listing), str(os.getpid())]
     done = subprocess.run(
-        [*command, str(mini_batch_size), os.fspath(code_dir), script, debugger], env=environment, check=False
+        [*command, str(mini_batch_size), os.fspath(code_dir), script, os.fspath(input_root), debugger],
+        env=environment,
+        check=False,
     )
     return done.returncode
