@@ -46,7 +46,8 @@ class LocalDeployment:
             return self.code
         made = folder / mlflow_models.CODE
         made.mkdir()
-        (made / self.script).write_text(mlflow_models.script_text(), encoding="utf-8")
+        for name, text in mlflow_models.script_files().items():
+            (made / name).write_text(text, encoding="utf-8")
         return made
 
 

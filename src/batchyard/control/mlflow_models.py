@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 from importlib import resources
 
@@ -50,9 +51,10 @@ def with_script(
     return replace(draft, code=_code(tx, act, sealed), scoring_script=SCRIPT, environment=environment), []
 
 
-def script_text() -> str:
-    """Give the script that scores with an MLflow model."""
-    return resources.files("batchyard.control").joinpath(SCRIPT).read_text(encoding="utf-8")
+def script_files() -> dict[str, str]:
+    """Give the script that scores with an MLflow model, and what it imports: text by name."""
+    folder = resources.files("batchyard.control").joinpath("mlflow_scripts")
+    return {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir() if file.name.endswith(".py")}
 
 
 def _as_written(draft: DeploymentDraft) -> DeploymentDraft:
@@ -107,15 +109,15 @@ def _reader(model: Model, root: str, sealed: SealedStore) -> mlflow_environment.
 
 
 def _code(tx: Transaction, act: audit.Act, sealed: SealedStore) -> Reference:
-    text = script_text()
-    version = _hash(text)
+    files = script_files()
+    version = _hash(json.dumps(files, sort_keys=True))
     key = registry.asset_key(AssetKind.CODE, CODE, version)
     if tx.documents.get(key) is None:
         document = CodeVersion(
             CODE,
             version,
             uri="",
-            sealed=sealed.add({SCRIPT: text}),
+            sealed=sealed.add(files),
             description="Scores files with an MLflow model.",
             properties={"generated_by": _ORIGIN},
         )

@@ -198,7 +198,6 @@ PARTS = (
     "invocations",
     "mlflow_environment",
     "mlflow_models",
-    "mlflow_scoring",
     "outputs",
     "references",
     "registry",
