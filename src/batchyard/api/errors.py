@@ -33,6 +33,7 @@ STATUS: Mapping[type[BatchyardError], int] = {
     tree.PreconditionFailed: 412,
     tree.WrongHost: 421,
     tree.ScriptError: 400,
+    tree.ContractBroken: 400,
     tree.PlatformError: 503,
     tree.LeaseLost: 503,
 }

@@ -10,6 +10,7 @@ BatchyardError
 │   ├── PreconditionFailed 412 (the document changed since it was read)
 │   └── WrongHost          421
 ├── ScriptError            the user's script or environment is at fault
+│   └── ContractBroken     all rows together are not what the deployment declares
 └── PlatformError          ours: full disk, a store or a database that does not answer
     └── LeaseLost          another process owns this work now
 
@@ -104,6 +105,21 @@ class ScriptError(BatchyardError):
     """The user's script or environment failed; never charged to the platform."""
 
     code = "ScriptError"
+
+
+class ContractBroken(ScriptError):
+    """Rows that are each as declared are not so together: the output is refused, and nothing published.
+
+    error: which rule. mini_batch, position: the first row or item at fault.
+    """
+
+    code = "ContractBroken"
+
+    def __init__(self, error: str, message: str, *, mini_batch: int, position: int) -> None:
+        super().__init__(message)
+        self.error = error
+        self.mini_batch = mini_batch
+        self.position = position
 
 
 class PlatformError(BatchyardError):

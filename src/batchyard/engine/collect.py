@@ -28,6 +28,7 @@ from batchyard.engine.plan import Listing
 from batchyard.engine.prepare import clear
 from batchyard.engine.rooms import Rooms
 from batchyard.engine.rows import RowFiles, lay_out_lines, lay_out_tables
+from batchyard.engine.whole_output import check_whole_output
 from batchyard.ports.datastore import Publication, Written
 from batchyard.ports.job_home import JobHome
 
@@ -45,13 +46,17 @@ class Sealed:
 def collect(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed) -> None:
     """Publish the job's output. Safe to repeat, also by two processes at once.
 
-    Raises: Conflict when the place is taken, or when two mini-batches wrote different bytes under one name;
+    Raises: ContractBroken when all rows together are not as the deployment declares;
+    Conflict when the place is taken, or when two mini-batches wrote different bytes under one name;
     PlatformError when the disk does not do it.
     """
     # Each owner sorts in a folder of its own: one that slept finds its own gone and fails, and harms no later one's.
     clear(home, [f"collect/{older}" for older in range(1, job.fence)])
     work = f"collect/{job.fence}"
     try:
+        reach = partial(rooms.faults.reach, "collect.checking")
+        reach()
+        check_whole_output(job.settings, home, sealed.extents, sealed.planned, home.path(f"{work}/keys"), reach=reach)
         _publish(rooms, job, home, sealed, gather(home, sealed.extents, home.path(work)))
     except OSError as exc:
         raise PlatformError(f"Could not collect the output of job {job.name!r}: {exc}.") from exc

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from batchyard.domain.deployments import OutputAction, given
-from batchyard.domain.errors import Conflict, InvalidInput, NotFound, PlatformError
+from batchyard.domain.errors import Conflict, ContractBroken, InvalidInput, NotFound, PlatformError
 from batchyard.domain.failures import FailureReport, without_stacks
 from batchyard.domain.item_names import item_text
 from batchyard.domain.job_states import JobStatus
@@ -242,8 +243,21 @@ def _publish(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> None:
         error = JobError("OutputConflict", str(exc), ErrorClass.DATA)
         _finish(rooms, lease, JobChange(JobStatus.FAILED, counts=sealed.tally.counts, error=error, failures=failures))
         return
+    except ContractBroken as exc:
+        _finish(rooms, lease, _refused(home, sealed, exc, failures))
+        return
     counts, generation = sealed.tally.counts, job.generation + 1
     _finish(rooms, lease, JobChange(JobStatus.COMPLETED, counts=counts, failures=failures, generation=generation))
+
+
+def _refused(home: JobHome, sealed: Sealed, exc: ContractBroken, failures: FailureReport) -> JobChange:
+    """The end of a job whose rows, taken together, break the deployment's contract: all of them stay in its home."""
+    with closing(Listing(home.path(sealed.planned.listing))) as listing:
+        item = listing.name(exc.position)
+    error = JobError(
+        exc.code, str(exc), ErrorClass.CONTRACT, item, exc.position, mini_batch=exc.mini_batch, exception=exc.error
+    )
+    return JobChange(JobStatus.FAILED, counts=sealed.tally.counts, error=error, failures=failures)
 
 
 def _finish(rooms: Rooms, lease: JobLease, change: JobChange) -> None:

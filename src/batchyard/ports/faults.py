@@ -19,6 +19,7 @@ FAULT_POINTS = (
     "score.verdict",
     "seal.before",
     "seal.after",
+    "collect.checking",
     "collect.laying_out",
     "collect.laid_out",
     "collect.row_file_written",
