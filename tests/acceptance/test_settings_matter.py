@@ -61,8 +61,8 @@ PROOFS = {
     "speculative": "test_speculative_scores_a_straggler_a_second_time",
     "output_action": "test_output_action_decides_whether_rows_are_published",
     "output_file_name": "test_output_file_name_names_the_published_rows",
-    "output_format": "test_output_format_and_columns_are_kept_and_refused_where_they_contradict_the_name",
-    "output_columns": "test_output_format_and_columns_are_kept_and_refused_where_they_contradict_the_name",
+    "output_format": "test_output_format_decides_how_rows_are_written",
+    "output_columns": "test_output_columns_stand_in_front_of_the_scripts_own",
     "logging_level": "test_logging_level_lets_debug_lines_of_the_runtime_appear_only_at_debug",
     "same_name": "test_same_name_refuses_or_joins_different_files_of_one_name",
     "isolate_failing_items": "test_isolate_failing_items_decides_whether_a_bad_item_fails_its_mini_batch",
@@ -304,16 +304,34 @@ def test_logging_level_lets_debug_lines_of_the_runtime_appear_only_at_debug(benc
     assert levels == [["INFO"], ["DEBUG", "INFO"], []]
 
 
-def test_output_format_and_columns_are_kept_and_refused_where_they_contradict_the_name(bench: Bench) -> None:
+def test_output_format_decides_how_rows_are_written(bench: Bench) -> None:
     name = bench.make("formats")
-    bench.change(name, "settings.output_format=csv", "settings.output_columns=item,mini_batch")
-    shown = bench.home.json("batch-deployment", "show", "--endpoint-name", "settings", "--name", name)["settings"]
-    assert (shown["output_format"], shown["output_columns"]) == ("csv", ["item", "mini_batch"])
+    bench.change(name, "settings.output_format=csv")
+    job = bench.score(name, ["a", "b"])
+    header, *lines = (bench.home.output(job["name"]) / "predictions.csv").read_text().splitlines()
+    assert (header, len(lines), lines[0][:7]) == ("prediction", 2, '"{""pid')
+    bench.change(name, "settings.output_format=jsonl", "settings.output_file_name=rows.jsonl")
+    rows = bench.rows(bench.score(name, ["a"]), "rows.jsonl")
+    assert json.loads(rows[0]["prediction"])["word"] is None
     update = ("batch-deployment", "update", "--endpoint-name", "settings", "--name", name, "--set")
     refused = bench.home.run(*update, "settings.output_format=parquet", "settings.output_columns=row", exit_code=1)
     assert "settings.output_format" in refused.stderr
     assert "settings.output_columns" in refused.stderr
-    assert "predictions.parquet" in refused.stderr
+    assert "rows.parquet" in refused.stderr
+
+
+def test_output_columns_stand_in_front_of_the_scripts_own(bench: Bench) -> None:
+    name = bench.make("columns")
+    columns = "item,position,mini_batch,job,deployment_revision,model_version"
+    change = ("settings.output_format=jsonl", "settings.output_file_name=rows.jsonl")
+    bench.change(name, *change, f"settings.output_columns={columns}", "settings.mini_batch_size=1")
+    shown = bench.home.json("batch-deployment", "show", "--endpoint-name", "settings", "--name", name)
+    job = bench.score(name, ["a", "b"])
+    rows = bench.rows(job, "rows.jsonl")
+    assert [list(row.values())[:-1] for row in rows] == [
+        [f"item-{k}.txt", k, k, job["name"], shown["serving_revision"], "settings-model:1"] for k in range(2)
+    ]
+    assert list(rows[0]) == [*columns.split(","), "prediction"]
 
 
 def test_same_name_refuses_or_joins_different_files_of_one_name(bench: Bench) -> None:
