@@ -144,6 +144,12 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # argparse's own keywords
     "instance_count": {"options_list": ["--instance-count", "-c"], "help": "Instances for this job."},
     "mini_batch_size": {"options_list": ["--mini-batch-size", "-m"], "help": "Items for one run()."},
     "max_duration": {"metavar": "SECONDS", "help": "End the job after so many seconds of scoring; it can be resumed."},
+    "estimate": {
+        "help": "Make no job: score a sample, and say what the job would take.",
+        "action": "store_true",
+    },
+    "sample": {"metavar": "ITEMS|PERCENT%", "help": "How much of the input to score for that; else about 1%."},
+    "sample_time": {"metavar": "SECONDS", "help": "How long scoring a sample may take; else 60."},
     "job_name": {"help": "Name of the job; else a made one."},
     "experiment_name": {"help": "Experiment to show the job under."},
     "request_id": {"help": "The same id again gives the same job; else a made one."},

@@ -53,6 +53,9 @@ def invoke(
     upload: bool = False,
     wait: bool = False,
     stream: bool = False,
+    estimate: bool = False,
+    sample: str | None = None,
+    sample_time: str | None = None,
 ) -> Any:
     """Score data: make a job of this endpoint and give its name at once, or follow it with --wait or --stream."""
     from batchyard.cli.documents import key_values
@@ -80,6 +83,10 @@ def invoke(
         experiment_name=experiment_name or extras.experiment_name or (in_file.experiment_name if in_file else None),
         tags={**(in_file.tags if in_file else {}), **typed_tags, **extras.tags},
     )
+    if estimate:
+        from batchyard.cli.estimate import estimate as estimated
+
+        return estimated(server, invocation, sample=sample, sample_time=sample_time)
     job = _send(server, uri, invocation)
     if not (wait or stream):
         return job

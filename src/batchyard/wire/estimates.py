@@ -1,0 +1,44 @@
+"""What the command line needs of a deployment to reckon how long its jobs take and to say what to change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from batchyard.domain.deployments import ExecutionSettings, RetrySettings
+from batchyard.wire.deployments import deployment_yaml_from_arm
+from batchyard.wire.durations import seconds_from_iso
+from batchyard.wire.trees import at, mapping_at, text_at
+
+
+def run_settings_from_arm(arm: Mapping[str, object]) -> ExecutionSettings:
+    """Give those settings of a deployment that decide how long a job takes; all others have their defaults."""
+    properties = mapping_at(arm, "properties")
+    default = ExecutionSettings()
+    timeout_s = seconds_from_iso(text_at(properties, "retrySettings", "timeout"))
+    return ExecutionSettings(
+        mini_batch_size=_number(properties, "miniBatchSize", default=default.mini_batch_size),
+        max_concurrency_per_instance=_number(properties, "maxConcurrencyPerInstance", default=1),
+        instance_count=_number(properties, "resources", "instanceCount", default=1),
+        retry=RetrySettings(
+            _number(properties, "retrySettings", "maxRetries", default=default.retry.max_retries),
+            default.retry.timeout_s if timeout_s is None else timeout_s,
+        ),
+        max_duration_s=seconds_from_iso(text_at(properties, "maxDuration")),
+    )
+
+
+def tuned_yaml_from_arm(
+    arm: Mapping[str, object], *, run_items: int, concurrency: int, variables: Mapping[str, str]
+) -> dict[str, object]:
+    """Give the deployment's YAML document with other numbers. variables: added to its environment variables."""
+    document = deployment_yaml_from_arm(arm)
+    settings = mapping_at(document, "settings")
+    changed: dict[str, object] = {"mini_batch_size": run_items, "max_concurrency_per_instance": concurrency}
+    if variables:
+        changed["environment_variables"] = {**mapping_at(settings, "environment_variables"), **variables}
+    return {**document, "settings": {**settings, **changed}}
+
+
+def _number(document: Mapping[str, object], *keys: str, default: int) -> int:
+    found = at(document, *keys)
+    return found if isinstance(found, int) else default
