@@ -8,6 +8,8 @@ from tests.support.server_home import ServerHome
 def test_a_component_is_registered_archived_and_restored(served: ServerHome) -> None:
     (served.folder / "steps").mkdir(exist_ok=True)
     (served.folder / "steps" / "prepare.py").write_text("print()\n")
+    plain = served.file("plain.yml", {"name": "plain", "version": "1", "conda_file": {"dependencies": ["python"]}})
+    served.run("environment", "create", "--file", str(plain))
     definition = {"name": "prepare", "type": "command", "command": "python prepare.py", "code": "./steps"}
     file = served.file("component.yml", {**definition, "environment": "azureml:plain:1"})
 

@@ -78,14 +78,14 @@ def _with_unreadable_query(path: str) -> str:
 def _assets(bench: Bench, raw: Raw) -> None:
     client = bench.client
     bench.data("images", "in")
-    component = {"componentSpec": {"type": "command", "command": "echo"}}
+    component = {"componentSpec": bench.step()}
     bench.put("/components/step/versions/1", component)
     uri = "azureml://datastores/workspaceblobstore/paths"
     bodies: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         "models": ("net", {"modelType": "custom_model", "modelUri": f"{uri}/models/net/1/net.bin"}, {}),
         "environments": ("env", {"condaFile": "dependencies: []\n"}, {"condaFile": "dependencies: [pip]\n"}),
         "data": ("images", {"dataType": "uri_folder", "dataUri": f"{uri}/in"}, {"dataUri": f"{uri}/other"}),
-        "components": ("step", component, {"componentSpec": {"type": "other"}}),
+        "components": ("step", component, {"componentSpec": bench.step(command="other")}),
     }
     bench.upload("other/a.txt", "other")
     bodies["models"][2]["modelUri"] = f"{uri}/other/a.txt"

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar  # Any: what a document is, its key's kind says
 
-from batchyard.control import audit, references, registry, sealed_places
+from batchyard.control import audit, references, registry
+from batchyard.control.asset_versions import content, name_mistakes, next_of, store
 from batchyard.domain.access import Action, Caller, authorise
 from batchyard.domain.assets import (
-    ANONYMOUS_COMPONENT,
-    Asset,
     AssetKind,
     CodeDraft,
     CodeVersion,
@@ -22,8 +21,7 @@ from batchyard.domain.assets import (
     Sealed,
     next_version,
 )
-from batchyard.domain.errors import CallerError, Conflict, InvalidInput, Mistake, not_found
-from batchyard.domain.names import name_mistake
+from batchyard.domain.errors import CallerError, InvalidInput, Mistake, not_found
 from batchyard.domain.resource_ids import parse_datastore_uri
 from batchyard.ports.datastore import SealedStore
 from batchyard.ports.records import Kind, Page, Stored, Transaction
@@ -59,8 +57,8 @@ def register_model(
     Raises: Forbidden; InvalidInput with every mistake; Conflict when the version has other bytes, type or flavors.
     """
     authorise(caller, Action.ASSET_WRITE)
-    mistakes = _name_mistakes(AssetKind.MODEL, draft.name, draft.version)
-    version = draft.version or _next(tx, AssetKind.MODEL, draft.name)
+    mistakes = name_mistakes(AssetKind.MODEL, draft.name, draft.version)
+    version = draft.version or next_of(tx, AssetKind.MODEL, draft.name)
     stored = tx.documents.get(registry.asset_key(AssetKind.MODEL, draft.name, version))
     seal = _seal(sealed, draft.uri, stored, mistakes, keep_name=True)
     if mistakes or seal is None:
@@ -79,7 +77,7 @@ def register_model(
         is_archived=draft.is_archived,
     )
     act = audit.Act(caller.name, Action.ASSET_WRITE, now, reason, ticket)
-    return _store(tx, act, AssetKind.MODEL, model, stored, refusal=PATHS_ARE_FIXED)
+    return store(tx, act, AssetKind.MODEL, model, stored, refusal=PATHS_ARE_FIXED)
 
 
 def register_environment(
@@ -99,14 +97,14 @@ def register_environment(
     Raises: Forbidden; InvalidInput with every mistake; Conflict when the version has another definition.
     """
     authorise(caller, Action.ASSET_WRITE)
-    found = _name_mistakes(AssetKind.ENVIRONMENT, environment.name, environment.version or None)
+    found = name_mistakes(AssetKind.ENVIRONMENT, environment.name, environment.version or None)
     if environment.os_type.lower() != "linux":
         found.append(Mistake("os_type", repr(environment.os_type), "'linux'"))
     found += mistakes(environment)
     if found:
         raise InvalidInput(f"Environment {environment.name!r}", found)
     version = environment.version or _version_of_same_content(tx, environment)
-    version = version or _next(tx, AssetKind.ENVIRONMENT, environment.name)
+    version = version or next_of(tx, AssetKind.ENVIRONMENT, environment.name)
     stored = tx.documents.get(registry.asset_key(AssetKind.ENVIRONMENT, environment.name, version))
     refusal = (
         f"Version {version!r} of environment {environment.name!r} is registered with another definition, and versions "
@@ -114,7 +112,7 @@ def register_environment(
     )
     act = audit.Act(caller.name, Action.ASSET_WRITE, now, reason, ticket)
     wanted = replace(environment, version=version, build=None)
-    return _store(tx, act, AssetKind.ENVIRONMENT, wanted, stored, refusal=refusal)
+    return store(tx, act, AssetKind.ENVIRONMENT, wanted, stored, refusal=refusal)
 
 
 def register_code(
@@ -133,7 +131,7 @@ def register_code(
     Raises: Forbidden; InvalidInput with every mistake; Conflict when the version has other bytes.
     """
     authorise(caller, Action.ASSET_WRITE)
-    mistakes = _name_mistakes(AssetKind.CODE, draft.name, draft.version)
+    mistakes = name_mistakes(AssetKind.CODE, draft.name, draft.version)
     stored = tx.documents.get(registry.asset_key(AssetKind.CODE, draft.name, draft.version))
     seal = _seal(sealed, draft.uri, stored, mistakes, keep_name=False)
     if mistakes or seal is None:
@@ -150,7 +148,7 @@ def register_code(
         is_archived=draft.is_archived,
     )
     act = audit.Act(caller.name, Action.ASSET_WRITE, now, reason, ticket)
-    return _store(tx, act, AssetKind.CODE, code, stored, refusal=PATHS_ARE_FIXED)
+    return store(tx, act, AssetKind.CODE, code, stored, refusal=PATHS_ARE_FIXED)
 
 
 def register_data(
@@ -161,45 +159,16 @@ def register_data(
     Raises: Forbidden; InvalidInput with every mistake; Conflict when the version names another place or type.
     """
     authorise(caller, Action.ASSET_WRITE)
-    mistakes = _name_mistakes(AssetKind.DATA, data.name, data.version or None)
+    mistakes = name_mistakes(AssetKind.DATA, data.name, data.version or None)
     if parse_datastore_uri(data.uri) is None:
         allowed = "a place in a datastore: azureml://datastores/<datastore>/paths/<path>"
         mistakes.append(Mistake("path", repr(data.uri), allowed))
     if mistakes:
         raise InvalidInput(f"Data asset {data.name!r}", mistakes)
-    version = data.version or _next(tx, AssetKind.DATA, data.name)
+    version = data.version or next_of(tx, AssetKind.DATA, data.name)
     stored = tx.documents.get(registry.asset_key(AssetKind.DATA, data.name, version))
     act = audit.Act(caller.name, Action.ASSET_WRITE, now, reason, ticket)
-    return _store(tx, act, AssetKind.DATA, replace(data, version=version), stored, refusal=PATHS_ARE_FIXED)
-
-
-def register_component(
-    tx: Transaction, caller: Caller, component: Component, *, now: float, reason: str = "", ticket: str = ""
-) -> Stored[Component]:
-    """Store a component as a version; version "" takes the next number.
-
-    An anonymous one that finds its version taken by another definition gets a version made of its content: clients
-    number them all alike (sdk-wire 7.12), and go by the id in the answer.
-    Raises: Forbidden; InvalidInput with every mistake; Conflict when a named version has another definition.
-    """
-    authorise(caller, Action.ASSET_WRITE)
-    is_anonymous = component.name == ANONYMOUS_COMPONENT
-    mistakes = [] if is_anonymous else _name_mistakes(AssetKind.COMPONENT, component.name, component.version or None)
-    if not component.spec:
-        mistakes.append(Mistake("componentSpec", "nothing", "the definition of the component"))
-    if mistakes:
-        raise InvalidInput(f"Component {component.name!r}", mistakes)
-    version = component.version or _next(tx, AssetKind.COMPONENT, component.name)
-    stored = tx.documents.get(registry.asset_key(AssetKind.COMPONENT, component.name, version))
-    if is_anonymous and stored is not None and stored.document.spec != component.spec:
-        version = audit.fingerprint(component.spec)[:30]
-        stored = tx.documents.get(registry.asset_key(AssetKind.COMPONENT, component.name, version))
-    refusal = (
-        f"Version {version!r} of component {component.name!r} is registered with another definition, and versions "
-        f"never change. Register it as a new version."
-    )
-    act = audit.Act(caller.name, Action.ASSET_WRITE, now, reason, ticket)
-    return _store(tx, act, AssetKind.COMPONENT, replace(component, version=version), stored, refusal=refusal)
+    return store(tx, act, AssetKind.DATA, replace(data, version=version), stored, refusal=PATHS_ARE_FIXED)
 
 
 def get_version(
@@ -318,17 +287,6 @@ def _container(name: str, versions: list[Stored[Any]]) -> AssetContainer:
     return AssetContainer(name, current[0].key.version, next_version([stored.key.version for stored in versions]))
 
 
-def _next(tx: Transaction, kind: AssetKind, name: str) -> str:
-    return next_version([stored.key.version for stored in references.versions_of(tx, kind, name)])
-
-
-def _name_mistakes(kind: AssetKind, name: str, version: str | None) -> list[Mistake]:
-    """version: None when the next number is taken."""
-    found = [name_mistake(kind.noun, name)]
-    found += [name_mistake("version", version, field="version")] if version is not None else []
-    return [mistake for mistake in found if mistake is not None]
-
-
 def _seal(
     store: SealedStore, uri: str, stored: Stored[Any] | None, mistakes: list[Mistake], *, keep_name: bool
 ) -> Sealed | None:
@@ -357,40 +315,5 @@ def _version_of_same_content(tx: Transaction, environment: Environment) -> str |
     if not environment.is_anonymous:
         return None
     versions = references.versions_of(tx, AssetKind.ENVIRONMENT, environment.name)
-    same = [stored for stored in versions if _content(stored.document) == _content(environment)]
+    same = [stored for stored in versions if content(stored.document) == content(environment)]
     return same[0].key.version if same else None
-
-
-def _store(
-    tx: Transaction, act: audit.Act, kind: AssetKind, wanted: _A, stored: Stored[Any] | None, *, refusal: str
-) -> Stored[_A]:
-    """Save a new version, or what may change of an existing one; nothing is saved where nothing changed."""
-    key = registry.asset_key(kind, wanted.name, wanted.version)
-    if stored is None:
-        sealed_places.seal_place_of(tx, act, key, wanted)
-        return audit.save(tx, act, key, wanted)
-    if _content(stored.document) != _content(wanted):
-        raise Conflict(refusal)
-    changed = replace(
-        stored.document,
-        description=wanted.description,
-        tags=wanted.tags,
-        properties=wanted.properties,
-        is_archived=wanted.is_archived,
-    )
-    return stored if changed == stored.document else audit.save(tx, act, key, changed)
-
-
-def _content(asset: Asset) -> tuple[object, ...]:
-    """Give what of a version never changes."""
-    match asset:
-        case Model():
-            return (asset.type, dict(asset.flavors), asset.sealed.sha256)
-        case Environment():
-            return (asset.image, asset.conda_file, asset.os_type)
-        case CodeVersion():
-            return (asset.sealed.sha256,)
-        case DataAsset():
-            return (asset.type, parse_datastore_uri(asset.uri))
-        case Component():
-            return (dict(asset.spec),)

@@ -252,7 +252,7 @@ def settings_mistakes(settings: ExecutionSettings, *, prefix: str = "settings.")
     mistakes += format_mistakes(
         settings.output_format, settings.output_file_name, settings.output_columns, prefix=prefix
     )
-    return mistakes + _variable_mistakes(settings.environment_variables, prefix) + _contract_mistakes(settings, prefix)
+    return mistakes + variable_mistakes(settings.environment_variables, prefix) + _contract_mistakes(settings, prefix)
 
 
 def _contract_mistakes(settings: ExecutionSettings, prefix: str) -> list[Mistake]:
@@ -306,7 +306,8 @@ def _pick(new: _T | None, old: _T) -> _T:
     return old if new is None else new
 
 
-def _variable_mistakes(variables: Mapping[str, str], prefix: str) -> list[Mistake]:
+def variable_mistakes(variables: Mapping[str, str], prefix: str) -> list[Mistake]:
+    """Name every environment variable that no process can be given. prefix: where they stand in the document."""
     bad = [name for name in variables if not name or "=" in name or "\0" in name or "\0" in variables[name]]
     allowed = "a name without '=' and a value without NUL"
     return [Mistake(f"{prefix}environment_variables", repr(name), allowed) for name in bad]

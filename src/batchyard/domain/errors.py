@@ -156,11 +156,21 @@ def _goes_on(one: str, other: str) -> bool:
     return len(short) >= _SHORTEST_BEGINNING and long.startswith(short)
 
 
+def merged(first: Sequence[Mistake], second: Iterable[Mistake]) -> list[Mistake]:
+    """Join two lists of mistakes; what the first says of a field, or of one above or below it, is said once."""
+    said = list(first)
+    return said + [mistake for mistake in second if not any(_overlap(m.field, mistake.field) for m in first)]
+
+
 def not_found(kind: str, name: str, known: Sequence[str]) -> NotFound:
     """Build the NotFound for a missing object, naming near names or all of a short list."""
     close = near_names(name, known) or sorted(known)[:5]
     hint = f" Known: {', '.join(repr(n) for n in close)}." if close else f" There is no {kind} yet."
     return NotFound(f"The {kind} {name!r} does not exist.{hint}")
+
+
+def _overlap(left: str, right: str) -> bool:
+    return left == right or left.startswith(f"{right}.") or right.startswith(f"{left}.")
 
 
 def _summary(subject: str, mistakes: Sequence[Mistake]) -> str:

@@ -31,6 +31,10 @@ _ASSET = NameRule(
     "1 to 255 letters, digits, '-', '_' and '.', starting with a letter or digit",
 )
 
+_PORT = NameRule(
+    re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*"), 1, 255, "1 to 255 letters, digits and '_', not starting with a digit"
+)
+
 # Azure: A.1, A.2, A.6, A.7. Its REST takes a laxer endpoint name than its CLI; the CLI rule holds everywhere here.
 RULES: dict[str, NameRule] = {
     "endpoint": _ENDPOINT,
@@ -47,6 +51,10 @@ RULES: dict[str, NameRule] = {
     "data asset": _ASSET,
     "component": _ASSET,
     "schedule": _ASSET,
+    # Azure: what can be written in ${{inputs.NAME}}; its clients make names of Python of them.
+    "input": _PORT,
+    "output": _PORT,
+    "step": NameRule(_PORT.pattern, 1, 64, _PORT.sentence.replace("255", "64")),
     # Azure: 255 as well; folders and the child's name are made of it with something before or behind.
     "job": NameRule(_ASSET.pattern, 1, 200, _ASSET.sentence.replace("255", "200")),
     # Azure: from 3 letters on; the examples of its own SDK say `ws`.

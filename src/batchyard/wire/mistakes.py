@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from batchyard.domain.errors import Mistake, near_names
+from batchyard.domain.errors import Mistake, merged, near_names
+
+__all__ = ["dotted", "merged", "mistake_of", "refusal", "renamed", "shown", "unknown_key"]
 
 _LONGEST_FOUND = 80
 _CUSTOM = "mistake"
@@ -59,12 +61,6 @@ def dotted(path: Iterable[str | int]) -> str:
     return ".".join(str(part) for part in path)
 
 
-def merged(first: Sequence[Mistake], second: Iterable[Mistake]) -> list[Mistake]:
-    """Join two lists of mistakes; what the first says of a field, or of one above or below it, is said once."""
-    said = list(first)
-    return said + [mistake for mistake in second if not any(_overlap(m.field, mistake.field) for m in said)]
-
-
 def renamed(mistakes: Iterable[Mistake], names: Mapping[str, str]) -> list[Mistake]:
     """Give the mistakes with fields as another dialect names them. names: field, or its first part, to new name."""
     return [Mistake(_renamed(m.field, names), m.found, m.allowed, m.remedy) for m in mistakes]
@@ -76,7 +72,3 @@ def _renamed(field: str, names: Mapping[str, str]) -> str:
         if head in names:
             return ".".join((names[head], *parts[length:]))
     return field
-
-
-def _overlap(left: str, right: str) -> bool:
-    return left == right or left.startswith(f"{right}.") or right.startswith(f"{left}.")

@@ -8,7 +8,14 @@ from batchyard.domain.errors import Mistake
 from batchyard.domain.resource_ids import Reference, Scope, parse_arm_id, parse_reference
 from batchyard.wire.mistakes import shown
 
-_NOUNS = {"models": "model", "environments": "environment", "codes": "code", "computes": "compute"}
+_NOUNS = {
+    "models": "model",
+    "environments": "environment",
+    "codes": "code",
+    "computes": "compute",
+    "components": "component",
+    "data": "data asset",
+}
 _PREFIX = "azureml:"
 
 

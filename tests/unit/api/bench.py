@@ -191,6 +191,16 @@ class Bench:
         """Register an environment."""
         return self.put(f"/environments/{name}/versions/{version}", {"condaFile": conda})
 
+    def step(self, **changed: Any) -> dict[str, Any]:
+        """Give the definition of a component that runs a command, in the environment that it registers."""
+        self.environment()
+        return {
+            "type": "command",
+            "command": "echo",
+            "environment": f"azureml:{WS}/environments/env/versions/1",
+            **changed,
+        }
+
     def data(self, name: str, path: str, version: str = "1", kind: str = "uri_folder") -> Any:
         """Register a name for what lies in the default datastore."""
         uri = f"azureml://datastores/workspaceblobstore/paths/{path}"

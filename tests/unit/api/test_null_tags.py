@@ -10,6 +10,7 @@ from .bench import WS, Bench
 
 STORE = "azureml://datastores/workspaceblobstore/paths"
 INNER = {"tags": None, "properties": None, "description": None}
+STEP = {"type": "command", "command": "echo", "environment": "azureml:env:1"}
 TRIGGER = {"triggerType": "Cron", "expression": "0 3 * * *", "timeZone": "UTC"}
 BODIES: dict[str, dict[str, Any]] = {
     "/computes/fresh": {"tags": None, "properties": {"computeType": "AmlCompute", "properties": {}}},
@@ -17,7 +18,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/models/fresh/versions/1": {"properties": {"modelUri": f"{STORE}/in/a.txt", "flavors": None, **INNER}},
     "/environments/fresh/versions/1": {"properties": {"condaFile": "dependencies: []\n", **INNER}},
     "/data/fresh/versions/1": {"properties": {"dataType": "uri_folder", "dataUri": f"{STORE}/in/", **INNER}},
-    "/components/fresh/versions/1": {"properties": {"componentSpec": {"type": "command", "tags": None}, **INNER}},
+    "/components/fresh/versions/1": {"properties": {"componentSpec": {**STEP, "tags": None}, **INNER}},
     "/schedules/fresh": {"properties": {"trigger": TRIGGER, "action": {"actionType": "CreateJob"}, **INNER}},
 }
 
@@ -25,6 +26,7 @@ BODIES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("path", BODIES)
 def test_null_tags_and_properties_are_none_and_fail_nothing(bench: Bench, path: str) -> None:
     bench.upload("in/a.txt", "a")
+    bench.environment()
 
     made = bench.client.put(WS + path, json=BODIES[path])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -22,9 +23,10 @@ def scale(**settings: Any) -> dict[str, Any]:
     ["1e999", "-1e999", *("[" * deep + "]" * deep for deep in (110, 300, 900)), '{"a":' * 300 + "1" + "}" * 300],
 )
 def test_a_definition_that_no_answer_could_hold_is_refused(bench: Bench, text: str) -> None:
+    step = json.dumps(bench.step())[:-1]
     bodies = {
         "schedules/s": f'{{"properties": {{"trigger": {{"x": {text}}}, "action": {{"y": 1}}}}}}',
-        "components/c/versions/1": f'{{"properties": {{"componentSpec": {{"x": {text}}}}}}}',
+        "components/c/versions/1": f'{{"properties": {{"componentSpec": {step}, "_x": {text}}}}}}}',
     }
     for path, body in bodies.items():
         assert bench.client.put(f"{WS}/{path}", content=body.encode()).status_code == 400

@@ -13,6 +13,7 @@ import batchyard.control
 from batchyard.control import (
     assets,
     calibrations,
+    components,
     computes,
     datastores,
     deployments,
@@ -113,9 +114,11 @@ MORE_THAN_READER: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
         "assets/write",
         lambda b, c: assets.register_data(b.tx, c, DATA, now=NOW),
     ),
-    "assets.register_component": (
+    "components.register": (
         "assets/write",
-        lambda b, c: assets.register_component(b.tx, c, Component("step", "1", {"type": "command"}), now=NOW),
+        lambda b, c: components.register(
+            b.tx, c, Component("step", "1", {"type": "command"}), read=lambda _: (None, []), now=NOW
+        ),
     ),
     "schedules.create_or_update": (
         "schedules/write",
@@ -181,6 +184,7 @@ WITHOUT_CALLER = {
 NOUNS = (
     "assets",
     "calibrations",
+    "components",
     "computes",
     "datastores",
     "deployments",
@@ -193,7 +197,9 @@ NOUNS = (
 )
 # What the verbs are made of; the doors call none of it.
 PARTS = (
+    "asset_versions",
     "audit",
+    "definitions",
     "drafts",
     "invocations",
     "mlflow_environment",

@@ -16,13 +16,14 @@ from batchyard.api.paging import WantedPage, page_answer
 from batchyard.api.reasons import Reasons, ReasonsIn
 from batchyard.api.rooms import CallerIn, Rooms, RoomsIn
 from batchyard.api.told import VIEW, told
-from batchyard.control import assets
+from batchyard.control import assets, components
 from batchyard.domain.access import Caller
 from batchyard.domain.assets import AssetKind
 from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.domain.resource_ids import Scope
 from batchyard.ports.records import Stored
 from batchyard.wire.assets import container_to_arm
+from batchyard.wire.component_definitions import read_definition
 from batchyard.wire.components import ComponentBody, component_from_arm, component_to_arm
 from batchyard.wire.data import DataBody, data_from_arm, data_to_arm
 from batchyard.wire.environments import EnvironmentBody, environment_from_arm, environment_to_arm
@@ -181,8 +182,14 @@ def put_component(
     """Register a component's version, or change what may change of one."""
     component = component_from_arm(name, version, body)
     with rooms.records.writing() as tx:
-        stored = assets.register_component(
-            tx, caller, component, now=rooms.clock(), reason=why.reason, ticket=why.ticket
+        stored = components.register(
+            tx,
+            caller,
+            component,
+            read=read_definition,
+            now=rooms.clock(),
+            reason=why.reason,
+            ticket=why.ticket,
         )
     return resource(_arm(rooms.scope, AssetKind.COMPONENT, stored), stored, is_put=True)
 
