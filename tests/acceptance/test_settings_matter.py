@@ -63,6 +63,7 @@ PROOFS = {
     "output_file_name": "test_output_file_name_names_the_published_rows",
     "output_format": "test_output_format_decides_how_rows_are_written",
     "output_columns": "test_output_columns_stand_in_front_of_the_scripts_own",
+    "output_shard_bytes": "test_output_shard_bytes_cuts_the_rows_into_files",
     "logging_level": "test_logging_level_lets_debug_lines_of_the_runtime_appear_only_at_debug",
     "same_name": "test_same_name_refuses_or_joins_different_files_of_one_name",
     "isolate_failing_items": "test_isolate_failing_items_decides_whether_a_bad_item_fails_its_mini_batch",
@@ -269,6 +270,15 @@ def test_output_file_name_names_the_published_rows(bench: Bench) -> None:
     assert len(bench.rows(job, "scores.txt")) == 2
 
 
+def test_output_shard_bytes_cuts_the_rows_into_files(bench: Bench) -> None:
+    name = bench.make("shards", miniBatchSize=1, outputFileName="scores.jsonl")
+    bench.change(name, "settings.output_shard_bytes=1024")
+    job = bench.score(name, ["a"] * 12)
+    names = sorted(found for found in bench.names(job) if found.startswith("scores"))
+    assert len(names) > 1
+    assert names == [f"scores-{k:05}-of-{len(names):05}.jsonl" for k in range(1, len(names) + 1)]
+
+
 def test_output_contract_fails_results_that_break_it(bench: Bench) -> None:
     name = bench.make("output-contract", miniBatchSize=4, retrySettings={"maxRetries": 0, "timeout": "PT30S"})
     assert bench.score(name, ["a", "double", "a"])["counts"]["rows"] == 4
@@ -453,6 +463,7 @@ def test_the_legacy_form_without_type_means_the_same_as_the_new_one(bench: Bench
         "output_file_name": "legacy.csv",
         "output_format": "azure_text",
         "output_columns": [],
+        "output_shard_bytes": 1000000,
         "logging_level": "warning",
         "environment_variables": {"WORD": "legacy"},
         "output_contract": {
@@ -482,7 +493,7 @@ def test_the_legacy_form_without_type_means_the_same_as_the_new_one(bench: Bench
     )
     job = bench.score("legacy", ["a", "b", "c", "d"])
     assert job["counts"]["miniBatches"] == 2
-    assert bench.rows(job, "legacy.csv")[0]["word"] == "legacy"
+    assert bench.rows(job, "legacy-00001-of-00001.csv")[0]["word"] == "legacy"
 
 
 def test_a_deployment_without_settings_shows_the_documented_defaults(bench: Bench) -> None:
@@ -504,6 +515,7 @@ def test_a_deployment_without_settings_shows_the_documented_defaults(bench: Benc
         "output_file_name": "predictions.csv",
         "output_format": None,
         "output_columns": [],
+        "output_shard_bytes": None,
         "logging_level": "info",
         "environment_variables": {},
         "output_contract": None,

@@ -46,9 +46,9 @@ class WeakPublication:
     def __init__(self, strong: Publication, calls: Calls) -> None:
         self._strong, self._calls = strong, calls
 
-    def write_rows(self, pieces: Iterable[Piece]) -> Written:
+    def write_rows(self, pieces: Iterable[Piece], *, shard: tuple[int, int] | None = None) -> Written:
         self._calls.count("write_rows")
-        return self._strong.write_rows(pieces)
+        return self._strong.write_rows(pieces, shard=shard)
 
     def write_failed_items(self, lines: Iterable[bytes]) -> Written:
         self._calls.count("write_failed_items")

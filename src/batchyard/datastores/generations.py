@@ -17,6 +17,8 @@ from pathlib import Path
 from batchyard.datastores.disk import rename_exchange, rename_no_replace, sync_folder
 from batchyard.domain.errors import Conflict
 
+_GIVEN_UP = ".given-up-"  #: no name of an output begins with a dot
+
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
@@ -91,12 +93,14 @@ def exchange_files(
 ) -> None:
     """Put staged files (and a folder of files) in the place of the earlier ones, in this order, the manifest last.
 
+    What the earlier generation had and this one has not is taken away, just before the manifest.
     exchanged: filled with the names that are through, so that it may be called again after it failed in between; or by
     another process that has staged the same bytes.
     Raises: Conflict when one of them is not as it was published; then nothing was replaced.
     """
     left = [name for name in names if name not in exchanged and not _is_equal(staging / name, folder / name)]
-    for name in left:
+    given_up = sorted({name.partition("/")[0] for name in earlier.files} - {*names})
+    for name in [*left, *given_up]:
         if os.path.lexists(folder / name):
             check_unchanged(folder, earlier, names=_below(name, earlier))
             if (folder / name).is_dir():
@@ -107,6 +111,9 @@ def exchange_files(
         else:
             rename_no_replace(staging / name, folder / name)
         exchanged.add(name)
+    for name in given_up:  # Such as files of rows, of which there may be fewer now.
+        if os.path.lexists(folder / name):
+            rename_no_replace(folder / name, staging / f"{_GIVEN_UP}{name}")
     sync_folder(folder)
     rename_exchange(staging / manifest, folder / manifest)
 

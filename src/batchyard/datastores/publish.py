@@ -19,6 +19,7 @@ from batchyard.datastores.disk import disk_errors, make_folder, rename_no_replac
 from batchyard.datastores.generations import check_alone, check_unchanged, earlier_at, exchange_files, exchange_folder
 from batchyard.domain.errors import Conflict
 from batchyard.domain.jobs import OutputTarget
+from batchyard.domain.output_formats import shard_name
 from batchyard.ports.datastore import Piece, Written
 
 FAILED_ITEMS = "_failed_items.jsonl"
@@ -91,8 +92,9 @@ class LocalPublication:
             self._staging = beside / f"{prefix}{secrets.token_hex(_TOKEN_BYTES)}"
             self._staging.mkdir()
 
-    def write_rows(self, pieces: Iterable[Piece]) -> Written:
-        return self._join(self._names[0], pieces)
+    def write_rows(self, pieces: Iterable[Piece], *, shard: tuple[int, int] | None = None) -> Written:
+        name = self._names[0]
+        return self._join(name if shard is None else shard_name(name, shard[0], of=shard[1]), pieces)
 
     def write_failed_items(self, lines: Iterable[bytes]) -> Written:
         return self._write(self._names[1], lambda stream: stream.writelines(lines))

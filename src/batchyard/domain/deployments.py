@@ -17,9 +17,9 @@ from batchyard.domain.contracts import (
 from batchyard.domain.endpoints import ProvisioningState
 from batchyard.domain.errors import Mistake
 from batchyard.domain.names import file_name_mistake, name_mistake
+from batchyard.domain.output_formats import SMALLEST_SHARD_BYTES, effective_format, format_mistakes
 from batchyard.domain.output_formats import OutputColumn as OutputColumn
 from batchyard.domain.output_formats import OutputFormat as OutputFormat
-from batchyard.domain.output_formats import effective_format, format_mistakes
 from batchyard.domain.resource_ids import AssetId, Reference
 
 _T = TypeVar("_T")
@@ -80,6 +80,7 @@ class ExecutionSettings:
     isolate_failing_items: a mini-batch that fails for good is divided until the failing items stand alone
     (`domain.isolation`). instance_count × max_concurrency_per_instance worker processes score at a time.
     output_format: None lets the ending of output_file_name decide, see `output_format_of`.
+    output_shard_bytes: how large a file of rows may be before the next one begins; None for one file.
     output_contract, input_contract: None for what is not checked (`domain.contracts`).
     """
 
@@ -102,6 +103,7 @@ class ExecutionSettings:
     mini_batch_max_bytes: int | None = None
     output_format: OutputFormat | None = None
     output_columns: tuple[OutputColumn, ...] = ()
+    output_shard_bytes: int | None = None
     max_duration_s: float | None = None
     output_contract: OutputContract | None = None
     input_contract: InputContract | None = None
@@ -125,6 +127,7 @@ class Overrides:
     mini_batch_max_bytes: int | None = None
     output_format: OutputFormat | None = None
     max_duration_s: float | None = None
+    output_shard_bytes: int | None = None
 
 
 # Overrides and settings call these by the same names.
@@ -141,6 +144,7 @@ _PLAIN_OVERRIDES = (
     "max_duration_s",
     "output_file_name",
     "output_format",
+    "output_shard_bytes",
 )
 
 
@@ -206,6 +210,12 @@ def settings_mistakes(settings: ExecutionSettings, *, prefix: str = "settings.")
             settings.mini_batch_max_bytes is None or settings.mini_batch_max_bytes >= 1,
             settings.mini_batch_max_bytes,
             "1 or more bytes, or left out",
+        ),
+        (
+            "output_shard_bytes",
+            settings.output_shard_bytes is None or settings.output_shard_bytes >= SMALLEST_SHARD_BYTES,
+            settings.output_shard_bytes,
+            f"{SMALLEST_SHARD_BYTES} or more bytes, or left out for one file",
         ),
         (
             "max_concurrency_per_instance",

@@ -31,6 +31,7 @@ class OutputColumn(Enum):
 # Endings that promise a format. Azure: `predictions.csv` is its text, so `.csv` promises none of ours.
 _PROMISED = {".jsonl": OutputFormat.JSONL, ".parquet": OutputFormat.PARQUET}
 _DEFAULT_STEM = "predictions"
+SMALLEST_SHARD_BYTES = 1024
 
 
 def effective_format(asked: OutputFormat | None, file_name: str) -> OutputFormat:
@@ -50,6 +51,12 @@ def default_file_name(output_format: OutputFormat | None) -> str:
     """Give the name of an output's file where nobody says one."""
     ending = next((ending for ending, promised in _PROMISED.items() if promised is output_format), ".csv")
     return _DEFAULT_STEM + ending
+
+
+def shard_name(file_name: str, number: int, *, of: int) -> str:
+    """Give the name of one of several files of an output's rows, `predictions-00001-of-00032.parquet`; from 1."""
+    stem, dot, ending = file_name.rpartition(".")
+    return f"{stem or ending}-{number:05}-of-{of:05}{dot}{ending if stem else ''}"
 
 
 def format_mistakes(

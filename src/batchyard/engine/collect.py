@@ -73,7 +73,7 @@ def _publish(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed, gathered: Ga
     try:
         written: list[dict[str, Any]] = []  # Any: JSON values
         if rows is not None:
-            written += _write_rows(rooms, publication, rows)
+            written += _write_rows(rooms, publication, rows, is_sharded=job.settings.output_shard_bytes is not None)
         rooms.faults.reach("collect.rows_written")
         cut = open_cut(home, sealed.planned)
         with closing(Listing(home.path(sealed.planned.listing))) as listing:
@@ -102,9 +102,10 @@ def _lay_out(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed, gathered: Ga
     if settings.output_action is not OutputAction.APPEND_ROW:
         return None
     output_format, work = output_format_of(settings), home.path(f"collect/{job.fence}/rows-of-output")
+    most_bytes = settings.output_shard_bytes
     reach = partial(rooms.faults.reach, "collect.laying_out")
     if output_format is not OutputFormat.PARQUET:
-        return lay_out_lines(home, gathered, work, output_format=output_format, most_bytes=None, reach=reach)
+        return lay_out_lines(home, gathered, work, output_format=output_format, most_bytes=most_bytes, reach=reach)
     cut = open_cut(home, sealed.planned)
     with closing(Listing(home.path(sealed.planned.listing))) as listing:
         return lay_out_tables(
@@ -112,24 +113,27 @@ def _lay_out(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed, gathered: Ga
             gathered,
             work,
             tables=rooms.tables,
-            most_bytes=None,
+            most_bytes=most_bytes,
             item_of=lambda mini_batch: item_text(listing.path(cut.bounds(mini_batch, None)[0])),
             reach=reach,
         )
 
 
-def _write_rows(rooms: Rooms, publication: Publication, rows: RowFiles) -> list[dict[str, Any]]:  # Any: JSON values
+def _write_rows(
+    rooms: Rooms, publication: Publication, rows: RowFiles, *, is_sharded: bool
+) -> list[dict[str, Any]]:  # Any: JSON values
     """Write the files of the rows and give their entries in the manifest."""
     shared: dict[str, Any] = {"format": rows.format.value}
     if rows.columns is not None:
         shared["columns"] = [list(column) for column in rows.columns]
     entries = []
     for number, file in enumerate(rows.files):
-        entry = _write_row_file(publication, rows, number)
+        shard = (number + 1, len(rows.files)) if is_sharded else None
+        entry = _write_row_file(publication, rows, number, shard)
         entries.append({**asdict(entry), "rows": file.rows, **shared})
         rooms.faults.reach("collect.row_file_written")
     return entries
 
 
-def _write_row_file(publication: Publication, rows: RowFiles, number: int) -> Written:
-    return patiently(lambda: publication.write_rows(rows.pieces(number)))
+def _write_row_file(publication: Publication, rows: RowFiles, number: int, shard: tuple[int, int] | None) -> Written:
+    return patiently(lambda: publication.write_rows(rows.pieces(number), shard=shard))

@@ -19,7 +19,7 @@ from batchyard.ports.tables import TableFile
 
 _BLOCK_BYTES = 4 << 20  # Of JSON, parsed at once.
 _GROUP_BYTES = 32 << 20  # Of values in memory, as one row group; eight of them are a usual group on disk of a few MiB.
-_SMALLEST_BLOCK_BYTES = 1 << 14
+_SMALLEST_BLOCK_BYTES = 1 << 10
 REMEDY = "Install it where batchyard runs: pip install 'batchyard[parquet]'. Or choose output_format csv or jsonl."
 
 

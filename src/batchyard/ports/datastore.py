@@ -92,8 +92,11 @@ class Publication(Protocol):
     Of two at once for one job the older one fails with PlatformError, at the latest when it publishes, or was first.
     """
 
-    def write_rows(self, pieces: Iterable[Piece]) -> Written:
-        """Join the pieces, in order, as the predictions file."""
+    def write_rows(self, pieces: Iterable[Piece], *, shard: tuple[int, int] | None = None) -> Written:
+        """Join the pieces, in order, as the predictions file.
+
+        shard: its number, from 1, and how many there are, where the predictions are several files; see `shard_name`.
+        """
 
     def write_failed_items(self, lines: Iterable[bytes]) -> Written:
         """Write the list of failed items."""

@@ -62,6 +62,7 @@ _PLAIN = (
     "output_file_name",
     "output_format",
     "output_columns",
+    "output_shard_bytes",
     "logging_level",
     "same_name",
     "isolate_failing_items",
@@ -93,6 +94,7 @@ class SettingsYaml(YamlShape):
     output_file_name: Text | None = None
     output_format: Format | None = None
     output_columns: _Columns | None = None
+    output_shard_bytes: WholeNumber | None = None
     logging_level: _Level | None = None
     same_name: _SameName | None = None
     isolate_failing_items: Truth | None = None
@@ -145,6 +147,7 @@ class SettingsArm(ArmShape):
     output_file_name: Text | None = None
     output_format: Format | None = None
     output_columns: _Columns | None = None
+    output_shard_bytes: WholeNumber | None = None
     logging_level: _Level | None = None
     same_name: _SameName | None = None
     isolate_failing_items: Truth | None = None
@@ -175,6 +178,7 @@ ARM_NAMES: Mapping[str, str] = {
     "settings.output_file_name": "properties.outputFileName",
     "settings.output_format": "properties.outputFormat",
     "settings.output_columns": "properties.outputColumns",
+    "settings.output_shard_bytes": "properties.outputShardBytes",
     "settings.environment_variables": "properties.environmentVariables",
     **contracts.ARM_NAMES,
 }

@@ -40,6 +40,7 @@ _PLAIN = (
     "allowed_failed_percent",
     "output_file_name",
     "output_format",
+    "output_shard_bytes",
 )
 _FIXED = frozenset(
     {
@@ -71,6 +72,7 @@ _ARM_NAMES = {
     "max_duration": "properties.maxDuration",
     "output_file_name": "properties.outputFileName",
     "output_format": "properties.outputFormat",
+    "output_shard_bytes": "properties.outputShardBytes",
 }
 
 
@@ -113,6 +115,7 @@ class OverridesYaml(YamlShape):
     max_duration: Seconds | None = None
     output_file_name: Text | None = None
     output_format: Format | None = None
+    output_shard_bytes: WholeNumber | None = None
     job_name: Text | None = None
     experiment_name: Text | None = None
     output_dataset: _OutputDataset | None = None
@@ -139,6 +142,7 @@ class OverridesArm(ArmShape):
     max_duration: Duration | None = None
     output_file_name: Text | None = None
     output_format: Format | None = None
+    output_shard_bytes: WholeNumber | None = None
 
 
 def overrides_from_set(assignments: Sequence[str]) -> tuple[Overrides, InvokeExtras]:
@@ -224,6 +228,7 @@ def overrides_to_arm(overrides: Overrides) -> dict[str, object]:
             "maxDuration": cap,
             "outputFileName": overrides.output_file_name,
             "outputFormat": overrides.output_format.value if overrides.output_format else None,
+            "outputShardBytes": overrides.output_shard_bytes,
         }
     )
 

@@ -211,3 +211,46 @@ def test_a_reader_sees_one_generation_whole_or_can_tell(
         reader.join()
     assert seen <= {None, *range(1, 30)}
     assert whole_generation(folder, into_existing=into_existing) == 29
+
+
+def publish_shards(datastores: LocalDatastores, tmp_path: Path, shards: int, *, generation: int, into: bool) -> None:
+    publication = datastores.publication(target_of(into_existing=into), job="job", generation=generation)
+    piece = tmp_path / "shard"
+    piece.write_bytes(b"%d" % generation)
+    try:
+        written = [
+            publication.write_rows([Piece(piece, 0, 1)], shard=(number, shards)) for number in range(1, shards + 1)
+        ]
+        written.append(publication.write_failed_items([]))
+        publication.publish(manifest_of("job", generation, written))
+    finally:
+        publication.discard()
+
+
+@BOTH
+@pytest.mark.parametrize(("before", "after"), [(3, 2), (2, 3), (2, 2)])
+def test_files_of_rows_of_a_later_generation_replace_all_of_the_one_before(
+    datastores: LocalDatastores, folder: Path, tmp_path: Path, into_existing: bool, before: int, after: int
+) -> None:
+    publish_shards(datastores, tmp_path, before, generation=1, into=into_existing)
+    if into_existing:
+        (folder / "a-00001-of-00009.csv").write_text("of somebody else")
+    for _ in range(2):
+        publish_shards(datastores, tmp_path, after, generation=2, into=into_existing)
+    assert whole_generation(folder, into_existing=into_existing) == 2
+    others = {"a-00001-of-00009.csv"} if into_existing else set()
+    rows = {name for name in everything(folder) if name.endswith(".csv")}
+    assert rows - others == {f"a-{number:05}-of-{after:05}.csv" for number in range(1, after + 1)}
+    assert rows >= others
+
+
+def test_files_of_rows_that_somebody_changed_are_not_taken_away(
+    datastores: LocalDatastores, folder: Path, tmp_path: Path
+) -> None:
+    publish_shards(datastores, tmp_path, 3, generation=1, into=True)
+    (folder / "a-00003-of-00003.csv").write_text("changed")
+    with pytest.raises(Conflict, match="a-00003-of-00003"):
+        publish_shards(datastores, tmp_path, 2, generation=2, into=True)
+    assert whole_generation(folder, into_existing=True) is None
+    assert (folder / "a-00001-of-00003.csv").read_bytes() == b"1"
+    assert not (folder / "a-00001-of-00002.csv").exists(), "nothing was replaced"

@@ -54,6 +54,7 @@ SETTINGS = ExecutionSettings(
     output_file_name="out.csv",
     output_format=OutputFormat.CSV,
     output_columns=(OutputColumn.ITEM, OutputColumn.MINI_BATCH),
+    output_shard_bytes=4096,
     same_name=SameName.CONCATENATE,
     isolate_failing_items=False,
     environment_variables={"A": "\0", "B": ""},

@@ -90,6 +90,7 @@ MUTATIONS: list[Mutation] = [
     ("blue.yml", BLUE, "settings.mini_batch_max_bytes", "settings.mini_batch_max_bytes", [4096]),
     ("blue.yml", BLUE, "settings.output_format", "settings.output_format", ["azure_text", None]),
     ("blue.yml", BLUE, "settings.output_columns", "settings.output_columns", [["item"]]),
+    ("blue.yml", BLUE, "settings.output_shard_bytes", "settings.output_shard_bytes", [4096]),
     ("blue.yml", BLUE, "settings.max_concurrency_per_instance", "settings.max_concurrency_per_instance", [2, 8]),
     ("blue.yml", BLUE, "settings.error_threshold", "settings.error_threshold", [0, -1, 6]),
     ("blue.yml", BLUE, "settings.retry_settings.max_retries", "settings.retry_settings.max_retries", [0, 2]),

@@ -14,7 +14,7 @@ from batchyard.domain.deployments import (
     output_format_of,
     settings_mistakes,
 )
-from batchyard.domain.output_formats import default_file_name
+from batchyard.domain.output_formats import default_file_name, shard_name
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,15 @@ def test_an_invocation_may_choose_the_format() -> None:
     overrides = Overrides(output_format=OutputFormat.JSONL, output_file_name="o.jsonl")
     assert output_format_of(effective(ExecutionSettings(), overrides)) is OutputFormat.JSONL
     assert given(overrides) == {"output_format": "jsonl", "output_file_name": "o.jsonl"}
+
+
+@pytest.mark.parametrize(
+    ("file_name", "expected"),
+    [
+        ("predictions.parquet", "predictions-00001-of-00032.parquet"),
+        ("a.b.csv", "a.b-00001-of-00032.csv"),
+        ("plain", "plain-00001-of-00032"),
+    ],
+)
+def test_one_of_several_files_is_named_after_the_file(file_name: str, expected: str) -> None:
+    assert shard_name(file_name, 1, of=32) == expected

@@ -106,6 +106,7 @@ UNUSUAL = ExecutionSettings(
     mini_batch_max_bytes=5_000_000_000,
     output_format=OutputFormat.CSV,
     output_columns=(OutputColumn.POSITION, OutputColumn.ITEM),
+    output_shard_bytes=1_000_000,
     max_duration_s=5400.0,
     output_contract=OutputContract(RowsPerItem.AT_LEAST_ONE),
     input_contract=InputContract(InputFormat.CSV, {"id": "int64"}),

@@ -234,6 +234,7 @@ def test_every_key_of_an_invocation_can_be_set() -> None:
             "max_duration=5400",
             "output_file_name=o.csv",
             "output_format=csv",
+            "output_shard_bytes=4096",
             "job_name=myjob",
             "experiment_name=exp1",
             f"output_dataset.datastore_id=azureml:{WS}/datastores/x",
@@ -241,7 +242,7 @@ def test_every_key_of_an_invocation_can_be_set() -> None:
             "tags.team=vision",
         ]
     ) == (
-        Overrides(20, 2, None, None, None, -1, "o.csv", 4, 2.5, 0.0, 900.0, 4096, OutputFormat.CSV, 5400.0),
+        Overrides(20, 2, None, None, None, -1, "o.csv", 4, 2.5, 0.0, 900.0, 4096, OutputFormat.CSV, 5400.0, 4096),
         InvokeExtras("myjob", "exp1", "azureml://datastores/x/paths/p/q", {"team": "vision"}),
     )
 
