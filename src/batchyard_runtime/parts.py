@@ -12,7 +12,7 @@ import zlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Iterable
+    from typing import Callable
 
 MAGIC = b"batchyard part 1\n"
 _LARGEST_HELD_BYTES = 1 << 20
@@ -25,8 +25,10 @@ class WritesFailed(Exception):
 class PartFile:
     """Appends rows, which are written at the latest when they are 1 MiB. end: bytes so far, those not written included.
 
-    A segment is what was appended since the last `end_segment`.
+    A segment is what was appended since the last `end_segment`. places: of `SchemaParts`, which has several files.
     """
+
+    places = None
 
     def __init__(self, path: str, *, reach: Callable[[str], None] | None = None, header: bytes = MAGIC) -> None:
         """Create the file, which starts with the header. Raises: WritesFailed, also when it is there already."""
@@ -79,10 +81,6 @@ class PartFile:
             return self._crc_of(begun, start), self._crc_of(start, self.end)
         except OSError as exc:
             raise WritesFailed("the part file %r cannot be read: %s" % (self._path, exc)) from exc
-
-    def places(self, offsets: Iterable[int]) -> list[tuple[int, int]]:
-        """Give the number of the file and the offset in it for each of these; this is one file."""
-        return [(1, offset) for offset in offsets]
 
     def flush(self) -> None:
         """Hand what is held to the operating system. Raises: WritesFailed."""

@@ -97,21 +97,25 @@ class Tally:
         self.segment = Segment(mini_batch + 1, offset)
 
     def report(
-        self, lease: int, *, crc: int, seconds: float, places: Places, is_spent: bool = False
+        self, lease: int, *, crc: int, seconds: float, places: Places | None, is_spent: bool = False
     ) -> tuple[dict[str, Any], bytes]:
         """Give header and body of the `done` frame.
 
-        crc: of the bytes of the last segment. places: gives file and offset in it for offsets of segments.
+        crc: of the bytes of the last segment. places: gives file and offset in it for offsets of segments; None where
+        there is one file.
         """
         self._close(crc)
-        found = places(s.offset for s in self._segments)
+        segments = [
+            (s.first, len(s.lengths), s.offset, s.crc, s.rows, s.succeeded, s.short, s.files, 1) for s in self._segments
+        ]
+        if places is not None:
+            found = places([s.offset for s in self._segments])
+            # Offset and file are the third and the last.
+            segments = [(*s[:2], offset, *s[3:-1], number) for s, (number, offset) in zip(segments, found)]  # noqa: B905
         header = {
             "kind": "done",
             "lease": lease,
-            "segments": [
-                (s.first, len(s.lengths), offset, s.crc, s.rows, s.succeeded, s.short, s.files, number)
-                for s, (number, offset) in zip(self._segments, found)  # noqa: B905 - strict= is newer than Python 3.8
-            ],
+            "segments": segments,
             "failures": self._failures,
             "seconds": seconds,
             "spent": is_spent,

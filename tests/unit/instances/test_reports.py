@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -28,10 +27,6 @@ def finish(tally: Tally, items: int, rows: int, length: int) -> None:
     tally.segment.surplus += max(0, rows - items)
 
 
-def in_one_file(offsets: Iterable[int]) -> list[tuple[int, int]]:
-    return [(1, offset) for offset in offsets]
-
-
 def frame(**changed: Any) -> tuple[dict[str, Any], bytes]:
     """A report of mini-batches 10 and 11 finished, 11 short, 12 failed, 13 finished."""
     tally = Tally(10, 17)
@@ -40,7 +35,7 @@ def frame(**changed: Any) -> tuple[dict[str, Any], bytes]:
     tally.set_apart(11, 2, 1, crcs=(99, 88), offset=22).wrote_files(11, "1-n0-s0-0/1")
     tally.failed(12, ("script", "ValueError", "bad", "stack"), crc=0, offset=25)
     finish(tally, 2, 5, 0)
-    header, body = tally.report(7, crc=0, seconds=0.5, places=in_one_file)
+    header, body = tally.report(7, crc=0, seconds=0.5, places=None)
     return {**header, **changed}, body
 
 
@@ -102,7 +97,7 @@ def test_a_report_of_more_than_the_lease_is_a_bad_frame() -> None:
     for _ in range(10, 15):
         finish(tally, 1, 1, 1)
     with pytest.raises(BadFrame, match="does not have"):
-        read(*tally.report(7, crc=0, seconds=0, places=in_one_file))
+        read(*tally.report(7, crc=0, seconds=0, places=None))
 
 
 def test_row_lengths_that_are_torn_are_a_bad_frame() -> None:
