@@ -9,7 +9,7 @@ import pytest
 
 from batchyard.domain.job_states import JobStatus
 from batchyard.ports.faults import FAULT_POINTS
-from tests.chaos.fault_runs import FILES, ROWS, Outcome, run_under_fault
+from tests.chaos.fault_runs import COLUMNS, FILES, ROWS, Outcome, run_under_fault
 
 pytestmark = pytest.mark.timeout(900)  # A hung run fails by its own deadlines long before.
 
@@ -49,6 +49,28 @@ def test_a_process_that_sleeps_at_any_point_and_wakes_late_changes_nothing(tmp_p
 @pytest.mark.parametrize("point", ["plan.frozen", "score.reported", "publish.before"])
 def test_mini_batches_cut_by_bytes_survive_as_others_do(tmp_path: Path, point: str) -> None:
     check(run_under_fault(tmp_path, f"{point}:1:kill", most_bytes=20), point)
+
+
+@pytest.mark.parametrize(
+    ("place", "action"),
+    [
+        ("worker.rows_written:1", "kill"),  # The header of the first file is there, and nothing else.
+        ("worker.rows_written:2", "kill"),
+        ("worker.rows_written:3", "enospc"),
+        ("worker.before_report:4", "kill"),
+        ("score.reported:5", "kill"),
+        ("ledger.parts_synced:3", "power"),
+        ("ledger.synced:4", "power"),
+        ("score.verdict:1", "power"),
+        ("publish.before:1", "kill"),
+    ],
+)
+def test_rows_in_part_files_by_schema_are_lost_and_doubled_as_little(tmp_path: Path, place: str, action: str) -> None:
+    notes = tmp_path / "notes" if action == "power" else None
+    outcome = run_under_fault(tmp_path, f"{place}:{'stop' if notes else action}", notes=notes, has_columns=True)
+    assert outcome.status is JobStatus.COMPLETED
+    assert outcome.files == COLUMNS
+    assert (tmp_path / "reached.done").exists() or place.startswith("worker."), "the fault did not happen"
 
 
 @pytest.mark.parametrize("point", ["worker.after_run", "worker.before_report", "score.reported", "publish.before"])

@@ -22,6 +22,7 @@ from batchyard.domain.scoring_events import (
 from batchyard.instances.local import LocalInstances
 from batchyard.instances.memory import OOMKills
 from batchyard.instances.sessions import kill_recorded_sessions
+from batchyard.ports.instance import RowPlan
 from tests.runtime.bench import Bench
 
 
@@ -488,6 +489,29 @@ def run(mini_batch):
 def test_missing_interpreter_is_a_platform_error(tmp_path: Path) -> None:
     with Bench(tmp_path, ECHO, python=tmp_path / "no-python") as bench, pytest.raises(PlatformError, match="no-python"):
         bench.instances.start()
+
+
+def test_rows_by_schema_lie_in_the_parts_that_the_report_names_also_when_the_worker_dies_later(tmp_path: Path) -> None:
+    script = """
+import os
+def run(mini_batch):
+    k = int(mini_batch[0][-1])
+    if k == 3: os.kill(os.getpid(), 9)
+    return [{"k": k, **({"b": 1} if k == 1 else {"c": 1} if k == 2 else {})}]
+"""
+    with Bench(tmp_path, script, items=5, rows=RowPlan("jsonl", mixes_types=True)) as bench:
+        (worker,) = bench.start()
+        bench.assign(worker, 0, 2)
+        bench.assign(worker, 2, 2)
+        bench.wait(WorkerEnded)
+        bench.instances.restart("n0", 0)
+        bench.wait(WorkerReady, number=2)
+        bench.assign(Worker("n0", 0, 1), 4)
+        reports = [bench.wait(LeaseReported), bench.wait(LeaseReported, number=2)]
+        parts = [segment.part for report in reports for segment in report.segments]
+        bench.instances.sync_parts(parts)
+    assert parts == ["1-n0-s0-0.part", "1-n0-s0-0.2.part", "1-n0-s0-1.part"]
+    assert bench.rows() == {0: b'{"k":0}\n', 1: b'{"k":1,"b":1}\n', 4: b'{"k":4}\n'}
 
 
 def test_synced_parts_are_those_reported(tmp_path: Path) -> None:
