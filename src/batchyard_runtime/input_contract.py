@@ -22,6 +22,7 @@ import json
 import os
 
 from batchyard_runtime import text_types
+from batchyard_runtime.schema import widen
 from batchyard_runtime.violations import Violation
 
 TYPE_CHECKING = False
@@ -219,7 +220,7 @@ def _look_at_parquet(stream: BinaryIO, columns: Columns) -> None:
     _places(schema.names, columns)
     for name, kind in columns.items():
         found = text_types.from_arrow(str(schema.field(name).type))
-        if not text_types.holds(kind, found):
+        if widen(kind, found, mixes=False) != kind:
             raise _Wrong("InputSchema", "has %s in column %r, which is no %s." % (found, name, kind))
 
 

@@ -168,7 +168,6 @@ class Scorer:
                 self._check_items(names)
             result = run(names, MiniBatchContext(mini_batch, number)) if script.takes_context else run(names)
             count = rows.take(result, items, mini_batch, start)
-            self._contract.check_count(count, len(items))
             self._at("worker.after_run")
             return count
 
@@ -198,8 +197,12 @@ class Scorer:
         def attempt_under_contract(names: list[str], mini_batch: int) -> int:
             if check_items is not None:
                 check_items(names)
-            rows = attempt(names, mini_batch)
-            contract.check_count(rows, len(names))
+            # The script may change the list it is given.
+            items = len(names)
+            result = call(names, mini_batch)
+            rows = results.write(result, append) if is_written else results.count(result)
+            contract.check_count(rows, items)
+            contract.check_frame(result)
             return rows
 
         def attempt_under_test(names: list[str], mini_batch: int) -> int:

@@ -6,10 +6,9 @@ What must not live here: which types there are (`schema`), what text they become
 
 from __future__ import annotations
 
-import os
-
 from batchyard_runtime.columns import Table, joined, table_of
 from batchyard_runtime.encoding import csv_lines, json_lines
+from batchyard_runtime.item_keys import item_text, items_by_key
 from batchyard_runtime.violations import Violation
 
 TYPE_CHECKING = False
@@ -38,8 +37,10 @@ class Rows:
         self._mixes = plan["mixes"]
         self._columns: list[str] = plan["columns"]
         self._constants: dict[str, Any] = plan["constants"]
+        self._contract = contract
         self._key_column = contract.key_column
         self._keys_name_items = contract.keys_name_items
+        self._looks = bool(self._columns) or contract.looks_at_columns
         self._needs_items = any(name in _OF_ITEMS for name in self._columns)
         self._part = part
         self._listing = listing
@@ -58,8 +59,11 @@ class Rows:
         Raises: TypeError, Violation, and whatever the script's objects raise.
         """
         table = table_of(result, mixes=self._mixes)
-        if self._columns and table.rows:
-            table = self._with_columns(table, names, mini_batch, start)
+        self._contract.check_count(table.rows, len(names))
+        if table.rows and self._looks:
+            items = [item_text(self._listing.relative(name)) for name in names]
+            self._contract.check_columns(table, items)
+            table = self._with_columns(table, items, mini_batch, start) if self._columns else table
         self._held.append(table)
         return table.rows
 
@@ -75,7 +79,7 @@ class Rows:
         if table.rows:
             part.append(csv_lines(table, part.names) if self._is_csv else json_lines(table))
 
-    def _with_columns(self, table: Table, names: list[str], mini_batch: int, start: int) -> Table:
+    def _with_columns(self, table: Table, items: list[str], mini_batch: int, start: int) -> Table:
         """Put the columns that the deployment asks for in front. Raises: Violation."""
         clash = [name for name in table.names if name in self._columns]
         if clash:
@@ -84,7 +88,6 @@ class Rows:
         own: dict[str, list[Any]] = {name: [value] * table.rows for name, value in self._constants.items()}
         own["mini_batch"] = [mini_batch] * table.rows
         if self._needs_items:
-            items = [_item_text(self._listing.relative(name)) for name in names]
             order = self._items_of(table, items)
             first = self._listing.position(mini_batch) + start
             own["item"] = [items[at] for at in order]
@@ -96,7 +99,7 @@ class Rows:
     def _items_of(self, table: Table, items: list[str]) -> list[int]:
         """Say of each row of which of the items it is. Raises: Violation where nobody can know."""
         if self._keys_name_items:
-            return _by_key(table, items, self._key_column)
+            return items_by_key(table, items, self._key_column)
         if table.rows == len(items):
             return list(range(table.rows))
         if len(items) == 1:
@@ -108,29 +111,4 @@ class Rows:
                 "output_contract.key_column, or take these columns out of output_columns."
             )
             raise Violation("AmbiguousRows", message % (table.rows, len(items)))
-        return _by_key(table, items, self._key_column)
-
-
-def _by_key(table: Table, items: list[str], column: str) -> list[int]:
-    """Match rows to items by a column with their names: relative paths, or base names where these are unique."""
-    if column not in table.names:
-        found = ", ".join(map(repr, table.names))
-        raise Violation("MissingColumn", "run() returned no column %r, only %s" % (column, found))
-    places: dict[str, int] = {}
-    for at, item in enumerate(items):
-        base = os.path.basename(item)
-        places[base] = -1 if base in places else at
-    places.update({item: at for at, item in enumerate(items)})
-    order = []
-    for key in table.columns[table.names.index(column)]:
-        at = places.get(_item_text(key) if isinstance(key, str) else key, -1)
-        if at < 0:
-            message = "column %r holds %r, which names none of the mini-batch's items, such as %r"
-            raise Violation("UnknownKey", message % (column, key, items[0]))
-        order.append(at)
-    return order
-
-
-def _item_text(path: str) -> str:
-    """Give a path as the list of failed items has it: a byte that is not UTF-8 is shown as \\xff."""
-    return path if path.isascii() else os.fsencode(path).decode("utf-8", "backslashreplace")
+        return items_by_key(table, items, self._key_column)

@@ -66,23 +66,6 @@ def fits_json(value: Any, kind: str) -> bool:  # Any: JSON
     return isinstance(value, str) and (kind == "binary" or fits(value, kind))
 
 
-def holds(wanted: str, found: str) -> bool:
-    """Whether a column of one type can stand where another is wanted, no value changed but for how it is written.
-
-    Whole numbers fit wider ones and floats; a float32 a float64; null everything.
-    """
-    if found in (wanted, "null"):
-        return True
-    if wanted.startswith("list<") and found.startswith("list<"):
-        return holds(wanted[5:-1], found[5:-1])
-    if _INTEGER.fullmatch(found):
-        if wanted.startswith("float"):
-            return True
-        least, most = _range(found)
-        return _INTEGER.fullmatch(wanted) is not None and _in_range(least, wanted) and _in_range(most, wanted)
-    return (found, wanted) == ("float32", "float64")
-
-
 def from_arrow(name: str) -> str:
     """Give the type that pyarrow calls so."""
     inner = _ARROW_DICTIONARY.fullmatch(name)

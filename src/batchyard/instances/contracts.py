@@ -17,6 +17,7 @@ def output_contract_command(contract: OutputContract | None) -> dict[str, object
         "key_column": contract.key_column,
         "unique_key": contract.unique_key,
         "keys_name_items": contract.keys_name_items,
+        "names_columns": contract.names_columns,
     }
 
 

@@ -148,27 +148,6 @@ def test_a_value_of_json_is_of_a_type_or_is_not(value: object, kind: str, is_rig
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found", "is_right"),
-    [
-        ("int64", "int32", True),
-        ("int32", "int64", False),
-        ("int64", "uint32", True),
-        ("int64", "uint64", False),
-        ("uint8", "int8", False),
-        ("float64", "int64", True),
-        ("float64", "float32", True),
-        ("float32", "float64", False),
-        ("string", "int64", False),
-        ("list<float64>", "list<int8>", True),
-        ("bool", "month_day_nano_interval", False),
-        ("timestamp[us]", "null", True),
-    ],
-)
-def test_one_type_holds_another_or_does_not(wanted: str, found: str, is_right: bool) -> None:
-    assert text_types.holds(wanted, found) is is_right
-
-
-@pytest.mark.parametrize(
     ("arrow", "ours"),
     [
         ("double", "float64"),
