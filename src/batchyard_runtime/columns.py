@@ -2,9 +2,10 @@
 
 The whole result, and one row:
 
-    DataFrame                       its columns, by their names and dtypes
+    DataFrame, pyarrow.Table        its columns, by their names and dtypes (those of polars and pyarrow by their values)
     Series, array of one axis       one column, the Series' name or `prediction`
-    array of two axes               column_0, column_1, …; a structured array its fields
+    array of two axes               column_0, column_1, …; a structured array its fields; also what numpy takes for an
+                                    array, such as a tensor
     any other iterable              each element is a row; a generator is drained
     mapping, named tuple, Series,   its keys are names of columns, in the order in which they first appear
     dataclass
@@ -18,7 +19,7 @@ numpy and pandas are recognised where the script imported them, never imported h
 from __future__ import annotations
 
 from batchyard_runtime.results import is_a, refuse_non_rows
-from batchyard_runtime.values import MISSING, NoCommonType, array_column, column, series_column
+from batchyard_runtime.values import MISSING, NoCommonType, array_column, as_array, column, series_column
 from batchyard_runtime.violations import Violation
 
 TYPE_CHECKING = False
@@ -63,8 +64,13 @@ def table_of(result: Any, *, mixes: bool) -> Table:  # Any: whatever a script re
         return _of_frame(result, mixes=mixes)
     if is_a(result, "pandas", "Series"):
         return Table([_text(result.name, ONLY_COLUMN)], [_series(result, ONLY_COLUMN, mixes)], len(result))
-    if is_a(result, "numpy", "ndarray"):
-        return _of_array(result, mixes=mixes)
+    if is_a(result, "polars", "DataFrame"):
+        return _of_rows(result.to_dicts(), mixes=mixes)
+    if is_a(result, "pyarrow", "Table") or is_a(result, "pyarrow", "RecordBatch"):
+        return _of_rows(result.to_pylist(), mixes=mixes)
+    array = as_array(result)
+    if array is not None:
+        return _of_array(array, mixes=mixes)
     return _of_rows(list(result), mixes=mixes)
 
 
@@ -129,10 +135,11 @@ def _named(row: Any) -> dict[Any, Any]:  # Any: whatever a script returned
         return {key: row[key] for key in row.keys()}  # noqa: SIM118 - a Series iterates its values
     if isinstance(row, tuple) and hasattr(row, "_asdict"):
         return dict(row._asdict())
-    if isinstance(row, (tuple, list)) or (is_a(row, "numpy", "ndarray") and row.ndim):
-        return {"column_%d" % at: cell for at, cell in enumerate(row)}
     if is_a(row, "numpy", "void") and row.dtype.names:
         return {name: row[name] for name in row.dtype.names}
+    array = None if is_a(row, "numpy", "generic") else as_array(row)
+    if isinstance(row, (tuple, list)) or (array is not None and array.ndim):
+        return {"column_%d" % at: cell for at, cell in enumerate(row if array is None else array)}
     fields = getattr(type(row), "__dataclass_fields__", None)
     if fields is not None:
         return {name: getattr(row, name) for name in fields if hasattr(row, name)}

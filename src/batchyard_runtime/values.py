@@ -92,6 +92,14 @@ def array_column(array: Any, *, mixes: bool = True) -> Column:  # Any: a numpy a
     return STRING, [None if text == "NaT" else text for text in map(str, array)]
 
 
+def as_array(value: Any) -> Any:  # Any: whatever a script returned, a numpy array
+    """Give what is an array, or says how it becomes one, as numpy's; None for everything else."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or isinstance(value, (list, tuple, str)) or not hasattr(type(value), "__array__"):
+        return None
+    return numpy.asarray(value)
+
+
 def series_column(series: Any, *, mixes: bool) -> Column:  # Any: a pandas Series
     """Give the type and the plain values of a Series."""
     dtype = series.dtype
@@ -141,10 +149,11 @@ def _cell(value: Any) -> tuple[str, Any]:  # Any: whatever a script returned
 
 
 def _compound(value: Any) -> tuple[str, Any]:  # Any: whatever a script returned
-    if is_a(value, "numpy", "ndarray"):
-        if not value.ndim:
-            return _cell(value[()])
-        kind, values = array_column(value)
+    array = None if is_a(value, "pandas", "Series") else as_array(value)
+    if array is not None:
+        if not array.ndim:
+            return _cell(array[()])
+        kind, values = array_column(array)
         return "list<%s>" % kind, values
     if isinstance(value, (list, tuple, set, frozenset)) or is_a(value, "pandas", "Series"):
         kind, values = column(list(value), mixes=True)

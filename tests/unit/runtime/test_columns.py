@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from batchyard_runtime.columns import joined, table_of
@@ -77,6 +78,7 @@ class Found:
         (np.zeros((2, 1, 2)), {"column_0": "list<float64>"}),
         (np.array(["2020-01-01"], dtype="M8[ns]"), {"prediction": "timestamp[us]"}),
         (np.array([(1, 0.5)], dtype=[("a", "i4"), ("b", "f8")]), {"a": "int32", "b": "float64"}),
+        (list(np.array([(1, 0.5)], dtype=[("a", "i4"), ("b", "f8")])), {"a": "int32", "b": "float64"}),
         (pd.Series([1.0], name="score"), {"score": "float64"}),
         (pd.Series(["a"]), {"prediction": "string"}),
         (None, {}),
@@ -179,6 +181,30 @@ def test_rows_of_several_calls_become_one_table() -> None:
     tables = [table_of(result, mixes=True) for result in ([{"a": 1}], None, [{"b": "x"}, {"a": 0.5}])]
     table = joined(tables, mixes=True)
     assert (table.names, table.types, table.rows) == (["a", "b"], ["float64", "string"], 3)
+
+
+class Tensor:
+    """What numpy takes for an array, as tensors of other libraries are."""
+
+    def __init__(self, values: Any) -> None:
+        self._values = np.asarray(values, dtype="float32")
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return self._values
+
+    def __iter__(self) -> Any:
+        return map(Tensor, self._values)
+
+
+def test_what_numpy_takes_for_an_array_is_one() -> None:
+    assert as_csv(Tensor([[0.1, 2]])) == "0.1,2.0\n"
+    assert as_json([{"a": Tensor(0.1), "b": Tensor([1])}, Tensor([5])]) == [{"a": 0.1, "b": [1.0]}, {"column_0": 5.0}]
+
+
+def test_tables_of_pyarrow_keep_their_columns() -> None:
+    table = pa.table({"k": [1, None], "when": pa.array([datetime.date(2020, 1, 31), None])})
+    assert types(table) == {"k": "int64", "when": "date"}
+    assert as_csv(table.to_batches()[0]) == "1,2020-01-31\n,\n"
 
 
 def test_two_columns_of_one_name_are_refused() -> None:
