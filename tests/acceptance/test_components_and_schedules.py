@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.support.server_home import ServerHome
 
 
@@ -25,6 +27,51 @@ def test_a_component_is_registered_archived_and_restored(served: ServerHome) -> 
     )
     assert hidden == []
     assert [one["version"] for one in served.json("component", "list", "--name", "prepare")] == ["3"]
+
+
+def test_a_pipeline_of_files_and_written_out_steps_is_registered_and_its_mistakes_are_told(served: ServerHome) -> None:
+    environment = {"conda_file": {"dependencies": ["python"]}}
+    steps = served.folder / "pipeline-steps"
+    (steps / "src").mkdir(parents=True)
+    (steps / "src" / "count.py").write_text("print()\n")
+    count = {
+        "type": "command",
+        "inputs": {"data": {"type": "uri_folder"}},
+        "outputs": {"count": {"type": "uri_file"}},
+        "command": "python count.py ${{inputs.data}} > ${{outputs.count}}",
+        "code": "./src",
+        "environment": environment,
+    }
+    (steps / "count.yml").write_text(json.dumps({"name": "count", **count}))
+    show = {
+        "command": "cat ${{inputs.count}} ${{inputs.more}} > ${{outputs.text}}",
+        "environment": environment,
+        "inputs": {"count": "${{parent.jobs.count.outputs.count}}", "more": "${{parent.inputs.more}}"},
+        "outputs": {"text": "${{parent.outputs.text}}"},
+    }
+    pipeline = {
+        "name": "count_and_show",
+        "type": "pipeline",
+        "inputs": {"data": {"type": "uri_folder"}, "more": {"type": "uri_file"}},
+        "outputs": {"text": {"type": "uri_file"}},
+        "jobs": {
+            "count": {"component": "./pipeline-steps/count.yml", "inputs": {"data": "${{parent.inputs.data}}"}},
+            "show": show,
+        },
+    }
+    file = served.file("pipeline.yml", pipeline)
+
+    first = served.json("component", "create", "--file", str(file), "--version", "1")
+    again = served.json("component", "create", "--file", str(file), "--version", "2")
+    pipeline["jobs"]["show"] = {**show, "command": "cat ${{inputs.cuont}}", "inputs": {"count": 5}}
+    refused = served.run(
+        "component", "create", "--file", str(served.file("pipeline.yml", pipeline)), exit_code=1
+    ).stderr
+
+    assert first["jobs"] == again["jobs"]
+    assert "/components/azureml_anonymous/versions/" in first["jobs"]["count"]["component"]
+    assert "jobs.show" in refused
+    assert "Did you mean 'inputs.count'" in refused
 
 
 def test_a_schedule_is_kept_disabled_enabled_and_deleted(served: ServerHome) -> None:

@@ -1,4 +1,4 @@
-"""`batchyard component`: registered steps and pipelines. Kept and shown; nothing runs them yet."""
+"""`batchyard component`: registered steps and pipelines; nothing runs them yet."""
 
 from __future__ import annotations
 
@@ -30,23 +30,24 @@ def create(
     version: str | None = None,
     sets: list[list[str]] | None = None,
 ) -> Any:
-    """Register a component; local code is uploaded, once for each content."""
+    """Register a component, or a pipeline with the steps that it writes out or names as files.
+
+    Local code is uploaded once for each content; steps and environments without a name are registered by what they say.
+    """
+    from batchyard.cli import component_parts
     from batchyard.cli.documents import document_from
-    from batchyard.cli.local_files import resolve, tree_of
-    from batchyard.cli.upload import upload_code
     from batchyard.domain.errors import InvalidInput
     from batchyard.wire.component_files import component_from_yaml, component_to_arm_body
 
+    path = Path(file).resolve()
     written = component_from_yaml(document_from("component", file, {"name": name, "version": version}, sets))
-    code = None
-    if written.code is not None:
-        tree, mistakes = tree_of(resolve(written.code, Path(file).resolve().parent), field="code")
-        if tree is None or mistakes:
-            raise InvalidInput(f"Component {written.name!r}", mistakes)
-        code = f"azureml:{upload_code(server, tree)}"
+    parts, mistakes = component_parts.check(server, written.spec, path.parent, above=(path,))
+    if mistakes:
+        raise InvalidInput(f"Component {written.name!r}", mistakes)
+    spec = component_parts.register(server, parts, name=written.name)
     which = written.version or asset.next_version(server, NOUN.collection, written.name)
-    path = server.path(NOUN.collection, written.name, "versions", which)
-    return NOUN.to_cli(server.put(path, component_to_arm_body(written, which, code=code)).body)
+    place = server.path(NOUN.collection, written.name, "versions", which)
+    return NOUN.to_cli(server.put(place, component_to_arm_body(written, which, spec)).body)
 
 
 show = asset.show_command(NOUN)

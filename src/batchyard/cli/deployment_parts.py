@@ -239,12 +239,17 @@ def _model(server: Server, parts: Parts) -> Reference | None:
 
 
 def _environment(server: Server, parts: Parts) -> Reference | None:
-    from batchyard.cli import environment as environments
-
     written = parts.environment
     if written is None:
         return parts.written.environment if isinstance(parts.written.environment, Reference) else None
-    name = written.name or f"{parts.written.endpoint}-{parts.written.name}"
+    return register_environment(server, written, name=f"{parts.written.endpoint}-{parts.written.name}")
+
+
+def register_environment(server: Server, written: Environment, *, name: str) -> Reference | None:
+    """Register an environment that a document has inline, once for each content. name: where it has none."""
+    from batchyard.cli import environment as environments
+
+    name = written.name or name
     version = written.version or ("" if written.name else _of_content(f"{written.image}\0{written.conda_file}"))
     content = {"image": written.image, "condaFile": written.conda_file}
     known = _known(server, "environments", name, version or None, content)

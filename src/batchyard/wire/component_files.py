@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from batchyard.domain.assets import Component
+from batchyard.domain.assets import ANONYMOUS_COMPONENT, Component
 from batchyard.domain.errors import Mistake
 from batchyard.domain.resource_ids import parse_reference
 from batchyard.wire.assets import version_cli, version_mistakes, version_to_arm
@@ -51,7 +51,6 @@ def component_from_yaml(document: Mapping[str, object]) -> ComponentYaml:
     kind = shape.type or ("pipeline" if "jobs" in document else "command")
     if kind not in COMPONENT_TYPES:
         mistakes.append(Mistake("type", shown(kind), " or ".join(COMPONENT_TYPES)))
-    mistakes += _step_mistakes(document.get("jobs"))
     raise_mistakes(f"Component {shape.name!r}" if shape.name else "Component", mistakes)
     code = document.get("code")
     spec = {key: value for key, value in document.items() if key != "$schema"}
@@ -65,11 +64,17 @@ def component_from_yaml(document: Mapping[str, object]) -> ComponentYaml:
     )
 
 
-def component_to_arm_body(written: ComponentYaml, version: str, *, code: str | None) -> dict[str, object]:
-    """Give the body of a PUT. code: where the local code was registered, None where there is none."""
-    spec = {**written.spec, "name": written.name, "version": version, **({"code": code} if code else {})}
+def component_to_arm_body(written: ComponentYaml, version: str, spec: Mapping[str, object]) -> dict[str, object]:
+    """Give the body of a PUT. spec: the definition, with what was local registered."""
+    spec = {**spec, "name": written.name, "version": version}
     component = Component(written.name, version, spec=spec, description=written.description, tags=written.tags)
     return {"properties": {**version_to_arm(component), "componentSpec": spec}}
+
+
+def anonymous_to_arm_body(spec: Mapping[str, object]) -> dict[str, object]:
+    """Give the body of a PUT of a component that nobody named."""
+    component = Component(ANONYMOUS_COMPONENT, "", is_anonymous=True)
+    return {"properties": {**version_to_arm(component), "componentSpec": {**spec, "name": ANONYMOUS_COMPONENT}}}
 
 
 def component_cli_from_arm(arm: Mapping[str, object]) -> dict[str, object]:
@@ -81,15 +86,3 @@ def component_cli_from_arm(arm: Mapping[str, object]) -> dict[str, object]:
 
 def _is_registered(text: str) -> bool:
     return text.startswith(("azureml:", "git+", "http:", "https:")) or parse_reference(text) is not None
-
-
-def _step_mistakes(jobs: object) -> list[Mistake]:
-    """Say which steps of a pipeline name a file: each is registered by itself, and named by its version."""
-    steps = jobs.items() if isinstance(jobs, Mapping) else ()
-    found = [(name, step.get("component")) for name, step in steps if isinstance(step, Mapping)]
-    remedy = "Register the step's component first, with `batchyard component create --file`."
-    return [
-        Mistake(f"jobs.{name}.component", shown(component), "azureml:NAME:VERSION", remedy)
-        for name, component in found
-        if isinstance(component, str) and not _is_registered(component)
-    ]

@@ -57,16 +57,76 @@ def test_a_component_is_registered_with_its_code_and_its_definition_to_the_lette
     assert any(path.endswith("/src/prepare.py") for path in terminal.azure.sent("PUT"))
 
 
-def test_a_pipeline_that_names_the_files_of_its_steps_is_refused_with_what_to_do(terminal, files):
+PIPELINE = """\
+name: both
+type: pipeline
+inputs:
+  data: {type: uri_folder}
+  top: {type: integer, optional: true}
+outputs:
+  best: {type: uri_file}
+jobs:
+  prep:
+    component: ./steps/component.yml
+    inputs: {data: "${{parent.inputs.data}}"}
+  pick:
+    type: command
+    command: python pick.py ${{inputs.rows}} $[[--top ${{inputs.top}}]] ${{inputs.seed}} ${{outputs.best}}
+    code: ./src
+    environment: {conda_file: {dependencies: [python]}}
+    inputs: {rows: "${{parent.jobs.prep.outputs.rows}}", top: "${{parent.inputs.top}}", seed: 5}
+    outputs: {best: "${{parent.outputs.best}}"}
+    resources: {instance_count: 1}
+"""
+
+
+def test_steps_of_a_pipeline_are_registered_from_files_and_as_they_are_written_out(terminal, files):
+    (files / "steps" / "src").mkdir(parents=True)
+    (files / "steps" / "src" / "prepare.py").write_text("print()\n")
+    (files / "steps" / "component.yml").write_text(COMPONENT + "outputs: {rows: {type: uri_file}}\n")
+    (files / "pipeline.yml").write_text(PIPELINE)
+
+    terminal.json("component", "create", "--file", str(files / "pipeline.yml"))
+
+    jobs = terminal.azure.body("PUT", "components/both/versions/1")["properties"]["componentSpec"]["jobs"]
+    specs = {}
+    for name, step in jobs.items():
+        found = terminal.azure.documents["components/" + step["component"].partition("/components/")[2]]["properties"]
+        specs[name] = found["componentSpec"]
+        assert found["isAnonymous"] is True
+    assert specs["prep"]["code"].startswith(f"azureml:{WS}/codes/")
+    assert specs["pick"]["inputs"] == {
+        "rows": {"type": "uri_file"},
+        "top": {"type": "integer", "optional": True},
+        "seed": {"type": "integer"},
+    }
+    assert specs["pick"]["outputs"] == {"best": {"type": "uri_file"}}
+    assert specs["pick"]["environment"].startswith("azureml:both:sha-")
+    assert jobs["pick"]["resources"] == {"instance_count": 1}
+    assert "command" not in jobs["pick"]
+
+
+def test_everything_local_that_is_wrong_with_steps_is_told_before_anything_is_sent(terminal, files):
+    (files / "loop.yml").write_text("name: loop\ntype: pipeline\njobs: {again: {component: ./pipeline.yml}}\n")
+    (files / "wrong.yml").write_text("name: wrong\ncommand: x\ncode: ./gone\nenvironment: ./none.yml\n")
     file = files / "pipeline.yml"
     file.write_text(
-        "name: both\ntype: pipeline\njobs:\n  a: {component: ./component.yml}\n  b: {component: 'azureml:prepare:1'}\n"
+        "name: both\ntype: pipeline\njobs:\n  a: {component: ./nowhere.yml}\n  b: {component: ./wrong.yml}\n"
+        "  c: {component: ./loop.yml}\n  d: {command: x, code: ./gone, environment: 'azureml:none@latest'}\n"
     )
 
     assert terminal.run("component", "create", "--file", str(file)) == 1
 
-    assert "jobs.a.component: found './component.yml', expected azureml:NAME:VERSION." in terminal.err
-    assert "jobs.b" not in terminal.err
+    for field in (
+        "jobs.a.component:",
+        "jobs.b.component.code:",
+        "jobs.b.component.environment:",
+        "jobs.c.component.jobs.again.component: found a file that leads back to itself: pipeline.yml names loop.yml",
+        "jobs.d.code:",
+        "jobs.d.environment:",
+    ):
+        assert field in terminal.err, field
+    assert terminal.azure.sent("PUT") == []
 
 
 def test_components_are_shown_listed_archived_and_restored(terminal, files):
