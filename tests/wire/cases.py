@@ -212,6 +212,8 @@ def _jobs(bench: Bench) -> None:
         client.get(path)
     for name in (done, paused):
         client.get(f"{_HISTORY}/runs/{name}/verification")
+        for query in ("", "?row=0", "?row=x", "?item=a.txt&row=0", "?file=predictions.csv"):
+            client.get(f"{_HISTORY}/runs/{name}/lineage{query}")
     client.get(f"{runs}/serviceinstances/0")
     client.get(f"{runs}/partial")
     for what in ("rows", "failedItems"):

@@ -15,7 +15,7 @@ from batchyard.api.blob import gateway
 from batchyard.api.blob.arriving import MOST_AT_ONCE
 from batchyard.api.caller import Doorkeeper
 from batchyard.api.errors import UnexpectedErrors, install_error_handlers
-from batchyard.api.history import endpoint_jobs, items, partial, runs, verification
+from batchyard.api.history import endpoint_jobs, items, lineage, partial, runs, verification
 from batchyard.api.login import client_secrets, clouds, managed_identity
 from batchyard.api.rooms import Rooms
 from batchyard.api.scoring import calibrations, invocations
@@ -43,6 +43,7 @@ def make_app(rooms_of: Callable[[Workspace], Rooms], *, allowed_hosts: Collectio
     app.include_router(runs.router, prefix=HISTORY + WORKSPACE)
     app.include_router(partial.router, prefix=HISTORY + WORKSPACE)
     app.include_router(items.router, prefix=HISTORY + WORKSPACE)
+    app.include_router(lineage.router, prefix=HISTORY + WORKSPACE)
     app.include_router(verification.router, prefix=HISTORY + WORKSPACE)
     app.include_router(runs.data_router, prefix=DATA + WORKSPACE)
     app.include_router(endpoint_jobs.router, prefix=MANAGEMENT_FRONTEND + WORKSPACE)

@@ -18,6 +18,7 @@ from batchyard.ports.environment import Environments
 from batchyard.ports.identity import Identity
 from batchyard.ports.item_history import ItemHistories
 from batchyard.ports.job_home import JobHomes
+from batchyard.ports.lineage import Lineages
 from batchyard.ports.partial import PartialOutputs
 from batchyard.ports.records import Records
 from batchyard.ports.tables import Tables
@@ -43,6 +44,7 @@ class Rooms:
     partial: PartialOutputs
     item_histories: ItemHistories
     verifications: Verifications
+    lineages: Lineages
     workspace: Workspace
     clock: Callable[[], float]
     new_id: Callable[[], str]

@@ -18,6 +18,7 @@ from batchyard.datastores.sealed import LocalSealedStore
 from batchyard.domain.resource_ids import DEFAULT_SCOPE
 from batchyard.domain.workspaces import Workspace
 from batchyard.engine.item_history import LedgerItemHistories
+from batchyard.engine.lineage import JobLineages
 from batchyard.engine.partial import LedgerPartials
 from batchyard.engine.verification import JobVerifications
 from batchyard.parquet.files import ParquetFiles
@@ -64,6 +65,7 @@ class DoorRooms:
             homes=homes,
             partial=LedgerPartials(homes),
             item_histories=LedgerItemHistories(homes),
+            lineages=JobLineages(homes, datastores),
             verifications=JobVerifications(homes, datastores, sealed, self._environments),
             workspace=workspace,
             clock=time.time,

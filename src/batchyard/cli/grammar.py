@@ -229,6 +229,12 @@ OWN_FLAGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {  # as above
     "job verify": {
         "path": {"options_list": ["--path", "-p"], "help": "A folder with an output, instead of a job of the server."},
     },
+    "job lineage": {
+        "path": {"options_list": ["--path", "-p"], "help": "A folder with an output, instead of a job of the server."},
+        "row": {"help": "A row of the predictions by its number, from 0 on, headers not counted."},
+        "file": {"options_list": ["--file", "-f"], "help": "A published file, by its name in the output."},
+        "item": {"help": "An item of the input: its path, or the end of it."},
+    },
     "job list": {"compute": {"help": "Only jobs on this compute."}},
     "env": {
         "config": {"help": "Write `config.json` for `MLClient.from_config` here.", "action": "store_true"},

@@ -49,6 +49,12 @@ COMMANDS = (
         proof.table,
         example=("Check a downloaded output without a server.", "batchyard job verify --path FOLDER"),
     ),
+    Command(
+        "job lineage",
+        "lineage",
+        proof.lineage_table,
+        example=("What made row 41 of the predictions?", "batchyard job lineage -n JOB --row 41"),
+    ),
     Command("job cancel", "cancel", output.jobs),
     Command(
         "job pause",
@@ -87,7 +93,7 @@ COMMANDS = (
 
 _MOST = 50
 
-verify = proof.verify
+verify, lineage = proof.verify, proof.lineage
 
 
 def show(server: Server, *, name: str, web: bool = False) -> Any:

@@ -1,4 +1,4 @@
-"""`batchyard job verify`: what proves that an output is what was published."""
+"""`batchyard job verify` and `job lineage`: what proves that an output is what was published, and where it is from."""
 
 from __future__ import annotations
 
@@ -42,3 +42,38 @@ def table(result: Any) -> Any:
     """Show the checks, a row for each."""
     keys = ("result", "subject", "file", "expected", "found", "note")
     return [OrderedDict((key.capitalize(), row[key]) for key in keys) for row in result]
+
+
+def lineage(
+    server: Server,
+    *,
+    name: str | None = None,
+    path: str | None = None,
+    row: str | None = None,
+    file: str | None = None,
+    item: str | None = None,
+) -> Any:
+    """Show what an output was made of: deployment revision, model, code, environment, input.
+
+    With --row, --file or --item also where that comes from: item, mini-batch, attempt and worker. With --path a
+    downloaded output's own manifest is asked, and no server.
+    """
+    from batchyard.cli.job_lineage import lineage_of_folder, lineage_of_job
+
+    if (name is None) == (path is None):
+        raise UsageMistake("Give either --name, for a job of the server, or --path, for a folder with an output.")
+    chosen = [flag for flag, value in (("--row", row), ("--file", file), ("--item", item)) if value is not None]
+    if len(chosen) > 1:
+        raise UsageMistake(f"{' and '.join(chosen)} exclude each other; give one of them.")
+    if name is not None:
+        return lineage_of_job(server, name, row=row, file=file, item=item)
+    if item is not None:
+        raise UsageMistake("--item needs the job's server: a manifest does not name the items. Give --name.")
+    return lineage_of_folder(Path(str(path)).expanduser(), row=row, file=file)
+
+
+def lineage_table(result: Any) -> Any:
+    """Show what was traced, a row for each item."""
+    from batchyard.cli.job_lineage import table as of_lineage
+
+    return of_lineage(result)

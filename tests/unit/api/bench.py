@@ -27,6 +27,7 @@ from batchyard.domain.resource_ids import DEFAULT_SCOPE
 from batchyard.domain.verification import Events, ok
 from batchyard.domain.workspaces import Workspace
 from batchyard.engine.item_history import LedgerItemHistories
+from batchyard.engine.lineage import JobLineages
 from batchyard.engine.partial import LedgerPartials
 from batchyard.engine.verification import JobVerifications
 from batchyard.identity.tokens import HomeIdentity
@@ -104,6 +105,7 @@ class Bench:
             homes=homes,
             partial=LedgerPartials(homes),
             item_histories=LedgerItemHistories(homes),
+            lineages=JobLineages(homes, datastores),
             verifications=JobVerifications(homes, datastores, sealed, environments),
             workspace=workspace,
             clock=self.clock,

@@ -15,7 +15,7 @@ COMMANDS = {
     "compute": ["create", "show", "list", "update", "delete"],
     "job": [
         *["show", "list", "update", "archive", "restore", "stream", "logs", "download"],
-        *["cancel", "pause", "continue", "resume", "retry-failed", "verify"],
+        *["cancel", "pause", "continue", "resume", "retry-failed", "verify", "lineage"],
     ],
     "server": ["start", "stop", "status", "logs"],
     "component": ["create", "show", "list", "archive", "restore"],
