@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,3 +80,63 @@ def test_a_sample_that_is_none_is_a_mistake(served: ServerHome, wrong: tuple[str
         "batch-endpoint", "invoke", "--name", "plain", "--input", str(source), "--estimate", *wrong, exit_code=2
     )
     assert f"{wrong[0]} is" in told.stderr
+
+
+def test_tuning_finds_settings_for_a_duration_that_a_job_then_keeps_and_writes_them(served: ServerHome) -> None:
+    served.deploy("tuned", "one", WAITING, mini_batch_size=1)
+    source = waits(served, "tuned-input", [20] * 600)
+    of_it = ("--endpoint-name", "tuned", "--name", "one")
+    tune = ("batch-deployment", "tune", *of_it, "--input", str(source), "--trial-time", "1", "--max-workers", "8")
+    found = served.json(*tune, "--max-trials", "12", "--target-duration", "9", "--write", "new.yml", "--chart", "c.svg")
+    assert found["meets_target"] is True
+    assert 3 <= len(found["trials"]) <= 12
+    chosen = found["recommended"]
+    # One worker needs 24 s with mini-batches of 1, and at least 12 s with any.
+    assert chosen["mini_batch_size"] > 1 or chosen["workers"] > 2
+    assert 2 <= chosen["workers"] <= 8
+    assert (served.folder / "c.svg").read_text().startswith("<svg ")
+    assert served.json("job", "list", "--endpoint", "tuned") == []
+    assert served.json("batch-deployment", "show", *of_it)["settings"]["mini_batch_size"] == 1, "nothing is changed"
+
+    served.run("batch-deployment", "update", "--file", "new.yml", "-o", "none")
+    settings = served.json("batch-deployment", "show", *of_it)["settings"]
+    assert settings["mini_batch_size"] == chosen["mini_batch_size"]
+    assert settings["max_concurrency_per_instance"] == chosen["workers"]
+    # That it keeps the duration exactly is measured on a quiet machine: `make tuning`.
+    assert job_seconds(served, "tuned", source) == pytest.approx(chosen["duration_s"], rel=0.6)
+
+    past = served.json(
+        "batch-deployment", "tune", *of_it, "--from-jobs", "--items", "6000", "--target-duration", "3600"
+    )
+    assert [trial["workers"] for trial in past["trials"]] == [chosen["workers"]]
+    assert (past["items"], past["meets_target"]) == (6000, True)
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ((), "Give the data to try settings on with --input, or say --from-jobs."),
+        (("--from-jobs",), "has completed without failures"),
+        (("--input", "plain-input", "--memory-limit", "lots"), "--memory-limit is 'lots'"),
+        (("--input", "plain-input", "--max-trials", "0"), "--max-trials is 0"),
+        (("--input", "plain-input", "--target-duration", "soon"), "--target-duration is 'soon'"),
+        (("--input", "nowhere"), "which does not exist"),
+    ],
+)
+def test_what_tuning_cannot_begin_with_is_told(served: ServerHome, flags: tuple[str, ...], told: str) -> None:
+    if served.run("batch-endpoint", "show", "--name", "untuned", exit_code=None).returncode:
+        served.deploy("untuned", "one", WAITING)
+    served.files("plain-input", 2)
+    done = served.run("batch-deployment", "tune", "-e", "untuned", "-n", "one", *flags, exit_code=None)
+    assert done.returncode in (1, 2)
+    assert told in done.stderr
+
+
+def test_more_memory_than_the_limit_is_not_recommended(served: ServerHome) -> None:
+    served.deploy("tight", "one", WAITING)
+    source = waits(served, "tight-input", [20] * 40)
+    tune = ("batch-deployment", "tune", "-e", "tight", "-n", "one", "--input", str(source), "--trial-time", "0.5")
+    none = served.run(*tune, "--memory-limit", "1MB", "--max-trials", "2", exit_code=1)
+    assert "No setting that was tried keeps within the memory limit" in none.stderr
+    found: dict[str, Any] = served.json(*tune, "--memory-limit", "64MiB", "--max-trials", "5")
+    assert found["recommended"]["memory_bytes"] <= 64 << 20

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any  # JSON of the server's answers
 
 from batchyard.cli import output
 from batchyard.cli.grammar import Command
+from batchyard.cli.tune import tune as tune  # a command of this noun, in a file of its own for its length
 
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server
@@ -24,6 +25,15 @@ COMMANDS = (
         question="Delete batch deployment {name!r} of endpoint {endpoint_name!r}? Jobs and outputs stay.",
     ),
     Command("batch-deployment list-jobs", "list_jobs", output.jobs),
+    Command(
+        "batch-deployment tune",
+        "tune",
+        output.trials,
+        example=(
+            "Find settings that score a folder within an hour.",
+            "batchyard batch-deployment tune -e spam -n words --input messages --target-duration 3600 --write new.yml",
+        ),
+    ),
 )
 
 

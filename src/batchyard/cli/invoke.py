@@ -95,6 +95,15 @@ def invoke(
     return follow_to_end(server, job, with_logs=stream)
 
 
+def input_of(server: Server, text: str, input_type: str | None) -> InputSource:
+    """Give data to score, named as with `--input`, as the server reads it. Raises: InvalidInput."""
+    asked, mistakes = _Asked(text, input_type, None, False, None), list[Mistake]()
+    path = _local_input(asked, mistakes)
+    if mistakes:
+        raise InvalidInput("Invocation", mistakes)
+    return _source(server, asked, path, upload=False)
+
+
 @dataclass(frozen=True, slots=True)
 class _Asked:
     """Input and output as typed, before anything is looked up."""

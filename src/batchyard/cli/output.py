@@ -58,6 +58,25 @@ def workspaces(result: Any) -> Any:
     return _rows(result, _workspace)
 
 
+def trials(result: Any) -> Any:
+    """Show what tuning tried, the recommended setting marked."""
+    recommended = result.get("recommended") or {}
+    keys = ("mini_batch_size", "workers", "threads")
+    return [
+        _filled(
+            Row(
+                MiniBatchSize=trial["mini_batch_size"],
+                Workers=trial["workers"],
+                Threads=trial["threads"] or "auto",
+                ItemsPerS=trial["items_per_s"],
+                WorkerMiB=trial["worker_bytes"] >> 20,
+                Recommended="*" if all(trial[key] == recommended.get(key) for key in keys) else "",
+            )
+        )
+        for trial in result.get("trials") or ()
+    ]
+
+
 def processes(result: Any) -> Any:
     """Show the processes of an embedded server, a row for each."""
     found = {name: entry for name, entry in result.items() if isinstance(entry, Mapping) and "pid" in entry}

@@ -6,26 +6,14 @@ import os
 from functools import cache
 from pathlib import Path
 
-# OpenMP (also scikit-learn, PyTorch, LightGBM), OpenBLAS, MKL, BLIS, Accelerate, numexpr, numba, Rayon (polars' own
-# variable is another), TensorFlow. ONNX Runtime reads none: its sessions are told by the script.
-_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-    "RAYON_NUM_THREADS",
-    "POLARS_MAX_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
-)
+from batchyard.domain.thread_variables import THREAD_VARIABLES
+
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
 def thread_counts(workers: int) -> dict[str, str]:
     """Give the variables that keep numeric libraries of several workers from fighting for the same cores."""
-    return dict.fromkeys(_VARIABLES, str(max(1, usable_cores() // workers)))
+    return dict.fromkeys(THREAD_VARIABLES, str(max(1, usable_cores() // workers)))
 
 
 @cache

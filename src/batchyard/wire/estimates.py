@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from batchyard.domain.deployments import ExecutionSettings, RetrySettings
+from batchyard.domain.tuning import Setting, Trial
 from batchyard.wire.deployments import deployment_yaml_from_arm
 from batchyard.wire.durations import seconds_from_iso
 from batchyard.wire.trees import at, mapping_at, text_at
@@ -37,6 +38,23 @@ def tuned_yaml_from_arm(
     if variables:
         changed["environment_variables"] = {**mapping_at(settings, "environment_variables"), **variables}
     return {**document, "settings": {**settings, **changed}}
+
+
+def past_trial_from_arm(arm: Mapping[str, object]) -> tuple[int, Trial] | None:
+    """Give what a job tells of its settings: items, and how fast it was; None unless one run of it scored all.
+
+    The time in Running is that of scoring and, where the input was listed sooner, of the end of workers' starts.
+    """
+    ours = mapping_at(arm, "properties", "batchyard")
+    running_s, items = at(ours, "durations", "running_s"), at(ours, "counts", "items")
+    if at(arm, "properties", "status") != "Completed" or at(ours, "run") != 1 or at(ours, "counts", "failed") != 0:
+        return None
+    if not isinstance(running_s, int | float) or not isinstance(items, int) or running_s <= 0 or items < 1:
+        return None
+    settings = run_settings_from_arm({"properties": mapping_at(ours, "settings")})
+    workers = settings.instance_count * settings.max_concurrency_per_instance
+    size = settings.mini_batch_size
+    return items, Trial(Setting(size, workers), items / running_s, run_s=size * workers * running_s / items)
 
 
 def _number(document: Mapping[str, object], *keys: str, default: int) -> int:
