@@ -3,7 +3,8 @@
     <command fd> <report fd> <stamp fd> <parent pid>             a worker, see `frames`
     --zygote <socket fd> <parent pid> <code folder> <script> <log cap> <fault> <fault log>    see `zygote`
     --check <report fd> <parent pid> <code folder> <script>      imports the script and reports, see `check`
-    --inline <listing> <parent pid> <size> <code folder> <script> <pdb or ->     scores on the terminal, see `inline`
+    --inline <listing> <parent pid> <size> <code folder> <script> <root> <row format> <pdb or ->
+                                                                             scores on the terminal, see `inline`
 
 The first act is to die with the parent; then the runtime's own folder leaves the path, and the runtime is loaded as a
 package from where it lies. So a user's script can import nothing of ours by accident, and a user's module named
@@ -15,7 +16,7 @@ import sys
 
 _PR_SET_PDEATHSIG = 1
 _SIGKILL = 9
-_ARGUMENTS = {"": 4, "--check": 4, "--inline": 7, "--zygote": 7}
+_ARGUMENTS = {"": 4, "--check": 4, "--inline": 8, "--zygote": 7}
 _PARENT_PID = {"": 3}
 
 
@@ -34,8 +35,9 @@ def main():  # type: () -> None
     elif mode == "--inline":
         from batchyard_runtime.inline import inline
 
-        listing, _, size, code_dir, script, root, debugger = arguments
-        sys.exit(inline(listing, int(size), code_dir, script, input_root=root, has_pdb=debugger == "pdb"))
+        listing, _, size, code_dir, script, root, rows, debugger = arguments
+        has_pdb = debugger == "pdb"
+        sys.exit(inline(listing, int(size), code_dir, script, input_root=root, row_format=rows, has_pdb=has_pdb))
     elif mode == "--zygote":
         from batchyard_runtime.zygote import serve
 

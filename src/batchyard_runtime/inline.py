@@ -13,15 +13,26 @@ from batchyard_runtime import results, script
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Iterator
+    from typing import Any, Iterator
 
 
-def inline(listing: str, mini_batch_size: int, code_dir: str, name: str, *, input_root: str, has_pdb: bool) -> int:
+def inline(
+    listing: str,
+    mini_batch_size: int,
+    code_dir: str,
+    name: str,
+    *,
+    input_root: str,
+    row_format: str = "azure_text",
+    has_pdb: bool,
+) -> int:
     """Import the script, call `init()`, `run()` for each mini-batch, `shutdown()`; give the exit code, 1 for a failure.
 
     listing: a file of absolute paths, each ended by a NUL. input_root: the folder that they are below.
+    row_format: the job's; rows with columns are printed as lines of JSON.
     """
-    script.MiniBatchContext.of_job(input_root=input_root, has_columns=False)
+    has_columns = row_format != "azure_text"
+    script.MiniBatchContext.of_job(input_root=input_root, has_columns=has_columns)
     try:
         scored = script.load(code_dir, name)
         if scored.init is not None:
@@ -30,7 +41,7 @@ def inline(listing: str, mini_batch_size: int, code_dir: str, name: str, *, inpu
             print("mini-batch %d: %d items" % (number, len(names)), file=sys.stderr)
             context = script.MiniBatchContext(number, 1)
             result = scored.run(names, context) if scored.takes_context else scored.run(names)
-            rows = results.write(result, _print)
+            rows = _print_json(result, row_format) if has_columns else results.write(result, _print)
             sys.stdout.flush()
             if rows < len(names):
                 counts = (rows, len(names), len(names) - rows)
@@ -48,6 +59,15 @@ def inline(listing: str, mini_batch_size: int, code_dir: str, name: str, *, inpu
 
 def _print(line: bytes) -> None:
     sys.stdout.buffer.write(line)
+
+
+def _print_json(result: Any, row_format: str) -> int:  # Any: whatever a script returned
+    from batchyard_runtime.columns import table_of
+    from batchyard_runtime.encoding import json_lines
+
+    table = table_of(result, mixes=row_format != "parquet")
+    _print(json_lines(table))
+    return table.rows
 
 
 def _mini_batches(listing: str, size: int) -> Iterator[list[str]]:

@@ -80,6 +80,19 @@ def test_settings_are_obeyed_and_can_be_set(own_home: ServerHome) -> None:
     assert [json.loads(line)["item"] for line in lines] == ["item-0003.txt"]
 
 
+def test_rows_have_columns_where_the_settings_ask_for_them(own_home: ServerHome) -> None:
+    write(own_home, "def run(b): return [{'k': k, 't': 'a,b'} for k in range(len(b))]\n")
+    source = own_home.files("input", 3)
+    arguments = ("run", "deployment.yml", "--input", str(source), "--set", "settings.output_format=csv")
+    own_home.run(*arguments, "settings.output_columns=item,position", "--output", "out")
+    assert (own_home.folder / "out" / "predictions.csv").read_text().splitlines() == [
+        "item,position,k,t",
+        *(f'item-{k:04d}.txt,{k},{k % 2},"a,b"' for k in range(3)),
+    ]
+    printed = own_home.run(*arguments, "--inline").stdout.splitlines()
+    assert [json.loads(line) for line in printed] == [{"k": k % 2, "t": "a,b"} for k in range(3)]
+
+
 def test_strict_has_an_exit_code_of_its_own_for_failed_items(own_home: ServerHome) -> None:
     write(own_home, FAILS, retry_settings={"max_retries": 0})
     source = own_home.files("input", 6)

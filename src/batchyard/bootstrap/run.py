@@ -30,6 +30,7 @@ from batchyard.control.outputs import format_mistakes
 from batchyard.datastores.in_place import OUTPUT, InPlaceTrees, output_beside
 from batchyard.datastores.job_home import LocalJobHomes
 from batchyard.domain.assets import EnvironmentBuild
+from batchyard.domain.deployments import output_format_of
 from batchyard.domain.errors import BatchyardError, InvalidInput
 from batchyard.domain.failures import summary
 from batchyard.domain.job_states import JobStatus
@@ -143,6 +144,7 @@ def _run_inline(settings: Settings, deployment: LocalDeployment, given: argparse
             model_dir=model,
             scratch=folder,
             environment_variables=deployment.settings.environment_variables,
+            row_format=output_format_of(deployment.settings).value,
             has_pdb=given.pdb,
         )
 

@@ -21,12 +21,14 @@ def run_inline(
     model_dir: Path,
     scratch: Path,
     environment_variables: Mapping[str, str],
+    row_format: str,
     has_pdb: bool,
 ) -> int:
     """Score every item in one process that shares our terminal, and give its exit code.
 
     code_dir: the user's own folder, so that a debugger shows the file they edit. items: absolute paths, below
-    input_root. scratch: gets the listing, HOME, TMPDIR and what the script writes to AZUREML_BI_OUTPUT_PATH (`output`).
+    input_root. row_format: value of OutputFormat; rows with columns are printed as lines of JSON.
+    scratch: gets the listing, HOME, TMPDIR and what the script writes to AZUREML_BI_OUTPUT_PATH (`output`).
     """
     listing = scratch / "inline-listing"
     listing.write_bytes(b"".join(item + b"\0" for item in items))
@@ -38,7 +40,7 @@ def run_inline(
     debugger = "pdb" if has_pdb else "-"
     command = [os.fspath(python), os.fspath(RUNTIME), "--inline", os.fspath(listing), str(os.getpid())]
     done = subprocess.run(
-        [*command, str(mini_batch_size), os.fspath(code_dir), script, os.fspath(input_root), debugger],
+        [*command, str(mini_batch_size), os.fspath(code_dir), script, os.fspath(input_root), row_format, debugger],
         env=environment,
         check=False,
     )
