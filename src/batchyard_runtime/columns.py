@@ -24,11 +24,12 @@ from batchyard_runtime.violations import Violation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Iterator
 
     Column = tuple[str, list[Any]]  # Any: values of the column's type
 
 ONLY_COLUMN = "prediction"
+_CHUNK_ROWS = 8192
 
 
 class Table:
@@ -49,6 +50,16 @@ class Table:
         if len({*names}) < len(names):
             twice = sorted({name for name in names if names.count(name) > 1})
             raise Violation("UnexpectedColumn", "two columns have one name: %s" % ", ".join(map(repr, twice)))
+
+    def chunks(self) -> Iterator[Table]:
+        """Give its rows a few thousand at a time: text of a large frame takes many times its memory."""
+        if self.rows <= _CHUNK_ROWS:
+            yield self
+            return
+        for start in range(0, self.rows, _CHUNK_ROWS):
+            stop = min(start + _CHUNK_ROWS, self.rows)
+            parts = [values[start:stop] for values in self.columns]
+            yield Table(self.names, list(zip(self.types, parts)), stop - start)  # noqa: B905 - newer than Python 3.8
 
 
 def table_of(result: Any, *, mixes: bool) -> Table:  # Any: whatever a script returned

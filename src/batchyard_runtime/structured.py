@@ -76,8 +76,8 @@ class Rows:
             # What was reported so far lies in another file: it is a segment of its own.
             tally.break_off(mini_batch, crc=part.end_segment(), offset=part.end)
             part.make_room(table)
-        if table.rows:
-            part.append(csv_lines(table, part.names) if self._is_csv else json_lines(table))
+        for chunk in table.chunks():
+            part.append(csv_lines(chunk, part.names) if self._is_csv else json_lines(chunk))
 
     def _with_columns(self, table: Table, items: list[str], mini_batch: int, start: int) -> Table:
         """Put the columns that the deployment asks for in front. Raises: Violation."""

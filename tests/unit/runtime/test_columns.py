@@ -207,6 +207,14 @@ def test_tables_of_pyarrow_keep_their_columns() -> None:
     assert as_csv(table.to_batches()[0]) == "1,2020-01-31\n,\n"
 
 
+def test_a_large_table_is_written_in_chunks_as_one() -> None:
+    table = table_of(pd.DataFrame({"k": range(20_000), "t": ["x,y", None] * 10_000}), mixes=True)
+    chunks = list(table.chunks())
+    assert [chunk.rows for chunk in chunks] == [8192, 8192, 3616]
+    assert b"".join(json_lines(chunk) for chunk in chunks) == json_lines(table)
+    assert [list(chunk.chunks()) for chunk in chunks] == [[chunk] for chunk in chunks]
+
+
 def test_two_columns_of_one_name_are_refused() -> None:
     with pytest.raises(Violation, match="'a'") as caught:
         table_of(pd.DataFrame([[1, 2]], columns=["a", "a"]), mixes=True)
