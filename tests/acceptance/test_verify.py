@@ -232,3 +232,36 @@ def test_an_output_beside_other_files_is_verified_by_its_own_alone(served: Serve
         with changed(place / "a.csv", flipped(place / "a.csv")), changed(place / "a.csv.files/more", b"x"):
             assert {("output", "a.csv"), ("output", "a.csv.files/more")} <= set(wrong(served, *where))
     shutil.rmtree(place)
+
+
+def test_later_generations_and_runs_that_came_to_nothing_are_verified_as_what_they_are(
+    served: ServerHome, jobs: dict[str, str]
+) -> None:
+    for number in range(6):
+        served.file(f"again/item-{number}.txt", "x")
+    served.file("again/bad.txt", "x")
+    job = served.invoke("verified", served.folder / "again")
+    assert served.finish(job)["status"] == "Completed"
+    for generation in (2, 3):
+        served.run("job", "retry-failed", "-n", job, "--wait")
+        assert wrong(served, "-n", job) == []
+        assert served.json("job", "show", "-n", job)["generation"] == generation
+    served.run("job", "retry-failed", "-n", job, "--set", "error_threshold=0", "--wait", exit_code=1)
+    assert served.json("job", "show", "-n", job)["reruns"][-1]["undone"]["status"] == "Failed"
+    assert wrong(served, "-n", job) == []
+    ledger = served.home / "jobs" / job / "ledger/1.log"
+    with changed(ledger, flipped(ledger)):
+        assert ("ledger", "ledger/1.log") in wrong(served, "-n", job)
+
+
+def test_where_mini_batches_begin_is_verified_where_bytes_bound_them(served: ServerHome, jobs: dict[str, str]) -> None:
+    job = served.invoke("verified", served.folder / "good", "--set", "mini_batch_max_bytes=2")
+    assert served.finish(job)["status"] == "Completed"
+    assert wrong(served, "-n", job) == []
+    starts = served.home / "jobs" / job / "listing/1.starts"
+    with changed(starts, flipped(starts)):
+        assert wrong(served, "-n", job) != []
+    content = bytearray(starts.read_bytes())
+    content[8] += 1  # Still in order, and the first and the last are right.
+    with changed(starts, bytes(content)):
+        assert ("listing", "listing/1.starts") in wrong(served, "-n", job)
