@@ -202,6 +202,23 @@ def test_a_downloaded_output_is_checked_without_a_server(served: ServerHome, job
     assert not (served.folder / "no-home").exists()
 
 
+def test_copies_of_model_and_code_are_held_against_a_manifest_without_a_server(
+    served: ServerHome, jobs: dict[str, str]
+) -> None:
+    model, code = served.folder / "model", served.folder / "one" / "code"
+    where = ("-p", str(served.output(jobs["good"])), "--model", str(model), "--code", str(code))
+    with changed(code / "__pycache__.pyc", b"x"):
+        checks = verify(served, *where, exit_code=0)
+    assert {"model", "code"} <= {check["subject"] for check in checks if check["result"] == "ok" and not check["file"]}
+    for file, named in ((model / "model.txt", ("model", "model/model.txt")), (code / "score.py", ("code", "score.py"))):
+        with changed(file, flipped(file)):
+            assert wrong(served, *where) == [named]
+        with changed(file, None):
+            assert wrong(served, *where) == [named]
+    assert "--path" in served.run("job", "verify", "-n", jobs["good"], "--code", str(code), exit_code=2).stderr
+    assert "nothing at" in served.run("job", "verify", *where[:2], "--model", "no-such", exit_code=1).stderr
+
+
 def test_what_cannot_be_verified_is_refused_with_what_to_do(served: ServerHome, tmp_path: Path) -> None:
     assert "--path" in served.run("job", "verify", exit_code=2).stderr
     assert "manifest" in served.run("job", "verify", "-p", str(tmp_path), exit_code=1).stderr

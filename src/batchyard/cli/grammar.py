@@ -228,6 +228,8 @@ OWN_FLAGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {  # as above
     },
     "job verify": {
         "path": {"options_list": ["--path", "-p"], "help": "A folder with an output, instead of a job of the server."},
+        "model": {"help": "With --path: the file or folder that was registered as the model, or a copy of its name."},
+        "code": {"help": "With --path: the folder of the code that was run, or a copy."},
     },
     "job lineage": {
         "path": {"options_list": ["--path", "-p"], "help": "A folder with an output, instead of a job of the server."},

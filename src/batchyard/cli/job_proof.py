@@ -12,18 +12,30 @@ if TYPE_CHECKING:
     from batchyard.cli.rest import Server
 
 
-def verify(server: Server, *, name: str | None = None, path: str | None = None) -> Any:
+def verify(
+    server: Server,
+    *,
+    name: str | None = None,
+    path: str | None = None,
+    model: str | None = None,
+    code: str | None = None,
+) -> Any:
     """Check a job that has ended: exit 0 when everything is as it was, 1 when anything is not, and what.
 
     With --name the server reads output, failed items, counts, ledger, listing, kept rows, model, code and environment
-    anew. With --path a downloaded output is checked by its manifest alone, and no server is asked.
+    anew. With --path a downloaded output is checked by its manifest alone, and no server is asked; --model and --code
+    name copies of what was run, to be held against it, too.
     """
     from batchyard.cli.job_verify import checks_of_folder, checks_of_job, line_of
 
     if (name is None) == (path is None):
         raise UsageMistake("Give either --name, for a job of the server, or --path, for a folder with an output.")
+    copies = {subject: Path(at).expanduser() for subject, at in (("model", model), ("code", code)) if at is not None}
+    if name is not None and copies:
+        raise UsageMistake("--model and --code go with --path; of a job of the server its own are read.")
+    found = checks_of_job(server, name) if name is not None else checks_of_folder(Path(str(path)).expanduser(), copies)
     results, kept = Counter[str](), []
-    for check in checks_of_job(server, name) if name is not None else checks_of_folder(Path(str(path)).expanduser()):
+    for check in found:
         results[check["result"]] += 1
         if server.is_format_asked:
             kept.append(check)

@@ -12,7 +12,7 @@ from batchyard.cli.failures import CommandFailed
 from batchyard.cli.visible import visible
 from batchyard.domain.errors import NotFound
 from batchyard.domain.output_checks import check_output
-from batchyard.domain.verification import Check
+from batchyard.domain.verification import Check, Event, unchecked
 
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server
@@ -39,14 +39,29 @@ def checks_of_job(server: Server, name: str) -> Iterator[dict[str, Any]]:
         raise CommandFailed(f"The verification of job {name!r} broke off: not everything was looked at. Repeat it.")
 
 
-def checks_of_folder(folder: Path) -> Iterator[dict[str, Any]]:
-    """Give the checks of every output in a folder, each by its manifest alone. Raises: CommandFailed without any."""
+def checks_of_folder(folder: Path, copies: Mapping[str, Path]) -> Iterator[dict[str, Any]]:
+    """Give the checks of every output in a folder, each by its manifest alone. Raises: CommandFailed without any.
+
+    copies: of what the manifests say was run, by `model` or `code`.
+    """
     from batchyard.wire.verification import check_to_json
 
     for files, manifest in outputs_in(folder):
-        for event in check_output(files, manifest):
+        for event in _check(files, manifest, copies):
             if isinstance(event, Check):
                 yield check_to_json(event)
+
+
+def _check(files: LocalFiles, manifest: str, copies: Mapping[str, Path]) -> Iterator[Event]:
+    from batchyard.cli.job_trees import check_copy
+
+    document = yield from check_output(files, manifest)
+    for subject, path in copies.items():
+        said = None if document is None else document.get(subject)
+        if isinstance(said, Mapping):
+            yield from check_copy(path, said, subject)
+        else:
+            yield unchecked(subject, "", "No manifest says which one was run.")
 
 
 def outputs_in(folder: Path) -> list[tuple[LocalFiles, str]]:
