@@ -267,3 +267,19 @@ def test_workers_of_a_sample_are_told_all_that_those_of_the_job_are(direct: Dire
     own = {"job", "parts_dir", "files_dir", "logs_dir", "scratch_dir", "code_dir", "core_shares"}
     sample, job = ({f.name: getattr(plan, f.name) for f in fields(plan)} for plan in plans)
     assert {name for name in sample if sample[name] != job[name]} == own
+
+
+@pytest.mark.parametrize(("kind", "errors"), [("int64", set()), ("string", {"WrongType"})])
+def test_a_sample_is_written_and_checked_as_the_rows_of_the_job_will_be(
+    direct: DirectHome, forty: Path, kind: str, errors: set[str]
+) -> None:
+    script = """
+import os
+def run(mini_batch):
+    return [{"file": os.path.basename(path), "size": os.path.getsize(path)} for path in mini_batch]
+"""
+    contract = OutputContract(RowsPerItem.ONE, {"size": kind}, key_column="file")
+    settings = ExecutionSettings(mini_batch_size=4, output_file_name="sizes.jsonl", output_contract=contract)
+    told = calibrated(direct, forty, script, settings)
+    assert {failure.error for failure in told.failures} == errors
+    assert bool(told.runs) and all(run.rows == (0 if errors else run.items) for run in told.runs)

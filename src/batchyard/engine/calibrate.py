@@ -27,7 +27,7 @@ from batchyard.domain.scoring_events import (
     WorkerReady,
     WritesFailed,
 )
-from batchyard.engine.prepare import copy_writable
+from batchyard.engine.prepare import copy_writable, row_plan
 from batchyard.engine.rooms import Rooms
 from batchyard.engine.sample import Portion, Sample, take_sample, write_sample
 from batchyard.engine.scratch import scratch_of
@@ -133,6 +133,7 @@ def _plan(rooms: Rooms, spec: CalibrationSpec, scratch: Path, name: str) -> Work
         timeout_s=settings.retry.timeout_s,
         start_timeout_s=rooms.worker_start_timeout_s,
         writes_rows=settings.output_action is OutputAction.APPEND_ROW,
+        rows=row_plan(settings, job=name, deployment_revision=spec.deployment_revision, model=None),
         logging_level=settings.logging_level.value,
         environment_variables={**settings.environment_variables, **wish.environment_variables},
         output_contract=settings.output_contract,

@@ -9,11 +9,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from batchyard.domain.deployments import OutputAction, OutputColumn, OutputFormat, output_format_of
+from batchyard.domain.deployments import (
+    ExecutionSettings,
+    OutputAction,
+    OutputColumn,
+    OutputFormat,
+    output_format_of,
+)
 from batchyard.domain.errors import PlatformError
 from batchyard.domain.jobs import InputKind, Job
 from batchyard.domain.ledger import Planned
 from batchyard.domain.output_formats import is_structured
+from batchyard.domain.resource_ids import AssetId
 from batchyard.engine.plain_json import to_json
 from batchyard.engine.rooms import Rooms
 from batchyard.ports.instance import FrozenListing, RowPlan, WorkerPlan
@@ -95,7 +102,7 @@ def worker_plan(rooms: Rooms, job: Job, staged: Staged) -> WorkerPlan:
         timeout_s=settings.retry.timeout_s,
         start_timeout_s=rooms.worker_start_timeout_s,
         writes_rows=settings.output_action is OutputAction.APPEND_ROW,
-        rows=_row_plan(job),
+        rows=row_plan(settings, job=job.name, deployment_revision=job.spec.deployment_revision, model=job.spec.model),
         logging_level=settings.logging_level.value,
         environment_variables=settings.environment_variables,
         output_contract=settings.output_contract,
@@ -106,16 +113,20 @@ def worker_plan(rooms: Rooms, job: Job, staged: Staged) -> WorkerPlan:
     )
 
 
-def _row_plan(job: Job) -> RowPlan | None:
-    """Say how workers write rows: parquet is made of JSON lines when they are collected."""
-    settings, spec = job.settings, job.spec
+def row_plan(
+    settings: ExecutionSettings, *, job: str, deployment_revision: int, model: AssetId | None
+) -> RowPlan | None:
+    """Say how workers write rows, None for text: parquet is made of JSON lines when they are collected.
+
+    model: None for a sample, whose rows nobody reads.
+    """
     found = output_format_of(settings)
     if not is_structured(found) or settings.output_action is not OutputAction.APPEND_ROW:
         return None
     constants: dict[str, str | int] = {
-        OutputColumn.JOB.value: job.name,
-        OutputColumn.DEPLOYMENT_REVISION.value: spec.deployment_revision,
-        OutputColumn.MODEL_VERSION.value: f"{spec.model.name}:{spec.model.version}",
+        OutputColumn.JOB.value: job,
+        OutputColumn.DEPLOYMENT_REVISION.value: deployment_revision,
+        OutputColumn.MODEL_VERSION.value: f"{model.name}:{model.version}" if model else "",
     }
     columns = tuple(column.value for column in settings.output_columns)
     return RowPlan(
