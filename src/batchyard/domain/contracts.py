@@ -7,7 +7,7 @@ time, and `engine.whole_output` what concerns all rows together.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -124,6 +124,17 @@ def output_contract_mistakes(
         place = "columns" if contract.columns else "nulls" if contract.nulls is not None else "key_column"
         found.append(Mistake(prefix + place, "given", allowed))
     return found
+
+
+def clash_mistakes(contract: OutputContract, added: Collection[str], *, prefix: str) -> list[Mistake]:
+    """Name the columns that the script must give and the worker puts in front as well: no result could have both.
+
+    added: the names in `output_columns`. prefix: where the settings stand in the user's document.
+    """
+    own = {*contract.columns, *([contract.key_column] if contract.key_column else [])}
+    both = [name for name in added if name in own]
+    allowed = "names that output_contract does not give to columns of the script's own"
+    return [Mistake(prefix + "output_columns", ", ".join(both), allowed, "Rename the script's.")] if both else []
 
 
 def input_contract_mistakes(contract: InputContract, *, prefix: str) -> list[Mistake]:

@@ -11,6 +11,7 @@ from batchyard.domain.assets import EnvironmentBuild
 from batchyard.domain.contracts import (
     InputContract,
     OutputContract,
+    clash_mistakes,
     input_contract_mistakes,
     output_contract_mistakes,
 )
@@ -273,6 +274,9 @@ def _contract_mistakes(settings: ExecutionSettings, prefix: str) -> list[Mistake
             prefix=prefix + "output_contract.",
             is_text=output_format_of(settings) is OutputFormat.AZURE_TEXT,
             is_summary=settings.output_action is OutputAction.SUMMARY_ONLY,
+        )
+        found += clash_mistakes(
+            settings.output_contract, [column.value for column in settings.output_columns], prefix=prefix
         )
     if settings.input_contract is not None:
         found += input_contract_mistakes(settings.input_contract, prefix=prefix + "input_contract.")

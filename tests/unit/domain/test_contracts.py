@@ -20,7 +20,7 @@ from batchyard.domain.contracts import (
     is_type,
     output_contract_mistakes,
 )
-from batchyard.domain.deployments import ExecutionSettings, OutputAction, settings_mistakes
+from batchyard.domain.deployments import ExecutionSettings, OutputAction, OutputColumn, settings_mistakes
 
 COLUMNS = {"item": "string", "score": "float64"}
 
@@ -92,6 +92,16 @@ def test_mistakes_of_both_contracts_are_told_with_those_of_the_settings() -> Non
         "settings.output_contract.nulls",
         "settings.input_contract.columns",
     ]
+
+
+def test_a_column_of_the_script_cannot_be_one_that_is_put_in_front() -> None:
+    settings = ExecutionSettings(
+        output_file_name="rows.jsonl",
+        output_columns=(OutputColumn.JOB, OutputColumn.ITEM),
+        output_contract=OutputContract(columns={"job": "string"}, key_column="item"),
+    )
+    (mistake,) = settings_mistakes(settings)
+    assert (mistake.field, mistake.found) == ("settings.output_columns", "job, item")
 
 
 def test_keys_name_items_only_where_each_item_must_have_a_row() -> None:
