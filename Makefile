@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Without bytecode every process start would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test lint types chaos fuzz wire-pairs bench bench-long bench-wait scale performance build clean constraints
+.PHONY: setup demo test lint types chaos fuzz wire-pairs bench bench-long bench-wait tuning scale performance build clean constraints
 
 setup: $(VENV)/.ready
 
@@ -75,6 +75,10 @@ bench-long: $(BENCH)/.ready
 # What a user waits for on a real server: invoke to Completed above the engine's own time, and invoke itself (R9).
 bench-wait: $(BENCH)/.ready
 	$(BENCH)/bin/python -m benchmarks.user_wait
+
+# Whether estimates and tuned settings are right when executed (R33, R115), on a quiet machine, some minutes.
+tuning: setup
+	$(BIN)/python -m benchmarks.tuning
 
 # The whole of docs/performance.md measured anew, on a quiet machine, which takes long; then look at the page and commit it.
 performance: $(BENCH)/.ready
