@@ -6,9 +6,11 @@ import json
 import os
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from batchyard_runtime import text_types
 from batchyard_runtime.input_contract import checker
@@ -96,6 +98,21 @@ def test_an_item_that_is_not_is_told_with_what_was_found(
 def test_a_file_that_cannot_be_read_is_no_violation(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         checker({"format": "text", "columns": {}}, os.path.basename)([str(tmp_path / "gone")])
+
+
+def test_columns_of_parquet_are_those_of_its_schema(tmp_path: Path) -> None:
+    table = pa.table(
+        {"a": pa.array([1], pa.int32()), "b": pa.array([["x"]]), "at": pa.array([0], pa.timestamp("ns", "UTC"))}
+    )
+    parquet.write_table(table, tmp_path / "made")
+    content = (tmp_path / "made").read_bytes()
+    assert told(tmp_path, "parquet", content, {"a": "int64", "b": "list<string>", "at": "timestamp[us, UTC]"}) is None
+    missing = told(tmp_path, "parquet", content, {"c": "int64"})
+    assert missing == ("InputSchema", "'item' lacks the column 'c'; it has 'a', 'b', 'at'.")
+    mistyped = told(tmp_path, "parquet", content, {"a": "int16"})
+    assert mistyped == ("InputSchema", "'item' has int32 in column 'a', which is no int16.")
+    broken = told(tmp_path, "parquet", content[:20] + b"x" * 40 + content[-4:], {"a": "int16"})
+    assert broken is not None and broken[0] == "InputFormat"
 
 
 @pytest.mark.parametrize(
