@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batchyard.domain.deployments import ExecutionSettings, OutputAction, OutputFormat, RetrySettings
@@ -41,6 +41,20 @@ def run(mini_batch):
             out.write(stream.read())
     return list(mini_batch)
 """
+# Rows differ in their columns, so that workers begin further part files and csv is written anew.
+UNLIKE_ROWS_SCRIPT = """
+import os, time
+def run(mini_batch):
+    time.sleep(PAUSE_S)
+    rows = []
+    for path in mini_batch:
+        number = int(os.path.basename(path)[5:8])
+        rows.append({"item": os.path.basename(path), "number": number, "text": '"%d",\\n' % number + "x" * 100})
+        if number % 4 == 0:
+            rows[-1]["fourth"] = number / 4
+    return rows
+"""
+SHARD_BYTES = 4096
 
 # Its schema widens twice in each worker, which goes on in a new part file; which rows do that is another matter in
 # each run, what is published is not.
@@ -92,6 +106,7 @@ def run_under_fault(
     notes: Path | None = None,
     most_bytes: int | None = None,
     has_columns: bool = False,
+    output_format: OutputFormat | None = None,
 ) -> Outcome:
     """Run one job in a fresh home with BATCHYARD_FAULT set, and check what must always be true.
 
@@ -99,7 +114,13 @@ def run_under_fault(
     the home, it is the power that goes when it stops: everything is killed, and what was not synced is forgotten.
     """
     fault_log = folder / "reached"
-    direct = submitted(folder, writes_files=writes_files, most_bytes=most_bytes, has_columns=has_columns)
+    direct = submitted(
+        folder,
+        writes_files=writes_files,
+        most_bytes=most_bytes,
+        has_columns=has_columns,
+        output_format=output_format,
+    )
     home = direct.home
     fault_log.touch()
     if notes is not None:
@@ -119,10 +140,11 @@ def submitted(
     most_bytes: int | None = None,
     pause_s: float = 0.02,
     has_columns: bool = False,
+    output_format: OutputFormat | None = None,
 ) -> DirectHome:
     """Give a fresh home below a folder with one queued job; its input lies in so many folders, or in none.
 
-    pause_s: what each mini-batch of two items takes.
+    pause_s: what each mini-batch of two items takes. output_format: of rows in columns, in several files.
     """
     source = folder / "input"
     for k in range(ITEMS):
@@ -141,6 +163,12 @@ def submitted(
         error_threshold=0,
     )
     script = FILES_SCRIPT if writes_files else COLUMNS_SCRIPT if has_columns else ROWS_SCRIPT
+    script = FILES_SCRIPT if writes_files else ROWS_SCRIPT
+    if output_format is not None:
+        script, file_name = UNLIKE_ROWS_SCRIPT, f"rows.{output_format.value}"
+        settings = replace(
+            settings, output_format=output_format, output_file_name=file_name, output_shard_bytes=SHARD_BYTES
+        )
     direct.submit("job", source, script.replace("PAUSE_S", str(pause_s)), settings)
     return direct
 

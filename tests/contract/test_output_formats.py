@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from batchyard.datastores.job_home import LocalJobHome
 from batchyard.domain.deployments import ExecutionSettings, OutputColumn, OutputFormat, RetrySettings
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Job
 from batchyard.engine.partial import LedgerPartials
 from tests.support.direct import DirectHome
 from tests.support.outputs import manifest_of, read_rows, row_files, rows_of
+from tests.support.part_files import Part, write_parts
 
+ROOT = Path(__file__).parents[2]
 ITEMS = 160
 NAMES = [f"item-{k:03}.txt" for k in range(ITEMS)]
 STRUCTURED = pytest.mark.parametrize("output_format", [OutputFormat.CSV, OutputFormat.JSONL, OutputFormat.PARQUET])
@@ -142,3 +147,49 @@ def test_a_part_of_the_rows_can_be_read_before_there_is_an_output(
     rows = read_rows(path, "csv" if output_format is OutputFormat.CSV else "jsonl")
     assert [row["name"] for row in rows] == NAMES[: len(rows)]
     assert len(rows) == found.counts.rows >= 98
+
+
+_PEAK_SCRIPT = """
+import sys
+from pathlib import Path
+from batchyard.datastores.job_home import LocalJobHome
+from batchyard.domain.output_formats import OutputFormat
+from batchyard.engine.rows import lay_out_lines
+from tests.support.part_files import gathered_of
+from tests.support.processes import peak_kib
+folder, rows, what = Path(sys.argv[1]), int(sys.argv[2]), OutputFormat(sys.argv[3])
+home = LocalJobHome(folder)
+found = lay_out_lines(
+    home, gathered_of(home, folder / "work"), folder / "work", output_format=what, most_bytes=1 << 16, reach=tuple
+)
+assert sum(file.rows for file in found.files) == rows
+assert all(found.size_bytes(number) <= 1 << 16 for number in range(len(found.files)))
+print(peak_kib())
+"""
+
+
+def write_unlike_parts(folder: Path, rows: int, output_format: OutputFormat) -> None:
+    """Every other thousand rows have other columns, so that csv is written anew."""
+    is_csv, kind = output_format is OutputFormat.CSV, output_format.value
+    one = '"a ""quoted""\ntext",1' if is_csv else '{"text":"a","n":1}'
+    other = '2,"x,y",true' if is_csv else '{"n":2,"text":"x","more":true}'
+    columns = (("text", "string"), ("n", "int64"))
+    parts = [
+        Part(columns, {k: [one] * 1000 for k in range(0, rows // 1000, 2)}, kind),
+        Part((*columns[::-1], ("more", "bool")), {k: [other] * 1000 for k in range(1, rows // 1000, 2)}, kind),
+    ]
+    write_parts(LocalJobHome(folder), parts, items=rows // 1000)
+
+
+@pytest.mark.parametrize("output_format", [OutputFormat.CSV, OutputFormat.JSONL])
+def test_memory_does_not_grow_with_the_rows(tmp_path: Path, output_format: OutputFormat) -> None:
+    peaks = []
+    for rows in (50_000, 500_000):
+        folder = tmp_path / str(rows)
+        write_unlike_parts(folder, rows, output_format)
+        command = [sys.executable, "-c", _PEAK_SCRIPT, str(folder), str(rows), output_format.value]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert not done.returncode, done.stderr
+        peaks.append(int(done.stdout) / 1024)
+    print(f"MiB: {peaks}")
+    assert peaks[1] < peaks[0] + 10, f"MiB at 50,000 and at 500,000 rows: {peaks}"

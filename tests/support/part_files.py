@@ -45,8 +45,8 @@ def write_parts(home: LocalJobHome, parts: Sequence[Part], *, items: int) -> Non
                 mini_batch, 1, name, len(body), (len(content),), zlib.crc32(content), len(rows), len(rows)
             )
             body += content
-            home.path(f"parts/{name}").write_bytes(body)
             ledger.write(record)
+        home.path(f"parts/{name}").write_bytes(body)
     ledger.close()
 
 

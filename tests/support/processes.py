@@ -49,3 +49,9 @@ def wait_for_none(home: Path, *, within_s: float) -> dict[int, str]:
     while (left := processes_of(home)) and time.monotonic() < deadline:
         time.sleep(0.05)
     return left
+
+
+def peak_kib() -> int:
+    """Give the largest memory this process has had. Not `ru_maxrss`: that begins with what its parent had."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0])

@@ -6,6 +6,7 @@ threads: the same rows give the same bytes.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import io
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +19,7 @@ from batchyard.parquet.types import arrow_type, column_values, is_native
 from batchyard.ports.tables import TableFile
 
 _BLOCK_BYTES = 4 << 20  # Of JSON, parsed at once.
-_GROUP_BYTES = 32 << 20  # Of values in memory, as one row group; eight of them are a usual group on disk of a few MiB.
+_GROUP_BYTES = 16 << 20  # Of values in memory, as one row group.
 _SMALLEST_BLOCK_BYTES = 1 << 10
 REMEDY = "Install it where batchyard runs: pip install 'batchyard[parquet]'. Or choose output_format csv or jsonl."
 
@@ -85,7 +86,10 @@ class _Shards:
         return self._files
 
     def close(self) -> None:
-        if self._sink is not None:
+        """Let go of a file that was not finished, and is none; its writer would write to it when it is collected."""
+        if self._writer is not None:
+            with contextlib.suppress(OSError):
+                self._writer.close()
             self._sink.close()
 
     def _begin_file(self) -> None:
@@ -103,7 +107,7 @@ class _Shards:
 
 
 def _groups(columns: Columns, lines: Iterable[bytes], most_bytes: int | None) -> Iterator[Any]:
-    """Give tables of about 32 MiB in memory, or of less where files are to be small."""
+    """Give tables of about 16 MiB in memory, or of less where files are to be small."""
     import pyarrow as pa
 
     # A file ends at a row group; eighths of one make it no more than an eighth smaller than it may be.
@@ -116,10 +120,10 @@ def _groups(columns: Columns, lines: Iterable[bytes], most_bytes: int | None) ->
         held.append(table)
         size += table.nbytes + table.num_rows  # Nulls alone have no bytes.
         if size >= group_bytes:
-            yield pa.concat_tables(held).combine_chunks()
+            yield pa.concat_tables(held)
             held, size = [], 0
     if held:
-        yield pa.concat_tables(held).combine_chunks()
+        yield pa.concat_tables(held)
 
 
 def _blocks(lines: Iterable[bytes], block_bytes: int) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from batchyard.domain.row_schemas import OBJECT, Mismatch, PartSchema, part_schema, unified, widened
+from batchyard_runtime.schema import widen
 
 
 @pytest.mark.parametrize(
@@ -63,3 +64,15 @@ def test_a_name_that_is_no_text_is_what_the_rows_call_it() -> None:
 def test_what_is_no_schema_is_refused(line: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         part_schema(line)
+
+
+_TYPES = [
+    *("bool", "string", "binary", "date", "timestamp[us]", "timestamp[us, UTC]", "null", "float32", "float64"),
+    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+    *("list<null>", "list<int8>", "list<float32>", "list<list<string>>", "object"),
+]
+
+
+@pytest.mark.parametrize("one", _TYPES)
+def test_types_widen_as_they_do_in_the_workers(one: str) -> None:
+    assert [widened(one, other) or "" for other in _TYPES] == [widen(one, other, mixes=False) for other in _TYPES]
