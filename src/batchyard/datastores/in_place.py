@@ -1,8 +1,9 @@
-"""Folders of the user's own, used where they are, for a run without a server: nothing is uploaded, linked or sealed."""
+"""Folders of the user's own, used where they are, for a run without a server: nothing is uploaded or sealed."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from batchyard.domain.assets import Sealed
 from batchyard.domain.tree_files import TreeFile, tree_seal
 
 OUTPUT = "output"
+_LARGEST_COPIED_BYTES = 1 << 20
 
 
 class InPlaceTrees:
@@ -29,9 +31,8 @@ class InPlaceTrees:
         """Take in a file or folder and give its hash. keep_name: as in `SealedStore.seal`."""
         if keep_name:
             view = self._views / f"tree-{len(self._paths)}"
-            view.mkdir(parents=True)
-            os.symlink(path, view / path.name)
             files = tree_files(path, top=path.name)
+            _mirror(path, view, files)
         else:
             view, files = path, tree_files(path, top="")
         sealed = tree_seal(files)
@@ -45,6 +46,23 @@ class InPlaceTrees:
     def files(self, sealed: Sealed) -> Sequence[TreeFile]:
         """Give the files of a tree as they were when the run began."""
         return self._files[sealed.sha256]
+
+
+def _mirror(path: Path, view: Path, files: Sequence[TreeFile]) -> None:
+    """Make real folders and files, of the same bytes on the disk: mlflow refuses links that lead out of a model."""
+    (view / path.name if path.is_dir() else view).mkdir(parents=True)
+    for file in files:
+        name = os.fsdecode(file.path)
+        source, place = (path.absolute().parent / name).resolve(), view / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(source, place)
+        except OSError:
+            # Another file system, or one without hard links: what describes a model is small, weights need no copy.
+            if file.size_bytes <= _LARGEST_COPIED_BYTES:
+                shutil.copy(source, place)
+            else:
+                place.symlink_to(source)
 
 
 def output_beside(home: Path, output: Path) -> LocalDatastores:

@@ -87,3 +87,12 @@ def test_a_tree_used_in_place_tells_the_same_files(store: LocalSealedStore, seal
     trees = InPlaceTrees(tmp_path / "views")
     assert trees.add(store.path(sealed), keep_name=False) == sealed
     assert trees.files(sealed) == store.files(sealed)
+
+
+def test_a_model_used_in_place_is_a_real_folder_under_its_own_name(tmp_path: Path) -> None:
+    (tmp_path / "flow" / "deep").mkdir(parents=True)
+    (tmp_path / "flow" / "deep" / "MLmodel").write_text("here")
+    trees = InPlaceTrees(tmp_path / "views")
+    view = trees.path(trees.add(tmp_path / "flow", keep_name=True))
+    assert (view / "flow" / "deep").resolve() == view / "flow" / "deep"
+    assert (view / "flow" / "deep" / "MLmodel").read_text() == "here"

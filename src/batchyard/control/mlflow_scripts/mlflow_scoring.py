@@ -61,9 +61,7 @@ def run(mini_batch, context=None):
 
 
 def _model_folder():
-    # What is in the folder may be a link, where a local run takes the model from its place: rglob follows none.
-    tops = [path.resolve() for path in Path(os.environ["AZUREML_MODEL_DIR"]).iterdir()]
-    found = sorted((path for top in tops for path in top.rglob("MLmodel")), key=lambda path: (len(path.parts), path))
+    found = sorted(Path(os.environ["AZUREML_MODEL_DIR"]).rglob("MLmodel"), key=lambda path: (len(path.parts), path))
     return str(found[0].parent)
 
 
