@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from batchyard.domain.errors import Conflict, PlatformError
+from batchyard.domain.errors import Conflict, NotFound, PlatformError
 from batchyard.domain.output_formats import OutputFormat
 from batchyard.domain.row_schemas import PART_MAGIC, Columns, Mismatch, PartSchema, part_schema, unified
 from batchyard.engine.gather import Gathered, ranges
@@ -43,9 +43,11 @@ def read_schemas(
 
 
 def _schema(home: JobHome, part: str, wanted: str) -> PartSchema:
-    with home.read(f"parts/{part}") as stream:
-        magic = stream.readline(len(PART_MAGIC))
-        line = stream.readline(_LONGEST_LINE_BYTES)
+    try:
+        with home.read(f"parts/{part}") as stream:
+            magic, line = stream.readline(len(PART_MAGIC)), stream.readline(_LONGEST_LINE_BYTES)
+    except NotFound as exc:
+        raise PlatformError(f"The part file {part!r}, which the ledger names, is gone.") from exc
     try:
         schema = part_schema(line) if magic == PART_MAGIC else None
     except ValueError:

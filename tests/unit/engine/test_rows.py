@@ -109,6 +109,13 @@ def test_a_part_file_of_another_format_is_never_taken_for_one(home: LocalJobHome
         laid_out(home, tmp_path, OutputFormat.CSV)
 
 
+def test_a_part_file_that_is_gone_is_the_platforms_fault(home: LocalJobHome, tmp_path: Path) -> None:
+    write_parts(home, [Part(A_B, {0: ["1,x"]}, "csv")], items=1)
+    home.path("parts/1-w0.part").unlink()
+    with pytest.raises(PlatformError, match="1-w0"):
+        laid_out(home, tmp_path, OutputFormat.CSV)
+
+
 @pytest.mark.parametrize("output_format", [OutputFormat.CSV, OutputFormat.JSONL])
 def test_shards_hold_whole_rows_and_no_more_bytes_than_allowed(
     home: LocalJobHome, tmp_path: Path, output_format: OutputFormat
