@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 from batchyard.ports.faults import FAULT_POINTS
 
 _FULL = 50  # As many kills as `make chaos` asks for: then all else is whole too, instead of what fits into `make test`.
+
+
+# How long an example takes is the machine's matter: a test must not fail because others are busy.
+settings.register_profile("batchyard", deadline=None)
+settings.load_profile("batchyard")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
