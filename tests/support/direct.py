@@ -44,6 +44,9 @@ class ThisPython:
     def build(self, environment: Environment, log: TextIO) -> EnvironmentBuild:
         return EnvironmentBuild("0" * 64, sys.version.split()[0])
 
+    def built(self, environment: Environment) -> EnvironmentBuild | None:
+        return EnvironmentBuild("0" * 64, sys.version.split()[0])
+
     def python(self, build: EnvironmentBuild) -> Path:
         return Path(sys.executable)
 

@@ -83,6 +83,9 @@ class WeakDatastores:
     def check_input(self, source: InputSource) -> None:
         self._strong.check_input(source)
 
+    def probe_output(self, target: OutputTarget) -> None:
+        self._strong.probe_output(target)
+
     def check_output(self, target: OutputTarget) -> None:
         self._strong.check_output(target)
 

@@ -52,7 +52,7 @@ OF_AZURE = (*COMMANDS, "workspace", "account", "group", "configure")
 # Commands of those nouns that Azure does not have.
 OURS = (
     *("job logs", "job pause", "job continue", "job resume", "job retry-failed", "job verify", "job lineage"),
-    *("batch-deployment tune", "account list"),
+    *("batch-deployment tune", "batch-deployment validate", "account list"),
 )
 PAINS = ("17", "18", "19", "20", "21", "22", "23", "24", "25", "26", "28", "29", "33", "36", "49", "50", "51")
 

@@ -176,6 +176,12 @@ def _nouns(bench: Bench, raw: Raw) -> None:
 
 def _calibrations(bench: Bench) -> None:
     """Ask for a calibration and show it: while it waits, with what it told, and after it told nothing."""
+    for path, asked in (("preflights", bench.invocation()), ("preflights", bench.invocation(miniBatchSize=0))):
+        bench.client.post(f"{WS}/batchEndpoints/digits/{path}", json=asked)
+    bench.client.post(f"{WS}/batchEndpoints/digits/preflights", json=bench.invocation(sample={"items": 0}))
+    validate = f"{WS}/batchEndpoints/digits/deployments"
+    for name, draft in (("blue", {}), ("none", {}), ("new", {"properties": {"compute": "cpu", "condaFile": "a: 1"}})):
+        bench.client.post(f"{validate}/{name}/validate", json=draft)
     place, body = f"{WS}/batchEndpoints/digits/calibrations", bench.invocation(sample={"items": 3, "workers": 2})
     run = SampledRun("n0-s0-0", 0, 1, 1, 10, 0.5, 0.25, 1, 8, 1 << 20, True, 1, 1)
     for ends in ({"calibrated": Calibration(1, 1, 1, runs=(run,))}, {"error_code": "UserError", "error_message": "no"}):

@@ -18,7 +18,7 @@ from batchyard.api.errors import UnexpectedErrors, install_error_handlers
 from batchyard.api.history import endpoint_jobs, items, lineage, partial, runs, verification
 from batchyard.api.login import client_secrets, clouds, managed_identity
 from batchyard.api.rooms import Rooms
-from batchyard.api.scoring import calibrations, invocations
+from batchyard.api.scoring import calibrations, invocations, preflights
 from batchyard.domain.workspaces import DEFAULT_WORKSPACE, Workspace
 
 _ARM = (workspaces, datastore_routes, computes, assets, codes, endpoints, deployments, jobs, schedules, operations)
@@ -40,6 +40,7 @@ def make_app(rooms_of: Callable[[Workspace], Rooms], *, allowed_hosts: Collectio
         app.include_router(router)
     app.include_router(invocations.router, prefix=INVOKE + WORKSPACE)
     app.include_router(calibrations.router, prefix=WORKSPACE)
+    app.include_router(preflights.router, prefix=WORKSPACE)
     app.include_router(runs.router, prefix=HISTORY + WORKSPACE)
     app.include_router(partial.router, prefix=HISTORY + WORKSPACE)
     app.include_router(items.router, prefix=HISTORY + WORKSPACE)

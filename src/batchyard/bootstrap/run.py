@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import quote
 
+from batchyard.bootstrap.dry_run import dry_run_folder, look_at_run, of_refusal, tell
 from batchyard.bootstrap.environments import make_environments
 from batchyard.bootstrap.faults import make_faults
 from batchyard.bootstrap.local_deployment import LocalDeployment, read_local_deployment
@@ -65,6 +66,8 @@ def main(arguments: list[str] | None = None) -> int:
         deployment = read_local_deployment(given.deployment, [*(given.set or []), *cap])
         if given.inline or given.pdb:
             return _run_inline(settings, deployment, given)
+        if given.dry_run:
+            return _dry_run(settings, deployment, given)
         if given.output is None:
             raise ValueError("--output is missing: name a folder to publish to, or say --inline.")
         return _run(settings, deployment, given)
@@ -93,6 +96,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--max-duration", metavar="SECONDS", help="the same as --set settings.max_duration=SECONDS")
     parser.add_argument("--inline", action="store_true", help="one process on this terminal, rows to standard output")
     parser.add_argument("--pdb", action="store_true", help="like --inline, and open the debugger where it fails")
+    parser.add_argument("--dry-run", action="store_true", help="score a sample, publish nothing, say what was found")
+    parser.add_argument("-o", dest="format", choices=["json", "table"], help="how --dry-run says it")
     parser.add_argument("--strict", action="store_true", help="exit 4 when completed with failed items")
     return parser
 
@@ -117,6 +122,20 @@ def _run(settings: Settings, deployment: LocalDeployment, given: argparse.Namesp
     finally:
         if job is None or job.status is JobStatus.COMPLETED:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _dry_run(settings: Settings, deployment: LocalDeployment, given: argparse.Namespace) -> int:
+    """Check input and output, build the environment, score a sample; nothing but the environment is kept."""
+    with dry_run_folder(settings.home / "runs") as folder:
+        names_output = given.output is not None
+        given.output = given.output or folder / "output"
+        try:
+            rooms, records = _prepare(settings, folder, deployment, given, ProgressLine(sys.stderr))
+        except BatchyardError as exc:
+            findings = of_refusal(exc)
+        else:
+            findings = look_at_run(rooms, records.job.spec, folder, names_output=names_output)
+        return tell(findings, as_json=given.format == "json")
 
 
 def _run_inline(settings: Settings, deployment: LocalDeployment, given: argparse.Namespace) -> int:

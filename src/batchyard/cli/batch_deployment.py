@@ -24,6 +24,7 @@ COMMANDS = (
         "delete",
         question="Delete batch deployment {name!r} of endpoint {endpoint_name!r}? Jobs and outputs stay.",
     ),
+    Command("batch-deployment validate", "validate", output.findings),
     Command("batch-deployment list-jobs", "list_jobs", output.jobs),
     Command(
         "batch-deployment tune",
@@ -150,6 +151,38 @@ def delete(
 
     options = {"force": "true"} if force else {}
     server.delete(_path(server, endpoint_name, name), headers=change_headers(reason, ticket), **options)
+
+
+def validate(
+    server: Server,
+    *,
+    file: str | None = None,
+    endpoint_name: str | None = None,
+    name: str | None = None,
+    sets: list[list[str]] | None = None,
+    input: str | None = None,
+) -> Any:
+    """Look at everything a batch deployment needs, and change nothing; exit 1 where something stands in its way.
+
+    With --file: at a YAML file and what it names, before anything is registered. With --name: at one that exists; with
+    --input also at what a job on it would need, and a sample of the data is scored.
+    """
+    from batchyard.cli import preflight
+    from batchyard.cli.failures import UsageMistake
+
+    if file is not None:
+        if input is not None:
+            raise UsageMistake("--input goes with --name; `batchyard run FILE --dry-run --input DATA` takes a file.")
+        return preflight.validate_file(server, file, endpoint_name=endpoint_name, name=name, sets=sets)
+    if endpoint_name is None or name is None:
+        raise UsageMistake("Give --endpoint-name and --name of a deployment, or a --file.")
+    if sets:
+        raise UsageMistake("--set goes with --file: a deployment that exists is looked at as it is.")
+    if input is None:
+        return preflight.validate_existing(server, endpoint=endpoint_name, name=name)
+    from batchyard.cli.invoke import invoke
+
+    return invoke(server, name=endpoint_name, deployment_name=name, input=input, dry_run=True)
 
 
 def list_jobs(server: Server, *, endpoint_name: str, name: str, max_results: int | None = None) -> Any:

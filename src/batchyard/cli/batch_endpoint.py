@@ -25,7 +25,7 @@ COMMANDS = (
         "delete",
         question="Delete batch endpoint {name!r} and its deployments? Jobs and outputs stay.",
     ),
-    Command("batch-endpoint invoke", "invoke"),
+    Command("batch-endpoint invoke", "invoke", output.invoked),
     Command("batch-endpoint list-jobs", "list_jobs", output.jobs),
 )
 

@@ -43,6 +43,19 @@ def check(server: Server, document: Document, folder: Path, *, skip_script: bool
     folder: what relative paths are relative to.
     Raises: InvalidInput with all mistakes; the server's 404 when a missing reference is the only one.
     """
+    parts = look(server, document, folder, skip_script=skip_script)
+    written = parts.written
+    if len(parts.mistakes) == 1 and parts.missing:
+        raise parts.missing[0]
+    if parts.mistakes:
+        raise InvalidInput(f"Deployment {written.name!r}" if written.name else "Deployment", parts.mistakes)
+    for note in written.notes:
+        server.say(note)
+    return parts
+
+
+def look(server: Server, document: Document, folder: Path, *, skip_script: bool = False) -> Parts:
+    """Give what `check` looks at, with the mistakes in it. Raises: Unreachable, where nothing else is wrong."""
     from batchyard.wire.deployments import read_deployment_yaml
 
     written, mistakes = read_deployment_yaml(document)
@@ -56,12 +69,6 @@ def check(server: Server, document: Document, folder: Path, *, skip_script: bool
         # Without a server the document's own mistakes are still worth telling.
         if not parts.mistakes:
             raise
-    if len(parts.mistakes) == 1 and parts.missing:
-        raise parts.missing[0]
-    if parts.mistakes:
-        raise InvalidInput(f"Deployment {written.name!r}" if written.name else "Deployment", parts.mistakes)
-    for note in written.notes:
-        server.say(note)
     return parts
 
 

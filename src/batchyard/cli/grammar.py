@@ -154,6 +154,10 @@ FLAGS: Mapping[str, Mapping[str, Any]] = {  # argparse's own keywords
     "experiment_name": {"help": "Experiment to show the job under."},
     "request_id": {"help": "The same id again gives the same job; else a made one."},
     "upload": {"help": "Upload a local input instead of reading it in place.", "action": "store_true"},
+    "dry_run": {
+        "help": "Make no job: look at everything it needs and score a sample of the data; exit 1 on an error.",
+        "action": "store_true",
+    },
     "wait": {"help": "Wait for the job's end; exit 1 unless it completed.", "action": "store_true"},
     "stream": {"help": "Like --wait, and print the workers' logs.", "action": "store_true"},
     "web": {"options_list": ["--web", "-e"], "help": "Also print the job's URL.", "action": "store_true"},

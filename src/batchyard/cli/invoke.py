@@ -56,8 +56,12 @@ def invoke(
     estimate: bool = False,
     sample: str | None = None,
     sample_time: str | None = None,
+    dry_run: bool = False,
 ) -> Any:
-    """Score data: make a job of this endpoint and give its name at once, or follow it with --wait or --stream."""
+    """Score data: make a job of this endpoint and give its name at once, or follow it with --wait or --stream.
+
+    With --dry-run no job is made: everything is looked at, and a sample of the data is scored.
+    """
     from batchyard.cli.documents import key_values
     from batchyard.domain.jobs import Invocation
 
@@ -67,13 +71,20 @@ def invoke(
     inputs, outputs, sets = _of_set("inputs", inputs, sets), _of_set("outputs", outputs, sets), _other_sets(sets)
     asked = _asked(file, inputs, outputs, input or old_input, input_type, output_path)
     flags = {"instance_count": instance_count, "mini_batch_size": mini_batch_size, "max_duration": max_duration}
-    overrides, extras, target, path = _checked(asked, flags, sets, server.scope)
+    try:
+        overrides, extras, target, path = _checked(asked, flags, sets, server.scope)
+    except InvalidInput as exc:
+        if not dry_run:
+            raise
+        from batchyard.cli.preflight import show_mistakes
+
+        return show_mistakes(server, exc)
     in_file = asked.file
     named = deployment_name or (in_file.deployment_name if in_file else None)
     uri = _scoring_uri(server, name, named, in_file.notes if in_file else ())
     invocation = Invocation(
         endpoint=name,
-        source=_source(server, asked, path, upload=upload),
+        source=_in_place(server, asked, path) if dry_run else _source(server, asked, path, upload=upload),
         deployment=named,
         overrides=overrides,
         job_name=job_name or extras.job_name or (in_file.job_name if in_file else None),
@@ -87,6 +98,10 @@ def invoke(
         from batchyard.cli.estimate import estimate as estimated
 
         return estimated(server, invocation, sample=sample, sample_time=sample_time)
+    if dry_run:
+        from batchyard.cli.preflight import look_at
+
+        return look_at(server, invocation)
     job = _send(server, uri, invocation)
     if not (wait or stream):
         return job
@@ -268,6 +283,16 @@ def _source(server: Server, asked: _Asked, path: Path | None, *, upload: bool) -
     if tree is None or mistakes:
         raise InvalidInput("Invocation", mistakes)
     return InputSource(kind, upload_tree(server, tree))
+
+
+def _in_place(server: Server, asked: _Asked, path: Path | None) -> InputSource:
+    """Give the input of a dry run, which uploads nothing."""
+    if path is not None and not server.connection.reads_in_place:
+        raise UsageMistake(
+            f"A dry run uploads nothing, and this server cannot read {str(path)!r} in place. Upload it first and name "
+            "it as azureml://datastores/<datastore>/paths/<path>."
+        )
+    return _source(server, asked, path, upload=False)
 
 
 def _send(server: Server, uri: str, invocation: Invocation) -> dict[str, object]:

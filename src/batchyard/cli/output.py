@@ -28,6 +28,19 @@ def jobs(result: Any) -> Any:
     return rows
 
 
+def findings(result: Any) -> Any:
+    """Show what a preflight found, with its remedies."""
+    return [
+        OrderedDict(Check=one["check"], Result=one["result"], Found=one["found"], Remedy=one["remedy"])
+        for one in (result or {}).get("findings", [])
+    ]
+
+
+def invoked(result: Any) -> Any:
+    """Show a job that was made, or what a dry run found."""
+    return findings(result) if isinstance(result, Mapping) and "findings" in result else result
+
+
 def models(result: Any) -> Any:
     """Show models, versions or containers."""
     return _rows(result, _model)

@@ -10,6 +10,7 @@ from batchyard.domain.access import Action, Caller, authorise
 from batchyard.domain.calibration import Calibration, CalibrationSpec, SampleWish
 from batchyard.domain.errors import InvalidInput, Mistake, NotFound
 from batchyard.domain.jobs import Invocation, JobSpec
+from batchyard.domain.preflight import Finding, Level, of_calibration
 from batchyard.ports.datastore import Datastores
 from batchyard.ports.records import Operation, OperationStatus, Transaction
 from batchyard.ports.tables import Tables
@@ -83,6 +84,16 @@ def get(tx: Transaction, caller: Caller, endpoint: str, id: str) -> Operation:
     if operation is None or operation.calibration is None or operation.key.parent != endpoint:
         raise NotFound(f"The endpoint {endpoint!r} has no calibration {id!r}. It is kept for a day; ask for another.")
     return operation
+
+
+def findings(operation: Operation) -> list[Finding]:
+    """Say what a calibration that has ended means for a job; nothing while it goes on."""
+    if operation.calibration is None or operation.status is OperationStatus.RUNNING:
+        return []
+    if operation.calibrated is None:
+        remedy = "Correct what it names and look again; `batchyard server logs` tells more."
+        return [Finding("sample", Level.ERROR, operation.error_message, remedy)]
+    return of_calibration(operation.calibrated, operation.calibration.settings)
 
 
 def complete(tx: Transaction, operation: Operation, told: Calibration, *, now: float) -> None:

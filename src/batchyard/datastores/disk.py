@@ -6,6 +6,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +45,20 @@ def make_folder(folder: Path, *, mode: int = 0o700) -> None:
     make_folder(folder.parent, mode=mode)
     folder.mkdir(mode=mode, exist_ok=True)
     sync_folder(folder.parent)
+
+
+def probe_folder(folder: Path) -> None:
+    """Write a block to a file without a name where a folder is, or will be made. Raises: PlatformError.
+
+    The kernel forgets it with its last descriptor: a process that is killed here leaves nothing either.
+    """
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
+    what = f"write to {str(folder)!r}"
+    with disk_errors(what), tempfile.TemporaryFile(dir=folder, prefix=".unfinished-") as stream:
+        stream.write(b"\0" * 4096)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def write_new(path: Path, chunks: Iterable[bytes]) -> None:

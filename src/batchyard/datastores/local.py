@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from batchyard.datastores.disk import disk_errors, make_folder, sync_folder, write_new
+from batchyard.datastores.disk import disk_errors, make_folder, probe_folder, sync_folder, write_new
 from batchyard.datastores.publish import LocalPublication, clear_unfinished, published_names
 from batchyard.datastores.publish import check_next as check_next_generation
 from batchyard.datastores.walking import UNFINISHED, files_in_order, holds_a_file, level_in_order
@@ -196,6 +196,10 @@ class LocalDatastores:
         for name in published_names(target.file_name):
             if os.path.lexists(folder / name):
                 raise Conflict(f"The output file {name!r} exists already in {str(target.place)!r}. Name another one.")
+
+    def probe_output(self, target: OutputTarget) -> None:
+        folder = self.get(target.place.datastore).path(target.place.path)
+        probe_folder(folder)
 
     def input_path(self, source: InputSource) -> Path:
         """Give the local path of an input. Raises: InvalidInput for a URI of another kind; NotFound."""

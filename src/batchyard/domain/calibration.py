@@ -21,6 +21,7 @@ class SampleWish:
     run_items: numbers of items for one `run()`, each tried on its share of the sample; () for that of the settings.
     workers: processes that score at a time. environment_variables: laid over the deployment's own, for instance to
     give a library fewer threads. time_limit_s: nothing is begun after so long, counted from the first `run()`.
+    refuses_unfit: where items are not as the input contract says, none is scored and no worker started.
     """
 
     items: int = 20
@@ -29,6 +30,7 @@ class SampleWish:
     workers: int = 1
     environment_variables: Mapping[str, str] = field(default_factory=dict)
     time_limit_s: float = 60.0
+    refuses_unfit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,16 @@ class SampleFailure:
     message: str
     stack: str = ""
     item: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UnfitItem:
+    """An item that is not as the input contract says. error: `InputFormat` or `InputSchema`; message: names the item,
+    and row and column where there are any."""
+
+    item: str
+    error: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +115,7 @@ class Calibration:
     items, size_bytes: of the whole listing; mini_batches: those of the settings. is_size_estimated: of a very long
     listing not every file is looked at. skipped: pipes and the like. runs: in the order in which they ended.
     workers: that scored at a time. cores: that this process may use; memory_bytes: that are free for workers.
+    unfit: items that are not as the input contract says, of the looked_at that were held against it.
     is_cut_short: the time limit came before the whole sample was scored. seconds: all of it, listing included.
     """
 
@@ -119,6 +132,8 @@ class Calibration:
     is_size_estimated: bool = False
     is_cut_short: bool = False
     skipped: int = 0
+    unfit: tuple[UnfitItem, ...] = ()
+    looked_at: int = 0
 
     @property
     def sample_items(self) -> int:

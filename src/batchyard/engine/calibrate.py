@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 _POLL_S = 0.05
 # After so many workers that died, the next one is not going to tell more.
 _MOST_RESTARTS = 3
+_MOST_LOOKED_AT = 1000
 _MOST_STDERR_BYTES = 4000
 
 
@@ -87,6 +88,11 @@ def measure(rooms: Rooms, spec: CalibrationSpec, scratch: Path, *, name: str) ->
     is_early = True
     try:
         capacity = instances.capacity()
+        told = replace(told, cores=capacity.cores, memory_bytes=capacity.memory_bytes)
+        if settings.input_contract is not None:
+            told = _held_against_contract(told, instances, sample)
+            if told.unfit and spec.wish.refuses_unfit:
+                return replace(told, seconds=rooms.monotonic() - began)
         instances.start()
         instances.open_listing(write_sample(sample, scratch))
         watch = _Watch(instances, sample, plan, time_limit_s=spec.wish.time_limit_s, monotonic=rooms.monotonic)
@@ -98,11 +104,19 @@ def measure(rooms: Rooms, spec: CalibrationSpec, scratch: Path, *, name: str) ->
         told,
         runs=tuple(watch.runs),
         starts=tuple(watch.starts),
-        cores=capacity.cores,
-        memory_bytes=capacity.memory_bytes,
         is_cut_short=watch.is_cut_short,
         seconds=rooms.monotonic() - began,
     )
+
+
+def _held_against_contract(told: Calibration, instances: Instances, sample: Sample) -> Calibration:
+    """Look at more items than are scored, as that is cheap: evenly over the input, and at those of the sample."""
+    positions = set(range(0, sample.items, max(1, sample.items // _MOST_LOOKED_AT)))
+    for portion in sample.portions:
+        one = portion.chosen.candidate
+        positions.update(range(one.first, one.first + one.items))
+    paths = sample.paths(sorted(positions))
+    return replace(told, unfit=tuple(instances.check_items(paths)), looked_at=len(paths))
 
 
 def _source(rooms: Rooms, spec: CalibrationSpec, scratch: Path) -> Path:
@@ -278,8 +292,8 @@ class _Watch:
 
     def _failure(self, worker: Worker, failure: Failure, portion: Portion | None = None) -> SampleFailure:
         """Give a failure with what the worker left of a trace: its logs are gone in a moment."""
-        item = self._sample.names(portion)[0] if portion is not None else ""
-        stack = failure.stack or self._last_of_stderr(worker)
+        item = next(iter(self._sample.paths([portion.chosen.candidate.first]))) if portion is not None else ""
+        stack = failure.stack.replace(f"{self._plan.code_dir}/", "") or self._last_of_stderr(worker)
         return SampleFailure(failure.error_class.value, failure.error, failure.message, stack, item)
 
     def _last_of_stderr(self, worker: Worker) -> str:

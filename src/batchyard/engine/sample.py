@@ -43,12 +43,14 @@ class Sample:
     skipped: int
     portions: tuple[Portion, ...]
 
-    def names(self, portion: Portion) -> list[str]:
-        """Give the paths of a portion's items, as text."""
-        first = portion.chosen.candidate.first
+    def paths(self, positions: Sequence[int]) -> dict[str, str]:
+        """Give items by their positions: name for messages -> path."""
         listing = Listing(self.listing)
         try:
-            return [listing.name(position) for position in range(first, first + portion.chosen.candidate.items)]
+            return {
+                listing.name(position): os.path.join(self.input_root, os.fsdecode(listing.path(position)))
+                for position in positions
+            }
         finally:
             listing.close()
 

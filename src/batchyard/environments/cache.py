@@ -62,23 +62,24 @@ class LocalEnvironments:
 
     def build(self, environment: Environment, log: TextIO) -> EnvironmentBuild:
         """Lock, install and compile the environment, or give the one already built for the same lock."""
-        subject = f"Environment '{environment.name}:{environment.version}'"
-        definition, mistakes = read_definition(environment.conda_file, names=self._names)
-        if mistakes:
-            raise InvalidInput(subject, mistakes)
+        subject, definition = self._definition(environment)
         try:
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
             interpreter, fallback = self._interpreter(definition)
             sha256, installed = self._find_or_make(self._order(definition, interpreter, subject=subject), log)
         except OSError as exc:
             raise PlatformError(f"{subject} cannot be built in {self._root}: {exc}") from exc
-        warnings = [*definition.notes, *([fallback] if fallback else [])]
-        if environment.image:
-            warnings.append(
-                f"Container images are not run yet: {environment.image!r} is not used, the environment runs on this "
-                f"machine's own Python {installed.python_version}."
-            )
-        return EnvironmentBuild(sha256, installed.python_version, installed.packages, tuple(warnings))
+        return _build_of(environment, definition, fallback, sha256, installed)
+
+    def built(self, environment: Environment) -> EnvironmentBuild | None:
+        """Give the environment where it is built already."""
+        subject, definition = self._definition(environment)
+        try:
+            interpreter, fallback = self._interpreter(definition)
+            ready = self._ready(self._order(definition, interpreter, subject=subject))
+        except OSError as exc:
+            raise PlatformError(f"{subject} cannot be looked for in {self._root}: {exc}") from exc
+        return None if ready is None else _build_of(environment, definition, fallback, *ready)
 
     def python(self, build: EnvironmentBuild) -> Path:
         """Give the interpreter of a built environment."""
@@ -93,6 +94,14 @@ class LocalEnvironments:
     def check(self, build: EnvironmentBuild) -> Events:
         """Say whether lock and packages of a built environment are as they were, naming every file that is not."""
         return check_environment(self._root / build.sha256, build)
+
+    def _definition(self, environment: Environment) -> tuple[str, Definition]:
+        """Give what messages call an environment, and what it asks for. Raises: InvalidInput."""
+        subject = f"Environment '{environment.name}:{environment.version}'"
+        definition, mistakes = read_definition(environment.conda_file, names=self._names)
+        if mistakes:
+            raise InvalidInput(subject, mistakes)
+        return subject, definition
 
     def _interpreter(self, definition: Definition) -> tuple[Interpreter, str]:
         if not definition.python:
@@ -184,3 +193,16 @@ class LocalEnvironments:
 
     def _turn(self, key: str) -> Path:
         return self._root / ".turns" / key
+
+
+def _build_of(
+    environment: Environment, definition: Definition, fallback: str, sha256: str, installed: Installed
+) -> EnvironmentBuild:
+    """Give a build, with what is not as the definition asks for."""
+    warnings = [*definition.notes, *([fallback] if fallback else [])]
+    if environment.image:
+        warnings.append(
+            f"Container images are not run yet: {environment.image!r} is not used, the environment runs on this "
+            f"machine's own Python {installed.python_version}."
+        )
+    return EnvironmentBuild(sha256, installed.python_version, installed.packages, tuple(warnings))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import selectors
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
+from batchyard.domain.calibration import UnfitItem
 from batchyard.domain.errors import PlatformError
 from batchyard.domain.scoring_events import InstanceEvent, Lease, LeaseReported, Worker
 from batchyard.instances.agent import Agent
+from batchyard.instances.contracts import unfit_items
 from batchyard.instances.cores import usable_cores
 from batchyard.instances.durable import Durability
 from batchyard.instances.memory import OOMKills
@@ -88,6 +90,10 @@ class LocalInstances:
         if time.monotonic_ns() - self._tended_ns >= _TEND_NS:
             self._look(0.0)
             self._tended_ns = time.monotonic_ns()
+
+    def check_items(self, paths: Mapping[str, str]) -> Sequence[UnfitItem]:
+        """Hold items against the input contract."""
+        return unfit_items(self._plan.input_contract, paths)
 
     def usage(self, worker: Worker) -> Usage:
         """Tell what a worker has used so far."""

@@ -141,6 +141,12 @@ class Datastores(Protocol):
         Raises: Conflict naming what is there; NotFound for the datastore.
         """
 
+    def probe_output(self, target: OutputTarget) -> None:
+        """See that something can be written where the target will be; nothing of it is ever seen by a name.
+
+        Raises: NotFound for the datastore; PlatformError telling what the disk refuses.
+        """
+
     def input_path(self, source: InputSource) -> Path:
         """Give the local path of an input. Raises: InvalidInput for a URI of another kind; NotFound."""
 

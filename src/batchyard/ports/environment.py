@@ -24,6 +24,11 @@ class Environments(Protocol):
         Raises: InvalidInput for `mistakes`; ScriptError when it cannot be resolved or installed; PlatformError.
         """
 
+    def built(self, environment: Environment) -> EnvironmentBuild | None:
+        """Give what `build` would give at once, as it is built already; else None. Builds nothing, reaches no index.
+
+        Raises: InvalidInput for `mistakes`; ScriptError, PlatformError as `build`."""
+
     def python(self, build: EnvironmentBuild) -> Path:
         """Give the interpreter of a built environment. Raises: PlatformError when it is gone from the cache."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from batchyard.domain.calibration import UnfitItem
 from batchyard.domain.contracts import InputContract, OutputContract
 from batchyard.domain.scoring_events import InstanceEvent, Lease, Worker
 
@@ -143,6 +144,13 @@ class Instances(Protocol):
     def tell_stacks(self, workers: Sequence[Worker]) -> None:
         """Write the stacks of all threads of these workers into their error logs, as far as they answer; takes half a
         second at most. They go on."""
+
+    def check_items(self, paths: Mapping[str, str]) -> Sequence[UnfitItem]:
+        """Hold items against the plan's input contract, without a worker; give those that are not as it says.
+
+        paths: name for messages -> path on the node. Nothing without a contract. What needs a library of the user's
+        environment is not looked at.
+        """
 
     def usage(self, worker: Worker) -> Usage:
         """Tell what a worker has used so far; nothing of one that is gone. Exact while it runs nothing."""

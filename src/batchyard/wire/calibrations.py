@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any  # JSON of any shape
 
@@ -11,10 +11,12 @@ from pydantic.alias_generators import to_camel, to_snake
 
 from batchyard.domain.calibration import Calibration, SampleWish
 from batchyard.domain.jobs import Invocation
+from batchyard.domain.preflight import Finding
 from batchyard.domain.resource_ids import Scope
 from batchyard.wire.envelopes import iso
 from batchyard.wire.invocations import InvocationProperties, invocation_from_body, invocation_to_body
-from batchyard.wire.shapes import ArmShape, Number, TextMap, WholeNumber, raise_mistakes, read_shape
+from batchyard.wire.preflights import findings_to_arm
+from batchyard.wire.shapes import ArmShape, Number, TextMap, Truth, WholeNumber, raise_mistakes, read_shape
 from batchyard.wire.trees import mapping_at, without_empty
 
 
@@ -27,6 +29,7 @@ class SampleArm(ArmShape):
     workers: WholeNumber | None = None
     environment_variables: TextMap | None = None
     time_limit_s: Number | None = None
+    refuses_unfit: Truth | None = None
 
 
 class CalibrationProperties(InvocationProperties):
@@ -76,8 +79,12 @@ def calibration_to_arm(
     error_code: str = "",
     error_message: str = "",
     told: Calibration | None = None,
+    findings: Sequence[Finding] = (),
 ) -> dict[str, object]:
-    """Give a calibration. status: `InProgress`, `Succeeded` or `Failed`; times: epoch seconds, UTC."""
+    """Give a calibration. status: `InProgress`, `Succeeded` or `Failed`; times: epoch seconds, UTC.
+
+    findings: what it means for a job, once it has ended.
+    """
     answer: dict[str, object] = {
         "id": f"{scope.child('batchEndpoints', endpoint)}/calibrations/{id}",
         "name": id,
@@ -88,6 +95,7 @@ def calibration_to_arm(
         "properties": {
             "deployment": deployment,
             "deploymentRevision": deployment_revision,
+            **(findings_to_arm(findings) if findings else {}),
             **({} if told is None else {"calibration": _spelled(asdict(told), to_camel)}),
         },
     }

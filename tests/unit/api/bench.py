@@ -58,6 +58,10 @@ class FakeEnvironments:
         """Give the same build always."""
         return BUILD
 
+    def built(self, environment: Environment) -> EnvironmentBuild | None:
+        """Give the build, as all are there."""
+        return BUILD
+
     def python(self, build: EnvironmentBuild) -> Path:
         """Never needed here."""
         raise PlatformError("no interpreter")

@@ -9,7 +9,7 @@ from batchyard.cli import grammar
 # B.1 to B.4, as far as this version has them.
 COMMANDS = {
     "batch-endpoint": ["create", "show", "list", "update", "delete", "invoke", "list-jobs"],
-    "batch-deployment": ["create", "show", "tune", "list", "update", "delete", "list-jobs"],
+    "batch-deployment": ["create", "show", "tune", "list", "update", "delete", "validate", "list-jobs"],
     "model": ["create", "show", "list", "update", "archive", "restore", "download"],
     "environment": ["create", "show", "list", "update", "archive", "restore"],
     "compute": ["create", "show", "list", "update", "delete"],

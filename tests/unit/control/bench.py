@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from batchyard.control import assets, calibrations, computes, deployments, endpoints, jobs, provisioning
+from batchyard.control import assets, calibrations, computes, deployments, endpoints, jobs, preflights, provisioning
 from batchyard.domain.access import Caller
 from batchyard.domain.assets import CodeDraft, CodeVersion, Environment, EnvironmentBuild, Model, ModelDraft, ModelType
 from batchyard.domain.calibration import SampleWish
 from batchyard.domain.computes import Compute
 from batchyard.domain.deployments import Deployment, DeploymentDraft, DeploymentKind, ExecutionSettings, Overrides
 from batchyard.domain.endpoints import Endpoint
-from batchyard.domain.jobs import InputKind, InputSource, Invocation, Job
+from batchyard.domain.jobs import InputKind, InputSource, Invocation, Job, JobSpec
+from batchyard.domain.preflight import Finding
 from batchyard.domain.resource_ids import Reference
 from batchyard.ports.records import Operation, Stored
 
-from .fakes import FakeDatastores, FakeHomes, FakeSealedStore, FakeTables, FakeTransaction
+from .fakes import FakeDatastores, FakeEnvironments, FakeHomes, FakeSealedStore, FakeTables, FakeTransaction
 
 OWNER = Caller("ada", frozenset({"Owner"}), is_owner=True)
 READER = Caller("rae", frozenset({"Reader"}))
@@ -140,6 +141,25 @@ class Bench:
             tables=self.tables,
             now=NOW,
             new_id="cal1",
+        )
+
+    def preflight(
+        self,
+        invocation: Invocation = INVOCATION,
+        *,
+        caller: Caller = OWNER,
+        environments: FakeEnvironments | None = None,
+    ) -> tuple[list[Finding], JobSpec | None]:
+        """Look at an invocation, as the door does."""
+        return preflights.of_invocation(
+            self.tx,
+            caller,
+            invocation,
+            datastores=self.datastores,
+            sealed=self.sealed,
+            environments=environments or FakeEnvironments(),
+            tables=self.tables,
+            new_name="look",
         )
 
     def resume(self, name: str, *, caller: Caller = OWNER, **named: Any) -> Job:

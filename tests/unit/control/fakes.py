@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
-from batchyard.domain.assets import Sealed
+from batchyard.domain.assets import Environment, EnvironmentBuild, Sealed
 from batchyard.domain.audit import AuditEntry
 from batchyard.domain.calibration import Calibration
 from batchyard.domain.errors import (
@@ -21,6 +21,7 @@ from batchyard.domain.errors import (
     LeaseLost,
     Mistake,
     NotFound,
+    PlatformError,
     PreconditionFailed,
 )
 from batchyard.domain.job_notes import JobNotes
@@ -343,7 +344,7 @@ class FakeSealedStore:
         return place
 
     def read_text(self, sealed: Sealed, path: str, *, limit_bytes: int) -> str | None:
-        body = self.trees[sealed.sha256].get(path)
+        body = self.trees.get(sealed.sha256, {}).get(path)
         if body is None:
             return None
         if len(body) > limit_bytes:
@@ -357,7 +358,29 @@ class FakeSealedStore:
         raise NotImplementedError("use cases read no folders")
 
     def names(self, sealed: Sealed) -> list[str]:
-        return sorted(self.trees[sealed.sha256])
+        return sorted(self.trees.get(sealed.sha256, ()))
+
+
+class FakeEnvironments:
+    """Environments whose definition is right and built, but for the image `impossible`; `gone` ones have left."""
+
+    def __init__(self, *, is_gone: bool = False, is_built: bool = True) -> None:
+        self.is_gone, self.is_built = is_gone, is_built
+
+    def mistakes(self, environment: Environment) -> list[Mistake]:
+        bad = environment.image == "impossible"
+        return [Mistake("image", "'impossible'", "a possible one")] if bad else []
+
+    def build(self, environment: Environment, log: TextIO) -> EnvironmentBuild:
+        raise AssertionError("a use case builds nothing")
+
+    def built(self, environment: Environment) -> EnvironmentBuild | None:
+        return EnvironmentBuild("b" * 64, "3.11.7") if self.is_built else None
+
+    def python(self, build: EnvironmentBuild) -> Path:
+        if self.is_gone:
+            raise PlatformError("The environment is gone.")
+        return Path("/env/bin/python")
 
 
 class FakeHomes:
@@ -395,6 +418,9 @@ class FakeDatastores:
             raise InvalidInput("input", [Mistake("", repr(source.uri), "a folder with at least one file")])
         if source.uri not in self.inputs:
             raise InvalidInput("input", [Mistake("", repr(source.uri), "a file or folder that exists")])
+
+    def probe_output(self, target: OutputTarget) -> None:
+        """Everything can be written to."""
 
     def check_output(self, target: OutputTarget) -> None:
         self.checked_outputs.append(target)

@@ -20,6 +20,7 @@ from batchyard.control import (
     endpoints,
     jobs,
     operations,
+    preflights,
     schedules,
     workspaces,
 )
@@ -44,7 +45,7 @@ from batchyard.domain.workspaces import Workspace
 from batchyard.ports.records import JobFilter
 
 from .bench import DRAFT, INVOCATION, NOBODY, NOW, OWNER, READER, Bench
-from .fakes import refused
+from .fakes import FakeEnvironments, refused
 
 MODEL = ModelDraft("net", "9", ModelType.CUSTOM, "azureml://datastores/workspaceblobstore/paths/up")
 CODE = CodeDraft("src", "9", "azureml://datastores/workspaceblobstore/paths/up")
@@ -75,6 +76,16 @@ READS: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
         lambda b, c: deployments.list_deployments(b.tx, c, "digits"),
     ),
     "deployments.revisions": ("deployments/read", lambda b, c: deployments.revisions(b.tx, c, "digits", "blue")),
+    "preflights.of_deployment": (
+        "deployments/read",
+        lambda b, c: preflights.of_deployment(
+            b.tx, c, "digits", "blue", sealed=b.sealed, environments=FakeEnvironments()
+        ),
+    ),
+    "preflights.of_draft": (
+        "deployments/read",
+        lambda b, c: preflights.of_draft(b.tx, c, preflights.Draft("digits"), environments=FakeEnvironments()),
+    ),
     "operations.get": ("deployments/read", lambda b, c: operations.get(b.tx, c, "op1")),
     "jobs.get": ("jobs/read", lambda b, c: jobs.get(b.tx, c, "job1")),
     "jobs.list_jobs": ("jobs/read", lambda b, c: jobs.list_jobs(b.tx, c, JobFilter())),
@@ -147,6 +158,7 @@ MORE_THAN_READER: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
     "workspaces.delete": ("workspaces/delete", lambda b, c: workspaces.delete(b.tx, c, Scope("s", "g", "w"), now=NOW)),
     "jobs.invoke": ("batchEndpoints/jobs/write", lambda b, c: b.invoke(INVOCATION, caller=c)),
     "calibrations.begin": ("batchEndpoints/jobs/write", lambda b, c: b.calibrate(caller=c)),
+    "preflights.of_invocation": ("batchEndpoints/jobs/write", lambda b, c: b.preflight(caller=c)),
     "calibrations.get": ("batchEndpoints/jobs/write", lambda b, c: calibrations.get(b.tx, c, "digits", "cal1")),
     "jobs.pause": ("jobs/pause", lambda b, c: jobs.pause(b.tx, c, "job1", now=NOW)),
     "jobs.continue_": ("jobs/continue", lambda b, c: jobs.continue_(b.tx, c, "job1", now=NOW)),
@@ -173,6 +185,7 @@ WITHOUT_CALLER = {
     "calibrations.add",
     "calibrations.complete",
     "calibrations.fail",
+    "calibrations.findings",
     "calibrations.wish_mistakes",
     "provisioning.look_up",
     "provisioning.complete",
@@ -191,6 +204,7 @@ NOUNS = (
     "endpoints",
     "jobs",
     "operations",
+    "preflights",
     "provisioning",
     "workspaces",
     "schedules",

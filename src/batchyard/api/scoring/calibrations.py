@@ -64,4 +64,5 @@ def _arm(rooms: Rooms, operation: Operation) -> dict[str, object]:
         error_code=operation.error_code,
         error_message=operation.error_message,
         told=operation.calibrated,
+        findings=calibrations.findings(operation),
     )
