@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from .conftest import Loaded, Schema, Spec, columns
+from .conftest import SCRIPTS, Loaded, Schema, Spec, columns
 
 TABLE = SimpleNamespace(has_columns=True, input_root="")
 
@@ -223,3 +224,11 @@ def test_columns_are_called_what_the_signature_calls_them(load: Loaded, tmp_path
     script = load(lambda _: np.array([[1, 2]]), outputs=columns(low="long", high="long"))
     found = script.run([write(tmp_path, "a.csv", "x\n1\n")], TABLE)
     assert found.to_dict("list") == {"index": [0], "low": [1], "high": [2], "file_name": ["a.csv"]}
+
+
+# The files themselves
+
+
+def test_the_scripts_are_ones_that_python_3_8_can_read() -> None:
+    for script in SCRIPTS.glob("*.py"):
+        ast.parse(script.read_text(), feature_version=(3, 8))
