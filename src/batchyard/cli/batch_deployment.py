@@ -12,7 +12,8 @@ from batchyard.cli.tune import tune as tune  # a command of this noun, in a file
 
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server
-    from batchyard.wire.documents import Change
+    from batchyard.domain.deployments import DeploymentDraft
+    from batchyard.wire.documents import Change, Document
 
 COMMANDS = (
     Command("batch-deployment create", "create", output.deployments),
@@ -52,7 +53,6 @@ def create(
     no_wait: bool = False,
 ) -> Any:
     """Create a batch deployment, or replace the one of the same name; local code and models are uploaded."""
-    from batchyard.cli import deployment_parts
     from batchyard.cli.documents import document_from
     from batchyard.cli.failures import UsageMistake
     from batchyard.cli.operation import finish
@@ -63,8 +63,7 @@ def create(
         raise UsageMistake("--set-default waits until the deployment is ready; it cannot go with --no-wait.")
     document = document_from("batch-deployment", file, {"endpoint_name": endpoint_name, "name": name}, sets)
     folder = Path(file).resolve().parent
-    parts = deployment_parts.check(server, document, folder, skip_script=skip_script_validation)
-    draft = deployment_parts.register(server, parts)
+    draft = _draft(server, document, folder, skip_script=skip_script_validation)
     path = _path(server, draft.endpoint, draft.name)
     answer = server.put(path, deployment_to_arm_body(server.scope, draft), headers=change_headers(reason, ticket))
     if no_wait:
@@ -105,7 +104,7 @@ def update(
     no_wait: bool = False,
 ) -> Any:
     """Change a batch deployment; what is not named stays. Consumers are not disturbed while it is provisioned."""
-    from batchyard.cli import deployment_parts, documents
+    from batchyard.cli import documents
     from batchyard.cli.operation import finish
     from batchyard.cli.reasons import change_headers
     from batchyard.wire import deployments as wire
@@ -114,8 +113,8 @@ def update(
     folder = Path(file).resolve().parent if file else Path.cwd()
 
     def to_body(document: dict[str, object]) -> dict[str, object]:
-        parts = deployment_parts.check(server, document, folder, skip_script=skip_script_validation)
-        return wire.deployment_to_arm_body(server.scope, deployment_parts.register(server, parts))
+        draft = _draft(server, document, folder, skip_script=skip_script_validation)
+        return wire.deployment_to_arm_body(server.scope, draft)
 
     path = _path(server, endpoint, deployment)
     answer = documents.update(
@@ -191,6 +190,15 @@ def list_jobs(server: Server, *, endpoint_name: str, name: str, max_results: int
 
     server.get(_path(server, endpoint_name, name))
     return jobs_of(server, {"endpoint": endpoint_name, "deployment": name}, limit=max_results)
+
+
+def _draft(server: Server, document: Document, folder: Path, *, skip_script: bool) -> DeploymentDraft:
+    """Check what a document says, register what is local, and give the draft that refers to it."""
+    from batchyard.cli import deployment_parts, pipeline_parts
+
+    if pipeline_parts.is_pipeline(document):
+        return pipeline_parts.draft(server, document, folder)
+    return deployment_parts.register(server, deployment_parts.check(server, document, folder, skip_script=skip_script))
 
 
 def _ready(server: Server, arm: Mapping[str, Any]) -> dict[str, object]:

@@ -72,7 +72,7 @@ def register(server: Server, part: Part, *, name: str) -> dict[str, object]:
     jobs = part.spec.get("jobs")
     for step, inner in part.steps.items():
         try:
-            id = _register_anonymous(server, register(server, inner, name=name))
+            id = register_anonymous(server, register(server, inner, name=name))
         except (ServerError, CommandFailed) as error:
             refused.append(f"The component of jobs.{step}: {error}")
             continue
@@ -83,7 +83,7 @@ def register(server: Server, part: Part, *, name: str) -> dict[str, object]:
     return part.spec
 
 
-def _register_anonymous(server: Server, spec: Mapping[str, object]) -> str:
+def register_anonymous(server: Server, spec: Mapping[str, object]) -> str:
     """Register a component that nobody named under a version made of what it says. Gives: its id."""
     from batchyard.wire.component_files import anonymous_to_arm_body
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from batchyard.control import audit, drafts, mlflow_models, registry
+from batchyard.control import audit, definitions, drafts, mlflow_models, pipeline_drafts, registry
 from batchyard.domain.access import Action, Caller, authorise
 from batchyard.domain.assets import AssetKind, Environment, EnvironmentBuild
 from batchyard.domain.deployments import Deployment, DeploymentDraft
@@ -51,6 +51,29 @@ def create_or_update(
     operation = Operation(new_id, key, stored.revision, OperationStatus.RUNNING, now, caller.name)
     tx.operations.add(operation)
     return stored, operation
+
+
+def create_or_update_pipeline(
+    tx: Transaction,
+    caller: Caller,
+    draft: DeploymentDraft,
+    *,
+    read: definitions.Read,
+    now: float,
+    if_match: str | None = None,
+    reason: str = "",
+    ticket: str = "",
+) -> Stored[Deployment]:
+    """Store a new revision of a pipeline component deployment, whole; one of the same name is updated in place.
+
+    read: what a component's definition says. Nothing is built: the revision is Succeeded at once.
+    Raises: Forbidden; InvalidInput with every mistake; PreconditionFailed.
+    """
+    authorise(caller, Action.DEPLOYMENT_WRITE)
+    document = replace(pipeline_drafts.resolve(tx, draft, read=read), state=ProvisioningState.SUCCEEDED)
+    details = {"state": document.state.value}
+    act = audit.Act(caller.name, Action.DEPLOYMENT_WRITE, now, reason, ticket, details)
+    return audit.save(tx, act, registry.deployment_key(draft.endpoint, draft.name), document, if_match=if_match)
 
 
 def get(

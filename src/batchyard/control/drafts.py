@@ -40,7 +40,7 @@ def resolve(
     Raises: InvalidInput with everything that is wrong, told at once.
     """
     if draft.kind is DeploymentKind.PIPELINE:
-        remedy = "Pipeline deployments are not supported by this version."
+        remedy = "A pipeline component is deployed by itself, without a model and its settings."
         raise InvalidInput(_subject(draft), [Mistake("type", "'pipeline'", "'model'", remedy)])
     search = _Search(tx, tx.documents.get(registry.deployment_key(draft.endpoint, draft.name)))
     model: Model | None = search.follow(AssetKind.MODEL, draft.model, field="model")
@@ -138,7 +138,7 @@ def _place_mistakes(tx: Transaction, draft: DeploymentDraft) -> list[Mistake]:
 
 def _script_mistakes(draft: DeploymentDraft, code: CodeVersion | None, sealed: SealedStore) -> list[Mistake]:
     if draft.component is not None:
-        remedy = "Pipeline components are not supported by this version."
+        remedy = "A pipeline component has a deployment of its own, of type pipeline."
         return [Mistake("component", repr(draft.component.name), "nothing", remedy)] if draft.model is None else []
     if draft.code is None and not draft.scoring_script:
         allowed = "a code folder and its scoring_script"

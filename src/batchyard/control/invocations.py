@@ -44,7 +44,18 @@ def reach(tx: Transaction, invocation: Invocation) -> tuple[Route, Stored[Deploy
             f"Deployment {chosen.deployment!r} of endpoint {endpoint.name!r} cannot take jobs: it {standing}. "
             f"Wait for it, correct it, or name another deployment."
         )
+    refuse_pipeline(served.document)
     return chosen, served
+
+
+def refuse_pipeline(deployment: Deployment) -> None:
+    """Raise Conflict for the deployment of a pipeline component, saying what is missing."""
+    if deployment.component is not None:
+        raise Conflict(
+            f"Deployment {deployment.name!r} of endpoint {deployment.endpoint!r} is of the pipeline component "
+            f"'{deployment.component}'. This version checks and keeps pipelines; what runs their steps is missing. "
+            f"Name a deployment of a model with `--deployment-name`."
+        )
 
 
 def freeze(

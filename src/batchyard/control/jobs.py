@@ -62,6 +62,19 @@ def invoke(
     return job
 
 
+def refuse_pipeline(tx: Transaction, caller: Caller, endpoint: str, named: str | None) -> None:
+    """Raise what an invocation of a pipeline component would be told, whatever its inputs; else do nothing.
+
+    named: the deployment that it names, None for the default. Raises: Forbidden; Conflict.
+    """
+    authorise(caller, Action.ENDPOINT_INVOKE)
+    stored = tx.documents.get(registry.endpoint_key(endpoint))
+    name = named or (stored.document.default_deployment if stored is not None else None)
+    served = registry.serving(tx, endpoint, name) if name else None
+    if served is not None:
+        invocations.refuse_pipeline(served.document)
+
+
 def get(tx: Transaction, caller: Caller, name: str) -> Job:
     """Give a job. Raises: Forbidden; NotFound naming near ones of the newest."""
     authorise(caller, Action.JOB_READ)

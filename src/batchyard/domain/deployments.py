@@ -158,10 +158,26 @@ class CodeReference:
 
 
 @dataclass(frozen=True, slots=True)
+class PipelineSettings:
+    """The settings of a pipeline component deployment (A.4).
+
+    default_compute: for steps that name none, "" where each does. default_datastore: for outputs whose place nobody
+    says, "" for the workspace's. force_rerun: no step's earlier result is used again.
+    """
+
+    default_compute: str = ""
+    default_datastore: str = ""
+    # Azure: its pages say true here and false there; a failed step ends the job unless somebody asks otherwise.
+    continue_on_step_failure: bool = False
+    force_rerun: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """One revision of a deployment, as stored.
 
-    Exactly one of model and component is set. build: the environment it runs in, once provisioned.
+    Exactly one of model and component is set; with a component compute is the default of its steps, "" for none, and
+    pipeline has its settings, in the place of `settings`. build: the environment it runs in, once provisioned.
     state_message: why it is Failed, "" otherwise.
     """
 
@@ -180,6 +196,7 @@ class Deployment:
     state: ProvisioningState = ProvisioningState.CREATING
     state_message: str = ""
     build: EnvironmentBuild | None = None
+    pipeline: PipelineSettings | None = None
 
 
 def given(overrides: Overrides) -> dict[str, int | float | str]:
@@ -347,3 +364,4 @@ class DeploymentDraft:
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     properties: Mapping[str, str] = field(default_factory=dict)
+    pipeline: PipelineSettings | None = None

@@ -157,8 +157,8 @@ def draft_of(
 
 
 def pipeline_refused(field: str) -> Mistake:
-    """Say that pipeline component deployments are for a later version."""
-    return Mistake(field, "'pipeline'", "model", "pipeline deployments are not supported by this version.")
+    """Say that a pipeline stands where only a model can be run."""
+    return Mistake(field, "'pipeline'", "model", "Deploy it behind an endpoint: `batchyard batch-deployment create`.")
 
 
 def outline_mistakes(

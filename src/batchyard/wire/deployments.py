@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from batchyard.domain.deployments import Deployment, DeploymentDraft, DeploymentKind
-from batchyard.domain.errors import InvalidInput, Mistake
+from batchyard.domain.errors import Mistake
 from batchyard.domain.resource_ids import AssetId, Reference, Scope
 from batchyard.wire.deployment_files import (
     DeploymentYaml,
     deployment_from_yaml,
     draft_of,
     outline_mistakes,
-    pipeline_refused,
     read_deployment_yaml,
 )
 from batchyard.wire.deployment_settings import ARM_NAMES, SettingsArm, settings_of
 from batchyard.wire.envelopes import StoredMeta, arm_envelope
 from batchyard.wire.mistakes import merged, renamed, shown
 from batchyard.wire.operations import operation_log, own_properties
+from batchyard.wire.pipeline_deployments import (
+    ConfigurationArm,
+    pipeline_from_configuration,
+    pipeline_settings_from_arm,
+    pipeline_to_arm,
+)
 from batchyard.wire.references import asset_reference, compute_name, reference_to_arm_id, short_form
 from batchyard.wire.settings_rendering import settings_cli_from_arm, settings_to_arm
 from batchyard.wire.shapes import ArmShape, Text, TextMap, raise_mistakes, read_shape
@@ -57,10 +62,6 @@ class _Code(ArmShape):
     scoring_script: Text | None = None
 
 
-class _Configuration(ArmShape):
-    deployment_configuration_type: Text | None = None
-
-
 class _Properties(SettingsArm):
     description: Text | None = None
     properties: TextMap | None = None
@@ -68,7 +69,7 @@ class _Properties(SettingsArm):
     environment_id: Text | None = None
     model: _Model | None = None
     code_configuration: _Code | None = None
-    deployment_configuration: _Configuration | None = None
+    deployment_configuration: ConfigurationArm | None = None
 
 
 class DeploymentBody(ArmShape):
@@ -83,8 +84,8 @@ def deployment_from_arm(endpoint: str, name: str, body: Mapping[str, object]) ->
     subject = f"Deployment {name!r}"
     shape, mistakes = read_shape(DeploymentBody, body)
     given = shape.properties or _Properties()
-    if given.deployment_configuration is not None and _is_pipeline(given.deployment_configuration):
-        raise InvalidInput(subject, [pipeline_refused("properties.deploymentConfiguration")])
+    if given.deployment_configuration is not None and given.deployment_configuration.is_pipeline:
+        return _pipeline_from_arm(endpoint, name, shape, given.deployment_configuration, mistakes)
     code = given.code_configuration or _Code()
     found: list[Mistake] = []
     draft = DeploymentDraft(
@@ -105,6 +106,27 @@ def deployment_from_arm(endpoint: str, name: str, body: Mapping[str, object]) ->
     found = merged(renamed(found, _ARM_NAMES), renamed(ours, _ARM_NAMES))
     raise_mistakes(subject, merged(mistakes, found))
     return draft
+
+
+def _pipeline_from_arm(
+    endpoint: str, name: str, shape: DeploymentBody, configuration: ConfigurationArm, mistakes: list[Mistake]
+) -> DeploymentDraft:
+    # Azure: its clients send settings of a model beside it, such as miniBatchSize, which mean nothing here.
+    found: list[Mistake] = []
+    component, settings = pipeline_from_configuration(configuration, found)
+    raise_mistakes(f"Deployment {name!r}", merged(mistakes, found))
+    given = shape.properties or _Properties()
+    return DeploymentDraft(
+        name=name,
+        endpoint=endpoint,
+        kind=DeploymentKind.PIPELINE,
+        compute=settings.default_compute,
+        component=component,
+        description=given.description or "",
+        tags=shape.tags or {},
+        properties=own_properties(given.properties or {}),
+        pipeline=settings,
+    )
 
 
 def deployment_to_arm(
@@ -151,6 +173,11 @@ def deployment_to_arm(
 
 def deployment_to_arm_body(scope: Scope, draft: DeploymentDraft) -> dict[str, object]:
     """Give the body that the command line PUTs."""
+    if draft.pipeline is not None:
+        configuration = pipeline_to_arm(scope, draft.component, draft.pipeline)
+        said = {"description": draft.description, "properties": dict(draft.properties)}
+        of_pipeline: dict[str, object] = {**said, "deploymentConfiguration": configuration}
+        return {"location": "local", "tags": dict(draft.tags), "properties": of_pipeline}
     properties: dict[str, object] = {
         "description": draft.description,
         "properties": dict(draft.properties),
@@ -205,6 +232,8 @@ def deployment_yaml_from_arm(arm: Mapping[str, object]) -> dict[str, object]:
 
 def _yaml_keys(arm: Mapping[str, object]) -> dict[str, object]:
     properties = mapping_at(arm, "properties")
+    if mapping_at(properties, "deploymentConfiguration"):
+        return _pipeline_keys(arm)
     code = mapping_at(properties, "codeConfiguration")
     script = {"code": short_form(code.get("codeId")), "scoring_script": code.get("scoringScript")}
     ids = text_at(arm, "id").split("/")
@@ -224,8 +253,19 @@ def _yaml_keys(arm: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def _is_pipeline(configuration: _Configuration) -> bool:
-    return (configuration.deployment_configuration_type or "").lower() == "pipelinecomponent"
+def _pipeline_keys(arm: Mapping[str, object]) -> dict[str, object]:
+    properties = mapping_at(arm, "properties")
+    ids = text_at(arm, "id").split("/")
+    return {
+        "name": at(arm, "name"),
+        "endpoint_name": ids[-3] if len(ids) > 3 else None,
+        "type": DeploymentKind.PIPELINE.value,
+        "description": at(properties, "description"),
+        "tags": mapping_at(arm, "tags"),
+        "properties": own_properties(mapping_at(properties, "properties")),
+        "component": short_form(at(properties, "deploymentConfiguration", "componentId", "assetId")),
+        "settings": pipeline_settings_from_arm(mapping_at(properties, "deploymentConfiguration")),
+    }
 
 
 def _model(shape: _Model | None, found: list[Mistake]) -> Reference | None:
@@ -275,6 +315,7 @@ def _draft_again(deployment: Deployment) -> DeploymentDraft:
         description=deployment.description,
         tags=deployment.tags,
         properties=deployment.properties,
+        pipeline=deployment.pipeline,
     )
 
 

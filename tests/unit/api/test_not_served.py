@@ -41,15 +41,3 @@ def test_an_operation_that_is_not_served_is_told_at_once(bench: Bench, operation
     assert answer.status_code in (400, 404, 405), answer.text
     assert answer.json()["error"]["message"]
     assert "Retry-After" not in answer.headers
-
-
-def test_a_pipeline_deployment_is_refused_by_name(bench: Bench) -> None:
-    bench.endpoint()
-    configuration = {"deploymentConfigurationType": "PipelineComponent", "componentId": {"assetId": "x"}}
-    path = f"{WS}/batchEndpoints/digits/deployments/steps"
-
-    answer = bench.client.put(path, json={"properties": {"deploymentConfiguration": configuration}})
-
-    assert answer.status_code == 400
-    assert "pipeline" in answer.json()["error"]["message"]
-    assert bench.client.get(path).status_code == 404

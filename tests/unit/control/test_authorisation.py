@@ -147,6 +147,10 @@ MORE_THAN_READER: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
             b.tx, c, DRAFT, sealed=b.sealed, tables=b.tables, now=NOW, new_id="op9"
         ),
     ),
+    "deployments.create_or_update_pipeline": (
+        "deployments/write",
+        lambda b, c: deployments.create_or_update_pipeline(b.tx, c, DRAFT, read=lambda _: (None, []), now=NOW),
+    ),
     "deployments.delete": (
         "deployments/delete",
         lambda b, c: deployments.delete(b.tx, c, "digits", "blue", now=NOW),
@@ -157,6 +161,10 @@ MORE_THAN_READER: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
     ),
     "workspaces.delete": ("workspaces/delete", lambda b, c: workspaces.delete(b.tx, c, Scope("s", "g", "w"), now=NOW)),
     "jobs.invoke": ("batchEndpoints/jobs/write", lambda b, c: b.invoke(INVOCATION, caller=c)),
+    "jobs.refuse_pipeline": (
+        "batchEndpoints/jobs/write",
+        lambda b, c: jobs.refuse_pipeline(b.tx, c, "digits", None),
+    ),
     "calibrations.begin": ("batchEndpoints/jobs/write", lambda b, c: b.calibrate(caller=c)),
     "preflights.of_invocation": ("batchEndpoints/jobs/write", lambda b, c: b.preflight(caller=c)),
     "calibrations.get": ("batchEndpoints/jobs/write", lambda b, c: calibrations.get(b.tx, c, "digits", "cal1")),
@@ -219,6 +227,7 @@ PARTS = (
     "mlflow_environment",
     "mlflow_models",
     "outputs",
+    "pipeline_drafts",
     "references",
     "registry",
     "reruns",

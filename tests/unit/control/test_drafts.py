@@ -97,7 +97,7 @@ def test_a_component_in_place_of_a_model_is_refused(bench: Bench) -> None:
 def test_a_pipeline_deployment_is_refused_with_one_mistake(bench: Bench) -> None:
     refusal = refuse(bench, kind=DeploymentKind.PIPELINE, model=None, compute="")
     assert refusal.fields == ["type"]
-    assert "not supported by this version" in refusal.text
+    assert "deployed by itself" in refusal.text
 
 
 def test_an_mlflow_model_with_script_and_environment_is_deployed(bench: Bench) -> None:

@@ -192,10 +192,10 @@ def test_instance_count_given_twice_is_refused_in_azures_words() -> None:
     assert "Can't set instance_count when resources is provided." in told["settings.instance_count"]
 
 
-def test_pipeline_deployments_are_refused_with_one_clear_mistake() -> None:
+def test_a_pipeline_in_the_place_of_a_model_is_refused_with_one_clear_mistake() -> None:
     told = _mistakes({"type": "pipeline", "component": "azureml:c:1", "settings": {"default_compute": "x"}})
     assert told.keys() == {"type"}
-    assert "pipeline deployments are not supported by this version" in told["type"]
+    assert "behind an endpoint" in told["type"]
 
 
 def test_all_mistakes_of_the_new_form_are_told_where_they_were_written() -> None:

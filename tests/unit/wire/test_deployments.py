@@ -18,6 +18,7 @@ from batchyard.domain.deployments import (
     OutputAction,
     OutputColumn,
     OutputFormat,
+    PipelineSettings,
     RetrySettings,
     SameName,
 )
@@ -267,10 +268,19 @@ def test_an_unchanged_patch_asks_for_the_same_again() -> None:
     assert written.settings == asked.settings
 
 
-def test_pipeline_deployments_are_refused_with_one_clear_mistake() -> None:
-    with pytest.raises(InvalidInput, match="pipeline deployments are not supported by this version") as caught:
-        deployment_from_arm("digits", "dpl", SDK_PIPELINE_BODY)
-    assert len(caught.value.mistakes) == 1
+def test_the_sdks_body_of_a_pipeline_deployment_is_read_without_the_settings_of_a_model() -> None:
+    draft = deployment_from_arm("digits", "dpl", SDK_PIPELINE_BODY)
+
+    assert (draft.kind, draft.component) == (
+        DeploymentKind.PIPELINE,
+        Reference("components", "c", "1", scope=DEFAULT_SCOPE),
+    )
+    assert draft.pipeline == PipelineSettings(default_compute="batch-cluster")
+    assert deployment_to_arm_body(DEFAULT_SCOPE, draft)["properties"]["deploymentConfiguration"]["settings"] == {
+        "default_compute": "batch-cluster",
+        "continue_on_step_failure": False,
+        "force_rerun": False,
+    }
 
 
 def test_all_mistakes_of_a_body_are_told_in_the_names_of_arm() -> None:

@@ -14,10 +14,11 @@ from batchyard.api.rooms import BaseUrl, CallerIn, IfMatch, Rooms, RoomsIn
 from batchyard.api.told import TRUTH, told
 from batchyard.control import deployments, endpoints
 from batchyard.domain.access import Caller
-from batchyard.domain.deployments import Deployment, DeploymentDraft
+from batchyard.domain.deployments import Deployment, DeploymentDraft, DeploymentKind
 from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.domain.resource_ids import Scope
 from batchyard.ports.records import Operation, Stored, Transaction
+from batchyard.wire.component_definitions import read_definition
 from batchyard.wire.deployments import DeploymentBody, deployment_from_arm, deployment_to_arm
 from batchyard.wire.operations import with_operation_uri
 from batchyard.wire.trees import patched
@@ -112,6 +113,18 @@ def delete_deployment(
 def _store(
     tx: Transaction, rooms: Rooms, caller: Caller, draft: DeploymentDraft, if_match: str | None, why: Reasons
 ) -> tuple[Stored[Deployment], Operation | None]:
+    if draft.kind is DeploymentKind.PIPELINE:
+        stored = deployments.create_or_update_pipeline(
+            tx,
+            caller,
+            draft,
+            read=read_definition,
+            now=rooms.clock(),
+            if_match=if_match,
+            reason=why.reason,
+            ticket=why.ticket,
+        )
+        return stored, None
     return deployments.create_or_update(
         tx,
         caller,

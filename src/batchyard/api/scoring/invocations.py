@@ -13,7 +13,7 @@ from batchyard.api.reasons import ReasonsIn
 from batchyard.api.rooms import BaseUrl, CallerIn, RoomsIn, header_text
 from batchyard.api.told import TEXT, told
 from batchyard.control import jobs
-from batchyard.domain.errors import NotFound
+from batchyard.domain.errors import InvalidInput, NotFound
 from batchyard.domain.routing import STALE
 from batchyard.wire.invocations import InvocationBody, invocation_from_body
 from batchyard.wire.jobs import invoke_answer, job_to_arm
@@ -35,7 +35,13 @@ def invoke(
     """Make a job, and answer before anything is scored; the same `repeatability_request-id` gives the same job."""
     deployment = header_text(request, "azureml-model-deployment") or None
     request_id = header_text(request, "repeatability_request-id") or None
-    invocation = invocation_from_body(endpoint, deployment, request_id, body, rooms.scope)
+    try:
+        invocation = invocation_from_body(endpoint, deployment, request_id, body, rooms.scope)
+    except InvalidInput:
+        # What a pipeline takes is no mistake of the caller's; it is refused for what it is.
+        with rooms.records.reading() as tx:
+            jobs.refuse_pipeline(tx, caller, endpoint, deployment)
+        raise
     # Azure: its SDK looks for a deployment before it sends the name; one that is unknown here is of an earlier call.
     is_sdk = "azure-ai-ml/" in request.headers.get("user-agent", "")
     invocation = replace(invocation, deployment_may_be_stale=is_sdk)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from azure.ai.ml import load_batch_deployment, load_batch_endpoint
+from azure.ai.ml import load_batch_deployment, load_batch_endpoint, load_component
 from azure.ai.ml.constants import BatchDeploymentOutputAction
 from azure.ai.ml.entities import (
     BatchDeployment,
@@ -11,6 +11,7 @@ from azure.ai.ml.entities import (
     CodeConfiguration,
     ModelBatchDeployment,
     ModelBatchDeploymentSettings,
+    PipelineComponentBatchDeployment,
 )
 from on_assets import is_missing
 from table import ml, operation
@@ -42,8 +43,23 @@ output_action: append_row
 error_threshold: 5
 retry_settings: {{max_retries: 1, timeout: 30}}
 """
+PIPELINE = """
+$schema: https://azuremlschemas.azureedge.net/latest/pipelineComponent.schema.json
+name: ops_pipeline
+type: pipeline
+inputs: {data: {type: uri_folder}, top: {type: integer, default: 3, max: 9}}
+outputs: {best: {type: uri_folder}}
+jobs:
+  pick:
+    type: command
+    command: head -n ${{inputs.top}} ${{inputs.data}}/* > ${{outputs.best}}/best.txt
+    environment: azureml:ops-env:1
+    inputs: {data: "${{parent.inputs.data}}", top: "${{parent.inputs.top}}"}
+    outputs: {best: "${{parent.outputs.best}}"}
+"""
 
 Path("src").mkdir()
+Path("deployed-pipeline.yml").write_text(PIPELINE)
 Path("src/score.py").write_text(SCRIPT)
 Path("endpoint.yml").write_text(f"name: {ENDPOINT}\ndescription: from a file\nauth_mode: aad_token\n")
 Path("classic.yml").write_text(CLASSIC)
@@ -124,6 +140,19 @@ def change_deployment() -> None:
 def same_code() -> None:
     ids = {ml.batch_deployments.get(name, ENDPOINT).code_configuration.code for name in ("blue", "classic")}
     assert len(ids) == 1, ids
+
+
+@operation("batch_deployments.begin_create_or_update (pipeline component)")
+def create_pipeline_deployment() -> None:
+    component = ml.components.create_or_update(load_component("deployed-pipeline.yml"))
+    settings = {"default_compute": "ops-cpu", "continue_on_step_failure": False}
+    wanted = PipelineComponentBatchDeployment(
+        name="steps", endpoint_name=ENDPOINT, component=component, settings=settings
+    )
+    ml.batch_deployments.begin_create_or_update(wanted).result()
+    found = ml.batch_deployments.get("steps", ENDPOINT)
+    assert (found.provisioning_state, found.properties["default_compute"]) == ("Succeeded", "ops-cpu")
+    ml.batch_deployments.begin_delete("steps", ENDPOINT).result()
 
 
 @operation("batch_deployments.get")
