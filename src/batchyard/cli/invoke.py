@@ -65,6 +65,10 @@ def invoke(
     from batchyard.cli.documents import key_values
     from batchyard.domain.jobs import Invocation
 
+    if estimate and (wait or stream):
+        raise UsageMistake("--estimate makes no job, so there is nothing to follow with --wait or --stream.")
+    if not estimate and (sample or sample_time):
+        raise UsageMistake("--sample and --sample-time go with --estimate.")
     typed_tags = key_values(tags, flag="--tags")
     if old_input is not None:
         server.say("The data to score is named with `--input` now; its older names will go.")
