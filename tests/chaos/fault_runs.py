@@ -163,7 +163,6 @@ def submitted(
         error_threshold=0,
     )
     script = FILES_SCRIPT if writes_files else COLUMNS_SCRIPT if has_columns else ROWS_SCRIPT
-    script = FILES_SCRIPT if writes_files else ROWS_SCRIPT
     if output_format is not None:
         script, file_name = UNLIKE_ROWS_SCRIPT, f"rows.{output_format.value}"
         settings = replace(
