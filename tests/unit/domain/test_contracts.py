@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchyard.domain.contracts import (
@@ -111,6 +111,7 @@ def test_keys_name_items_only_where_each_item_must_have_a_row() -> None:
     assert replace(keyed, rows_per_item=RowsPerItem.ONE).keys_name_items
 
 
+@settings(deadline=None)
 @given(st.recursive(st.sampled_from(PLAIN_TYPES), lambda inner: inner.map(lambda name: f"list<{name}>")))
 def test_lists_of_types_are_types(name: str) -> None:
     assert is_type(name)
@@ -129,6 +130,7 @@ contracts = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(contracts, st.booleans(), st.booleans())
 def test_every_mistake_names_a_field_of_the_contract(contract: Any, is_text: bool, is_summary: bool) -> None:
     known = {"rows_per_item", "columns", "extra_columns", "nulls", "key_column", "unique_key"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchyard_runtime.column_checks import check
@@ -115,6 +115,7 @@ def test_columns_have_the_declared_type_in_every_part_file() -> None:
     assert table.types == ["float64", "string"]
 
 
+@settings(deadline=None)
 @given(st.permutations(ITEMS))
 def test_only_the_order_of_the_items_is_the_order_of_the_rows(keys: list[str]) -> None:
     found = told(rows_of(*keys), **KEYED)
@@ -122,6 +123,7 @@ def test_only_the_order_of_the_items_is_the_order_of_the_rows(keys: list[str]) -
     assert found is None or found[0] == "WrongOrder"
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([*ITEMS, "c.csv", "x", None, 1]), min_size=1, max_size=6), st.booleans())
 def test_whatever_the_keys_are_rows_pass_only_if_each_item_has_what_it_must(keys: list[Any], is_one: bool) -> None:
     found = told(rows_of(*keys), **{**KEYED, "rows_per_item": "one" if is_one else "at_least_one"})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -181,11 +181,13 @@ def test_types_of_pyarrow_are_told_in_our_words(arrow: str, ours: str) -> None:
     assert text_types.from_arrow(arrow) == ours
 
 
+@settings(deadline=None)
 @given(st.text(), st.sampled_from(["bool", "int8", "uint64", "float32", "date", "timestamp[us]", "timestamp[us, UTC]"]))
 def test_any_text_is_judged_without_an_exception(text: str, kind: str) -> None:
     assert text_types.fits(text, kind) in (True, False)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(["csv", "jsonl", "json", "text", "image", "parquet"]))
 def test_any_bytes_pass_or_break_the_contract_and_nothing_else(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, kind: str
@@ -194,6 +196,7 @@ def test_any_bytes_pass_or_break_the_contract_and_nothing_else(
     assert found is None or found[0] in ("InputFormat", "InputSchema")
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")), min_size=3, max_size=3), max_size=30
@@ -208,6 +211,7 @@ def test_whatever_a_csv_writer_writes_passes(tmp_path_factory: pytest.TempPathFa
     checker({"format": "csv", "columns": {"a": "string", "c": "string"}}, str)([str(path)])
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() | st.text()))
 def test_whatever_json_writes_passes(tmp_path_factory: pytest.TempPathFactory, row: dict[str, object]) -> None:
     path = tmp_path_factory.getbasetemp() / "written.jsonl"

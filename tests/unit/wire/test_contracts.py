@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
 from batchyard.domain.contracts import ExtraColumns, InputContract, InputFormat, OutputContract, RowsPerItem
@@ -114,6 +114,7 @@ def test_a_contract_is_the_deployments_and_cannot_be_changed_at_invoke() -> None
     assert all("Only the deployment can set it" in remedy for remedy in told.values())
 
 
+@settings(deadline=None)
 @given(contracts)
 def test_every_contract_survives_the_wire(contract: OutputContract) -> None:
     wanted = draft(output_file_name="scores.jsonl", output_contract=replace(contract, extra_columns=ExtraColumns.ALLOW))
