@@ -109,7 +109,8 @@ def declare(home: ServerHome, folder: str) -> None:
     home.file(f"{folder}/blue.yml", blue())
     schema = "https://azuremlschemas.azureedge.net/latest/commandComponent.schema.json"
     step = {"$schema": schema, "name": "step", "type": "command", "command": "python score.py", "code": "code"}
-    home.file(f"{folder}/step.yml", step)
+    home.file(f"{folder}/step.yml", {**step, "environment": "azureml:plain:1"})
+    home.file(f"{folder}/plain.yml", {"name": "plain", "version": "1", "conda_file": {"dependencies": []}})
     trigger = {"type": "cron", "expression": "0 2 * * *", "time_zone": "UTC"}
     home.file(f"{folder}/nightly.yml", {"name": "nightly", "trigger": trigger, "create_job": "azureml:last"})
 
@@ -130,6 +131,7 @@ def blue(**settings: Any) -> dict[str, Any]:
 def make(home: ServerHome, folder: str) -> None:
     home.run("compute", "create", "--file", f"{folder}/cpu.yml")
     home.run("model", "create", "--file", f"{folder}/scorer.yml")
+    home.run("environment", "create", "--file", f"{folder}/plain.yml")
     home.run("component", "create", "--file", f"{folder}/step.yml")
     home.run("schedule", "create", "--file", f"{folder}/nightly.yml")
     home.run("batch-endpoint", "create", "--name", "scores")
