@@ -4,7 +4,8 @@ The whole result:
 
     list, tuple, set, generator, any iterable   each element is one line; a generator is drained within the time limit
     numpy.ndarray, pandas.Series                each element is one line; of an array with more axes, each row
-    pandas.DataFrame                            each row is one line of cells, see `tables`
+    pandas.DataFrame, polars.DataFrame,         each row is one line of cells, see `tables`
+    pyarrow.Table, pyarrow.RecordBatch
     None                                        no lines: no item succeeded
     str, bytes, bytearray, memoryview, dict     an error of the script: no list of rows, though Python can iterate it
     anything else (a number, True, …)           an error of the script
@@ -48,6 +49,10 @@ def write(result: Any, append: Callable[[bytes], None]) -> int:  # Any: whatever
     refuse_non_rows(result)
     if is_a(result, "pandas", "DataFrame"):
         return tables.write(result, append)
+    if is_a(result, "polars", "DataFrame"):
+        return tables.write_rows(result.iter_rows(), append)
+    if is_a(result, "pyarrow", "Table") or is_a(result, "pyarrow", "RecordBatch"):
+        return tables.write_rows(zip(*result.to_pydict().values()), append)  # noqa: B905 - Python 3.8
     if is_a(result, "numpy", "ndarray") or is_a(result, "pandas", "Series"):
         return _write_lines(_elements(result), append)
     return _drain(result, append)

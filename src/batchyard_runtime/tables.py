@@ -1,4 +1,4 @@
-"""A pandas DataFrame as Azure's text: a line for each row, cells parted by one space, no header, no index.
+"""A DataFrame or table as Azure's text: a line for each row, cells parted by one space, no header, no index.
 
 A cell is quoted as RFC 4180 says only where it holds a space, a quote or a line break. Text of cells:
 
@@ -19,7 +19,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from typing import Any, Callable, Iterable
 
 _CHUNK_ROWS = 8192
 _must_be_quoted = re.compile('[ "\r\n]').search
@@ -43,6 +43,29 @@ def write(
     return int(rows)
 
 
+def write_rows(rows: Iterable[tuple[Any, ...]], append: Callable[[bytes], None]) -> int:
+    """Append the lines of a table of another library, given row by row; give how many there are.
+
+    Any: whatever a script put into its cells.
+    """
+    count = 0
+    lines: list[str] = []
+    for row in rows:
+        cells = [_quoted(_cell(value)) for value in row]
+        lines.append(" ".join(cells) if len(cells) > 1 else cells[0] or '""')
+        if len(lines) == _CHUNK_ROWS:
+            count += _flush(lines, append)
+    return count + _flush(lines, append)
+
+
+def _flush(lines: list[str], append: Callable[[bytes], None]) -> int:
+    count = len(lines)
+    if lines:
+        append(("\n".join(lines) + "\n").encode("utf-8", "backslashreplace"))
+        lines.clear()
+    return count
+
+
 def _column(series: Any) -> list[str]:  # Any: a pandas Series
     dtype = series.dtype
     kind = getattr(dtype, "kind", "O") if type(dtype).__module__.startswith("numpy") else "O"
@@ -59,8 +82,8 @@ def _cell(value: Any) -> str:  # Any: whatever a script put into a frame
         return value
     if value is None or (isinstance(value, float) and value != value):
         return ""
-    pandas = sys.modules["pandas"]
-    if value is getattr(pandas, "NA", None) or value is getattr(pandas, "NaT", None):
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and (value is getattr(pandas, "NA", None) or value is getattr(pandas, "NaT", None)):
         return ""
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value).decode("utf-8", "backslashreplace")

@@ -33,7 +33,7 @@ class CommandDefinition:
     is_deterministic: bool = True
 
 
-class InputFormat(Enum):
+class TabularFormat(Enum):
     """Of tabular input that a parallel step cuts by bytes or by keys (ours: Azure's needs an mltable)."""
 
     CSV = "csv"
@@ -65,7 +65,7 @@ class ParallelSettings:
     mini_batch_size: int | None = None
     mini_batch_bytes: int | None = None
     partition_keys: tuple[str, ...] | None = None
-    input_format: InputFormat | None = None
+    input_format: TabularFormat | None = None
     error_threshold: int | None = None
     mini_batch_error_threshold: int | None = None
     max_concurrency_per_instance: int | None = None

@@ -11,9 +11,9 @@ from typing import Annotated
 from pydantic import BeforeValidator
 
 from batchyard.domain.component_definitions import (
-    InputFormat,
     ParallelSettings,
     ParallelTask,
+    TabularFormat,
     parallel_settings_mistakes,
 )
 from batchyard.domain.deployments import LoggingLevel
@@ -41,7 +41,7 @@ class ParallelYaml(YamlShape):
     input_data: object = None
     mini_batch_size: object = None
     partition_keys: object = None
-    input_format: Annotated[InputFormat, BeforeValidator(one_of(InputFormat))] | None = None
+    input_format: Annotated[TabularFormat, BeforeValidator(one_of(TabularFormat))] | None = None
     logging_level: Annotated[LoggingLevel, BeforeValidator(one_of(LoggingLevel))] | None = None
     error_threshold: WholeNumber | None = None
     mini_batch_error_threshold: WholeNumber | None = None

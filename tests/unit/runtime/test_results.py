@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
 
 from batchyard_runtime import results
@@ -133,6 +134,14 @@ def test_frame_is_azures_text(frame: pd.DataFrame, text: str) -> None:
 def test_long_frame_gives_all_its_lines_in_order() -> None:
     frame = pd.DataFrame({"a": range(20_000), "b": ["x"] * 20_000})
     assert lines(frame) == "".join(f"{k} x\n" for k in range(20_000))
+
+
+@pytest.mark.parametrize("make", [pyarrow.table, pyarrow.RecordBatch.from_pydict])
+def test_a_table_of_another_library_gives_a_line_for_each_row_and_not_for_each_column(make: Any) -> None:
+    table = make({"name": ["a.png", "b c", None], "p": [0.5, None, 1.0]})
+    assert lines(table) == 'a.png 0.5\n"b c" \n 1.0\n'
+    assert lines(make({"p": [None, 2.0]})) == '""\n2.0\n'
+    assert lines(make({})) == ""
 
 
 def test_frame_reads_back_as_azure_documents_it(tmp_path: Any) -> None:

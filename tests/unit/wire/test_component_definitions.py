@@ -10,10 +10,10 @@ from batchyard.domain.component_definitions import (
     PARALLEL_DEFAULTS,
     CommandDefinition,
     Definition,
-    InputFormat,
     ParallelDefinition,
     ParallelSettings,
     PipelineDefinition,
+    TabularFormat,
     definition_mistakes,
     over,
 )
@@ -193,7 +193,7 @@ def test_a_mini_batch_is_a_number_of_files_or_a_size(
     step = read({**PARALLEL, "mini_batch_size": written, "input_format": "csv"})
     assert isinstance(step, ParallelDefinition)
     assert (step.settings.mini_batch_size, step.settings.mini_batch_bytes) == (items, size_bytes)
-    assert step.settings.input_format is InputFormat.CSV
+    assert step.settings.input_format is TabularFormat.CSV
 
 
 def test_a_size_that_a_client_repeats_as_a_number_of_bytes_stays_a_size() -> None:
