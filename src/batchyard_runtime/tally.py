@@ -86,6 +86,9 @@ class Tally:
         crc: of its bytes. offset: where the rows of the next one start.
         """
         before = self.segment.taken(mini_batch, offset)
+        # What pieces of this very mini-batch have written before its rows were known.
+        self.segment.files = [found for found in before.files if found[0] == mini_batch]
+        before.files = [found for found in before.files if found[0] != mini_batch]
         if before.lengths:
             before.crc = crc
             self._segments.append(before)

@@ -134,6 +134,16 @@ def test_a_short_result_is_a_segment_of_its_own_in_its_file(writer: Writer) -> N
     assert [(first, number) for first, number, _ in writer.report()] == [(0, 1), (1, 2), (2, 2)]
 
 
+def test_files_of_a_mini_batch_in_pieces_stay_with_its_rows_where_these_go_into_a_new_file(writer: Writer) -> None:
+    writer.tally.segment.wrote_files(0, "w/0")
+    writer.write([{"a": 1}])
+    writer.tally.segment.wrote_files(1, "w/1")
+    writer.write([{"a": "x"}])
+    header, _ = writer.tally.report(1, crc=writer.parts.end_segment(), seconds=0, places=writer.parts.places)
+    told = [(segment[0], segment[7]) for segment in header["segments"]]
+    assert told == [(0, [(0, "w/0")]), (1, [(1, "w/1")])]
+
+
 def test_more_columns_than_a_file_can_have_are_refused(writer: Writer) -> None:
     with pytest.raises(Violation, match="4097 different columns") as caught:
         writer.write([{f"c{k}": 1 for k in range(4097)}])
