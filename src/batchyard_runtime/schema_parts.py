@@ -6,6 +6,10 @@ mini-batch, into a new one of a wider schema: `<name>.part`, `<name>.2.part`, `<
 widened, into the one of another family. Each is made with its header before any of its rows is written, so whoever
 finds a row finds the schema.
 
+The columns of an output stand in the order of their first appearance in the input, which is read from the headers: the
+header of a file has no column that none of the rows up to its first ones in the input's order has. Mini-batches come
+mostly in that order; one that comes late (a retry, the copy of a slow one) goes into a file of exactly its own columns.
+
 Ends and offsets that are told here go on from file to file; `places` says in which file they are, and where.
 """
 
@@ -24,20 +28,35 @@ if TYPE_CHECKING:
     from batchyard_runtime.columns import Table
 
     Schema = dict[str, str]
+    Place = tuple[int, int]  # Of rows in the input: a mini-batch, and the first item in it.
 
 MAGIC = b"batchyard part 2\n"
 _MOST_COLUMNS = 4096
 _MOST_FAMILIES = 16
+_MOST_LATE_FILES = 16  # That stay open.
 _ENDING = ".part"
 
 
 class _Family:
-    """Rows whose types widen to one schema, and the file where those of now go. number: of the file."""
+    """Rows whose types widen to one schema, and the file where those of now go. number: of the file.
 
-    def __init__(self, schema: Schema, file: PartFile, number: int) -> None:
+    first: the least place of rows in this file; last: the greatest of rows in any of the family's.
+    """
+
+    def __init__(self, schema: Schema, file: PartFile, number: int, place: Place) -> None:
         self.schema = schema
         self.file = file
         self.number = number
+        self.first = self.last = place
+
+    def go_on(self, schema: Schema, file: PartFile, number: int, place: Place) -> None:
+        """Take a new file in the place of the one before."""
+        self.file.close()
+        self.schema, self.file, self.number, self.first = schema, file, number, place
+
+    def note(self, place: Place) -> None:
+        """Note that rows of this place go into the file."""
+        self.first, self.last = min(self.first, place), max(self.last, place)
 
 
 class SchemaParts:
@@ -53,6 +72,7 @@ class SchemaParts:
         self._mixes = mixes
         self._reach = reach
         self._families: list[_Family] = []
+        self._late: dict[tuple[str, ...], _Family] = {}
         self._current: _Family | None = None
         self._files = 0
         self._base = 0
@@ -64,29 +84,33 @@ class SchemaParts:
         """The columns of the current file, in order."""
         return [] if self._current is None else list(self._current.schema)
 
-    def takes(self, table: Table) -> bool:
-        """Tell whether the current file can hold these rows."""
+    def takes(self, table: Table, place: Place) -> bool:
+        """Tell whether the current file can hold these rows, and count on it that they come."""
         current = self._current
-        return current is not None and (not table.rows or self._merged(current.schema, table) == current.schema)
+        if current is None or (table.rows and not self._fits(current, table, place)):
+            return False
+        if table.rows:
+            current.note(place)
+        return True
 
-    def make_room(self, table: Table) -> None:
+    def make_room(self, table: Table, place: Place) -> None:
         """Go on in a file that can hold these rows; after `end_segment`. Raises: WritesFailed, Violation."""
-        for family in self._families:
-            if self._merged(family.schema, table) == family.schema:
-                return self._turn_to(family)
+        if not table.rows:
+            # Columns without rows are none of the output's; with the first row another file begins.
+            return self._begin_family({}, place)
+        for family in (*self._families, *self._late.values()):
+            if self._fits(family, table, place):
+                return self._turn_to(family, place)
         for family in self._families:
             merged = self._merged(family.schema, table)
             if merged is not None:
+                if place <= family.last:
+                    return self._make_room_for_late(table, place)
                 _refuse_very_wide(merged)
-                superseded, family.file = family.file, self._new_file(merged)
-                superseded.close()
-                family.schema, family.number = merged, self._files
-                return self._turn_to(family)
-        schema = dict(zip(table.names, table.types))  # noqa: B905 - strict= is newer than Python 3.8
-        _refuse_very_wide(schema)
+                family.go_on(merged, *self._new_file(merged), place)
+                return self._turn_to(family, place)
         self._refuse_one_more(table)
-        self._families.append(_Family(schema, self._new_file(schema), self._files))
-        return self._turn_to(self._families[-1])
+        return self._begin_family(dict(zip(table.names, table.types)), place)  # noqa: B905 - newer than Python 3.8
 
     def append(self, rows: bytes) -> None:
         """Add bytes at the end. Raises: WritesFailed."""
@@ -116,7 +140,7 @@ class SchemaParts:
 
     def close(self) -> None:
         """Close the descriptors without writing: in a process that the script forked."""
-        for family in self._families:
+        for family in (*self._families, *self._late.values()):
             family.file.close()
 
     def _place(self, offset: int) -> tuple[int, int]:
@@ -125,7 +149,31 @@ class SchemaParts:
                 return number, offset - base
         return 1, 0
 
-    def _turn_to(self, family: _Family) -> None:
+    def _fits(self, family: _Family, table: Table, place: Place) -> bool:
+        is_in_order = place >= family.first or table.names == list(family.schema)
+        return is_in_order and self._merged(family.schema, table) == family.schema
+
+    def _begin_family(self, schema: Schema, place: Place) -> None:
+        _refuse_very_wide(schema)
+        self._families.append(_Family(schema, *self._new_file(schema), place))
+        self._turn_to(self._families[-1], place)
+
+    def _make_room_for_late(self, table: Table, place: Place) -> None:
+        names = tuple(table.names)
+        schema = dict(zip(names, table.types))  # noqa: B905 - strict= is newer than Python 3.8
+        _refuse_very_wide(schema)
+        family = self._late.get(names)
+        if family is None:
+            if len(self._late) == _MOST_LATE_FILES:
+                self._late.pop(next(iter(self._late))).file.close()
+            family = self._late[names] = _Family(schema, *self._new_file(schema), place)
+        else:
+            merged = self._merged(family.schema, table) or schema
+            family.go_on(merged, *self._new_file(merged), place)
+        self._turn_to(family, place)
+
+    def _turn_to(self, family: _Family, place: Place) -> None:
+        family.note(place)
         self._current = family
         self._base = self.end - family.file.end
         self._moves.append((self.end, family.number, self._base))
@@ -140,13 +188,13 @@ class SchemaParts:
             merged[name] = wider
         return merged
 
-    def _new_file(self, schema: Schema) -> PartFile:
+    def _new_file(self, schema: Schema) -> tuple[PartFile, int]:
         number = self._files + 1
         path = self._path if number == 1 else "%s.%d%s" % (self._path[: -len(_ENDING)], number, _ENDING)
         header = json.dumps({"format": self._format, "columns": list(schema.items())}, separators=(",", ":"))
         file = PartFile(path, reach=self._reach, header=MAGIC + header.encode("ascii") + b"\n")
         self._files = number
-        return file
+        return file, number
 
     def _refuse_one_more(self, table: Table) -> None:
         if len(self._families) < _MOST_FAMILIES:

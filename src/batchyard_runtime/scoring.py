@@ -174,7 +174,7 @@ class Scorer:
         pieces = self._in_pieces(attempt_piece, lease["run_items"], tally) if lease["run_items"] else attempt_piece
 
         def attempt(names: list[str], mini_batch: int) -> int:
-            rows.begin()
+            rows.begin(part_start)
             taken[0] = 0
             count = pieces(names, mini_batch)
             rows.write(mini_batch, tally)

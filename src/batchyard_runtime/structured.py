@@ -45,10 +45,12 @@ class Rows:
         self._part = part
         self._listing = listing
         self._held: list[Table] = []
+        self._start = 0
 
-    def begin(self) -> None:
-        """Forget what was taken in for a mini-batch that failed."""
+    def begin(self, start: int) -> None:
+        """Forget what was taken in for a mini-batch that failed. start: the first item of the part that comes, or 0."""
         self._held.clear()
+        self._start = start
 
     def take(
         self, result: Any, names: list[str], mini_batch: int, start: int
@@ -71,11 +73,11 @@ class Rows:
         """Append the rows that were taken in. Raises: WritesFailed, Violation."""
         table = joined(self._held, mixes=self._mixes)
         self._held = []
-        part = self._part
-        if not part.takes(table):
+        part, place = self._part, (mini_batch, self._start)
+        if not part.takes(table, place):
             # What was reported so far lies in another file: it is a segment of its own.
             tally.break_off(mini_batch, crc=part.end_segment(), offset=part.end)
-            part.make_room(table)
+            part.make_room(table, place)
         for chunk in table.chunks():
             part.append(csv_lines(chunk, part.names) if self._is_csv else json_lines(chunk))
 
