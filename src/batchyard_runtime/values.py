@@ -86,7 +86,11 @@ def array_column(array: Any, *, mixes: bool = True) -> Column:  # Any: a numpy a
         )
     if kind == "M":
         is_date = str(dtype) in ("datetime64[D]", "datetime64[W]", "datetime64[M]", "datetime64[Y]")
-        return ("date" if is_date else TIMESTAMP), array.astype("M8[D]" if is_date else "M8[us]").tolist()
+        plain = array.astype("M8[D]" if is_date else "M8[us]").tolist()
+        if int not in {*map(type, plain)}:
+            return ("date" if is_date else TIMESTAMP), plain
+        # A year that Python's dates cannot have; a number would be no date.
+        return STRING, [None if text == "NaT" else text for text in map(str, array)]
     if kind in "US":
         return (STRING if kind == "U" else "binary"), array.tolist()
     return STRING, [None if text == "NaT" else text for text in map(str, array)]

@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from batchyard.domain.row_schemas import OBJECT, Columns
+
+_MAY_BE_EMPTY = ("string", OBJECT)
 _NEEDS_QUOTES = re.compile(r'[",\r\n]')
 _CELL = re.compile(rb'(?:^|,)("(?:[^"]|"")*"|[^,"]*)')
 
@@ -34,13 +37,19 @@ def whole_rows(lines: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(held)
 
 
-def recoded(rows: Iterable[bytes], names: Sequence[str], wanted: Sequence[str]) -> Iterator[bytes]:
-    """Give rows with the columns `names` as rows with the columns `wanted`, empty where they have none."""
+def recoded(rows: Iterable[bytes], columns: Columns, wanted: Sequence[str]) -> Iterator[bytes]:
+    """Give rows with these columns as rows with the columns `wanted`, empty where they have none."""
+    names = [name for name, _ in columns]
     places = [names.index(name) if name in names else -1 for name in wanted]
+    # Alone in its line no value is written as an empty text is; of other types than these it cannot be one.
+    is_nothing = len(columns) == 1 and columns[0][1] not in _MAY_BE_EMPTY and len(wanted) > 1
     for row in rows:
         body = row[:-1]
+        if is_nothing and body == b'""':
+            body = b""
         cells = _CELL.findall(body) if b'"' in body else body.split(b",")
-        yield b",".join(cells[place] if place >= 0 else b"" for place in places) + b"\n"
+        line = b",".join(cells[place] if place >= 0 else b"" for place in places)
+        yield (line or b'""') + b"\n"  # An empty line would be no row.
 
 
 def _cell(text: str) -> str:

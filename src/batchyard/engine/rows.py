@@ -199,17 +199,17 @@ def _write_head(path: Path, schemas: PartSchemas) -> Piece:
 def _with_all_columns(sources: Iterator[_Source], paths: Sequence[Path], schemas: PartSchemas) -> Iterator[_Source]:
     """Give the sources, those of parts with other columns than all written anew into the last path."""
     wanted = [name for name, _ in schemas.columns]
-    names = {part: [name for name, _ in columns] for part, columns in schemas.of.items()}
     number = len(paths) - 1
     with open(paths[number], "wb") as out:
         for source in sources:
-            if names[source.path] == wanted:
+            own = schemas.of[source.path]
+            if [name for name, _ in own] == wanted:
                 yield source
                 continue
             start = out.tell()
             with open(paths[source.path], "rb") as stream:
                 rows = whole_rows(_lines(stream, source))
-                out.writelines(recoded(rows, names[source.path], wanted))
+                out.writelines(recoded(rows, own, wanted))
             out.flush()
             yield _Source(number, start, out.tell() - start, source.rows)
 

@@ -145,6 +145,11 @@ def _table(columns: Columns, block: bytes) -> Any:
     """Parse a block of lines. Raises: Conflict naming what does not fit."""
     import pyarrow as pa
 
+    if not columns:
+        raise Conflict(
+            "The rows have no columns, and a parquet file cannot hold such rows. Let the script return named values, "
+            "or choose output_format jsonl."
+        )
     native = [name for name, kind in columns if is_native(kind)]
     try:
         try:

@@ -30,6 +30,13 @@ def lines_of(*rows: object) -> list[bytes]:
     return [json.dumps(row).encode() + b"\n" for row in rows]
 
 
+def test_rows_without_columns_are_refused_rather_than_lost(tmp_path: Path) -> None:
+    with pytest.raises(Conflict, match="no columns"):
+        write(tmp_path, (), lines_of({}, {}))
+    (file,) = write(tmp_path, (), [])
+    assert file.rows == 0
+
+
 @pytest.mark.parametrize(
     ("kind", "values", "read"),
     [

@@ -58,6 +58,21 @@ def test_csv_has_a_header_and_parts_of_the_same_columns_are_copied(home: LocalJo
     assert not (tmp_path / "work/recoded").stat().st_size
 
 
+def test_csv_rows_without_any_column_stay_rows_beside_others(home: LocalJobHome, tmp_path: Path) -> None:
+    one = (("a", "int64"),)
+    write_parts(home, [Part((), {0: [""]}, "csv"), Part(one, {1: ["5"]}, "csv")], items=2)
+    assert contents(laid_out(home, tmp_path, OutputFormat.CSV)) == [b'a\n""\n5\n']
+
+
+def test_csv_values_that_are_not_there_look_the_same_whichever_columns_their_worker_saw(
+    home: LocalJobHome, tmp_path: Path
+) -> None:
+    two = (("a", "int64"), ("b", "int64"))
+    parts = [Part((("a", "int64"),), {0: ['""', "1"]}, "csv"), Part(two, {1: [",2"], 2: [","]}, "csv")]
+    write_parts(home, parts, items=4)
+    assert contents(laid_out(home, tmp_path, OutputFormat.CSV)) == [b"a,b\n,\n1,\n,2\n,\n"]
+
+
 def test_csv_of_other_columns_is_written_anew_with_the_columns_of_all(home: LocalJobHome, tmp_path: Path) -> None:
     other = (("b", "string"), ("c,", "bool"), ("a", "float64"))
     parts = [

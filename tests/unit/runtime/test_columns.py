@@ -161,6 +161,13 @@ def test_a_float32_has_its_own_shortest_digits() -> None:
     assert as_json([{"a": np.array([0.1], dtype="float32")}]) == [{"a": [0.1]}]
 
 
+@pytest.mark.parametrize("unit", ["s", "D"])
+def test_a_date_beyond_those_of_python_is_its_text_and_no_number(unit: str) -> None:
+    table = table_of(np.array(["20000-01-01", "NaT"], dtype=f"M8[{unit}]"), mixes=False)
+    assert (table.types, table.columns[0][1]) == (["string"], None)
+    assert table.columns[0][0].startswith("20000-01-01")
+
+
 def test_bytes_are_base64() -> None:
     assert as_csv([(b"\x00\xff", bytearray(b"a"))]) == "AP8=,YQ==\n"
     assert as_json([b"\x00\xff"]) == [{"prediction": "AP8="}]
