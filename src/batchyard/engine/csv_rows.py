@@ -5,12 +5,14 @@ Cells are moved as they stand, quotes and all: what a worker wrote as an empty t
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from batchyard.domain.row_schemas import OBJECT, Columns
 
 _MAY_BE_EMPTY = ("string", OBJECT)
+_LONGEST_CELL = 1 << 62  # The module's own limit is 128 KiB, which a text or an embedding may well be longer than.
 _NEEDS_QUOTES = re.compile(r'[",\r\n]')
 _CELL = re.compile(rb'(?:^|,)("(?:[^"]|"")*"|[^,"]*)')
 
@@ -18,6 +20,12 @@ _CELL = re.compile(rb'(?:^|,)("(?:[^"]|"")*"|[^,"]*)')
 def header(names: Sequence[str]) -> bytes:
     """Give the line that names the columns."""
     return (",".join(map(_cell, names)) + "\n").encode("utf-8", "backslashreplace")
+
+
+def cells_of(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Give the cells of each row, however long they are. Raises: csv.Error."""
+    csv.field_size_limit(_LONGEST_CELL)
+    return csv.reader(lines)
 
 
 def whole_rows(lines: Iterable[bytes]) -> Iterator[bytes]:

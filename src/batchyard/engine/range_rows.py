@@ -11,6 +11,7 @@ from itertools import islice
 from batchyard.domain.ledger import Committed
 from batchyard.domain.minibatches import Cut
 from batchyard.domain.row_counts import RowCount
+from batchyard.engine.csv_rows import cells_of
 
 _LARGEST_READ_BYTES = 64 << 20
 
@@ -48,7 +49,7 @@ def value_in_row(content: bytes, row: int, column: int, name: str, *, is_csv: bo
     """Give the value of a column in one row of a mini-batch; None where there is none. column: its place in a csv."""
     try:
         if is_csv:
-            lines = csv.reader(io.StringIO(content.decode("utf-8", "surrogateescape"), newline=""))
+            lines = cells_of(io.StringIO(content.decode("utf-8", "surrogateescape"), newline=""))
             return next(islice(lines, row, None))[column]
         found = json.loads(content.split(b"\n")[row])[name]
     except (ValueError, LookupError, TypeError, StopIteration, csv.Error):

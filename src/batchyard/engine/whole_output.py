@@ -7,7 +7,6 @@ way, so that what the ledger says of them is not only believed.
 
 from __future__ import annotations
 
-import csv
 import json
 import struct
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ from batchyard.domain.errors import ContractBroken, PlatformError
 from batchyard.domain.ledger import Committed, Planned, live
 from batchyard.domain.output_formats import is_structured
 from batchyard.domain.row_schemas import PART_MAGIC, PartSchema, part_schema
+from batchyard.engine.csv_rows import cells_of
 from batchyard.engine.ledger_file import Extent, records
 from batchyard.engine.packing import open_cut
 from batchyard.engine.plan import Listing
@@ -179,7 +179,7 @@ def _csv_reader(schema: PartSchema, column: str) -> Callable[[Iterator[str]], It
     is_number = kind.startswith(("int", "uint", "float"))
 
     def read(lines: Iterator[str]) -> Iterator[Key]:
-        for row in csv.reader(lines):
+        for row in cells_of(lines):
             # What the file shows is what is compared, but for how a number is written.
             yield str(_number(row[at])) if is_number else row[at]
 

@@ -96,6 +96,15 @@ def test_keys_of_csv_may_hold_anything(check: Callable[..., None], key: str) -> 
     assert repr(key) in str(caught.value)
 
 
+def test_csv_may_hold_cells_of_any_size(check: Callable[..., None]) -> None:
+    columns = (("id", "string"), ("embedding", "string"))
+    check(
+        [Part(columns, {0: [f"a,{'1' * 200_000}", f"{'b' * 200_000},2"]}, "csv")],
+        items=2,
+        output_format=OutputFormat.CSV,
+    )
+
+
 def test_too_few_and_too_many_rows_of_a_range_refuse_the_output(check: Callable[..., None]) -> None:
     # By hand: workers refuse such results themselves.
     one = OutputContract(RowsPerItem.ONE)
