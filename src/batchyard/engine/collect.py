@@ -126,6 +126,9 @@ def _write_rows(
     shared: dict[str, Any] = {"format": rows.format.value}
     if rows.columns is not None:
         shared["columns"] = [list(column) for column in rows.columns]
+    if rows.is_rewritten:
+        # Whoever compares rows with the ledger's crc has to know.
+        shared["rewritten"] = True
     entries = []
     for number, file in enumerate(rows.files):
         shard = (number + 1, len(rows.files)) if is_sharded else None

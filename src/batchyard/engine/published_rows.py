@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO  # Any: JSON of a manifest
 
 from batchyard.domain.output_checks import OutputFiles
 from batchyard.domain.row_counts import TEXT
+from batchyard.engine.csv_rows import whole_rows
 
 _LONGEST_HEADER_BYTES = 1 << 20
 
@@ -29,15 +31,17 @@ def row_files(files: OutputFiles, document: Mapping[str, Any]) -> list[RowFile] 
     """
     entries = [entry for entry in document["outputs"] if isinstance(entry.get("rows"), int)]
     formats = {str(entry.get("format") or "") for entry in entries}
-    if formats - {*TEXT, "csv", "jsonl"}:
+    if formats - {*TEXT, "csv", "jsonl"} or any(entry.get("rewritten") for entry in entries):
         return None
     found = []
     for entry in entries:
         name = str(entry["name"])
         header = 0
-        if entry.get("format") == "csv" and entry["size_bytes"]:
+        # Rows without any column have no header, and the name of a column may hold line breaks.
+        if entry.get("format") == "csv" and entry["size_bytes"] and entry.get("columns") != []:
             with files.open(name) as stream:
-                header = len(stream.readline(_LONGEST_HEADER_BYTES))
+                lines = iter(partial(stream.readline, _LONGEST_HEADER_BYTES), b"")
+                header = len(next(whole_rows(lines), b""))
         found.append(RowFile(name, header, entry["size_bytes"] - header, entry["rows"]))
     return found
 

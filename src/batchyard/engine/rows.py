@@ -38,7 +38,10 @@ class RowFile:
 
 @dataclass(frozen=True, slots=True)
 class RowFiles:
-    """All files of the rows, at least one. columns: None for text. units: the file that lists bytes, in order."""
+    """All files of the rows, at least one. columns: None for text. units: the file that lists bytes, in order.
+
+    is_rewritten: some csv rows are not as the workers wrote them, but with the columns of all.
+    """
 
     format: OutputFormat
     columns: Columns | None
@@ -46,6 +49,7 @@ class RowFiles:
     paths: Sequence[Path]
     units: Path
     head: Piece | None
+    is_rewritten: bool = False
 
     def pieces(self, number: int) -> Iterator[Piece]:
         """Give the bytes of one file; neighbours in one path become one piece."""
@@ -107,7 +111,9 @@ def lay_out_lines(
         sources = _by_row(sources, paths, has_quotes=output_format is OutputFormat.CSV)
     room = None if most_bytes is None else most_bytes - (head.size_bytes if head else 0)
     files = _cut(sources, work / "units", room, reach)
-    return RowFiles(output_format, None if schemas is None else schemas.columns, files, paths, work / "units", head)
+    columns = None if schemas is None else schemas.columns
+    is_rewritten = head is not None and paths[-1].stat().st_size > 0
+    return RowFiles(output_format, columns, files, paths, work / "units", head, is_rewritten)
 
 
 def lay_out_tables(

@@ -116,7 +116,7 @@ class JobVerifications:
         if not of:
             if of is None:
                 yield unchecked(
-                    "rows", "", "Their format is another than the workers wrote; the file's hash says it all."
+                    "rows", "", "They are kept otherwise than the workers wrote them; the file's hash says it all."
                 )
             return
         rows, total = PublishedRows(files, of), _rows_bytes(home, ledger)

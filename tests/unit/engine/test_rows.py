@@ -73,6 +73,15 @@ def test_csv_values_that_are_not_there_look_the_same_whichever_columns_their_wor
     assert contents(laid_out(home, tmp_path, OutputFormat.CSV)) == [b"a,b\n,\n1,\n,2\n,\n"]
 
 
+def test_rows_that_are_not_as_workers_wrote_them_are_told_of_also_where_they_are_as_long(
+    home: LocalJobHome, tmp_path: Path
+) -> None:
+    swapped = (("b", "string"), ("a", "int64"))
+    write_parts(home, [Part(A_B, {0: ["1,x"]}, "csv"), Part(swapped, {1: ["x,1"]}, "csv")], items=2)
+    found = laid_out(home, tmp_path, OutputFormat.CSV)
+    assert (contents(found), found.is_rewritten) == ([b"a,b\n1,x\n1,x\n"], True)
+
+
 def test_csv_of_other_columns_is_written_anew_with_the_columns_of_all(home: LocalJobHome, tmp_path: Path) -> None:
     other = (("b", "string"), ("c,", "bool"), ("a", "float64"))
     parts = [
