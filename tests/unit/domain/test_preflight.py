@@ -88,6 +88,20 @@ def test_a_sample_that_fails_in_part_is_a_warning_unless_a_budget_forbids_it() -
     assert levels(replace(GOOD, runs=(replace(RUN, failure=FAILURE),)))["sample"] is Level.ERROR
 
 
+def test_a_job_is_said_to_fail_only_where_it_would_not_divide_what_failed_in_the_sample() -> None:
+    def remedy(items: int, *, isolate: bool) -> str:
+        bad = replace(RUN, items=items, rows=0, failure=FAILURE)
+        settings = ExecutionSettings(isolate_failing_items=isolate)
+        found = of_calibration(replace(GOOD, runs=(bad, bad)), settings)
+        return next(one.remedy for one in found if one.check == "sample")
+
+    assert "so the job would fail" in remedy(1, isolate=True)
+    assert "so the job would fail" in remedy(10, isolate=False)
+    divided = remedy(10, isolate=True)
+    assert "would fail" not in divided
+    assert "divide" in divided and "mini_batch_size=1" in divided
+
+
 def test_short_results_long_runs_and_too_little_memory_are_warnings() -> None:
     runs = (replace(RUN, rows=7, seconds=20.0, peak_bytes=2 << 30),)
     found = levels(replace(GOOD, runs=runs), ExecutionSettings(retry=RetrySettings(timeout_s=30)))
