@@ -96,15 +96,27 @@ def unified(schemas: Sequence[Columns]) -> tuple[Columns, list[Mismatch]]:
 
     A column for which there is none is an `OBJECT`, and has its first mismatch in the list.
     """
-    types: dict[str, tuple[str, int]] = {}
-    mismatches: dict[str, Mismatch] = {}
+    kinds: dict[str, dict[str, int]] = {}
     for number, columns in enumerate(schemas):
         for name, kind in columns:
-            known, first = types.setdefault(name, (kind, number))
-            wider = widened(known, kind)
-            if wider is None:
-                mismatches.setdefault(name, Mismatch(name, first, known, number, kind))
-            elif wider != known:
-                types[name] = (wider, number)
-    found = tuple((name, OBJECT if name in mismatches else kind) for name, (kind, _) in types.items())
-    return found, list(mismatches.values())
+            kinds.setdefault(name, {}).setdefault(kind, number)
+    types: dict[str, str] = {}
+    mismatches: list[Mismatch] = []
+    for name, found in kinds.items():
+        types[name], mismatch = _one_type(name, found)
+        mismatches += [mismatch] if mismatch else []
+    return tuple(types.items()), sorted(mismatches, key=lambda mismatch: mismatch.second)
+
+
+def _one_type(name: str, kinds: dict[str, int]) -> tuple[str, Mismatch | None]:
+    """Give the type that holds all of these. kinds: type -> the place of the first schema with it."""
+    # Floats first: int64 and uint64 have no type in common but beside one, and which comes first must not matter.
+    (known, first), *others = sorted(kinds.items(), key=lambda entry: "float" not in entry[0])
+    for kind, number in others:
+        wider = widened(known, kind)
+        if wider is None:
+            (one, one_type), (other, other_type) = sorted([(first, known), (number, kind)])
+            return OBJECT, Mismatch(name, one, one_type, other, other_type)
+        if wider != known:
+            known, first = wider, number
+    return known, None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from batchyard.domain.row_schemas import OBJECT, Mismatch, PartSchema, part_schema, unified, widened
@@ -76,3 +78,8 @@ _TYPES = [
 @pytest.mark.parametrize("one", _TYPES)
 def test_types_widen_as_they_do_in_the_workers(one: str) -> None:
     assert [widened(one, other) or "" for other in _TYPES] == [widen(one, other, mixes=False) for other in _TYPES]
+
+
+@pytest.mark.parametrize("kinds", [*itertools.permutations(["int64", "uint64", "float64", "null"])])
+def test_which_of_the_types_comes_first_does_not_matter(kinds: tuple[str, ...]) -> None:
+    assert unified([(("a", kind),) for kind in kinds]) == ((("a", "float64"),), [])
