@@ -123,6 +123,8 @@ def test_tuning_finds_settings_for_a_duration_that_a_job_then_keeps_and_writes_t
     )
     assert [trial["workers"] for trial in past["trials"]] == [chosen["workers"]]
     assert (past["items"], past["meets_target"]) == (6000, True)
+    told = served.run("batch-deployment", "tune", *of_it, "--from-jobs", "-o", "none").stderr
+    assert "memory not known" in told and "0 bytes" not in told
 
 
 @pytest.mark.parametrize(

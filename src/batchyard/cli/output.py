@@ -82,7 +82,7 @@ def trials(result: Any) -> Any:
                 Workers=trial["workers"],
                 Threads=trial["threads"] or "auto",
                 ItemsPerS=trial["items_per_s"],
-                WorkerMiB=trial["worker_bytes"] >> 20,
+                WorkerMiB=trial["worker_bytes"] >> 20 if trial["worker_bytes"] else None,
                 Recommended="*" if all(trial[key] == recommended.get(key) for key in keys) else "",
             )
         )

@@ -245,9 +245,9 @@ def _told(found: _Found, advice: Advice, target_s: float | None) -> list[str]:
     how = "" if chosen.is_measured else " (not tried itself; reckoned from its neighbours)"
     lines = [f"Recommended: {_setting_text(chosen.setting)}{how}."]
     lasts = duration_text(chosen.duration_s)
+    memory = f"{bytes_text(chosen.memory_bytes)} of memory" if chosen.memory_bytes else "memory not known"
     lines.append(
-        f"  {found.workload.items:,} items would take {lasts}, {chosen.worker_seconds:,.0f} worker-seconds, "
-        f"{bytes_text(chosen.memory_bytes)} of memory."
+        f"  {found.workload.items:,} items would take {lasts}, {chosen.worker_seconds:,.0f} worker-seconds, {memory}."
     )
     if target_s is not None and not advice.meets_target:
         lines.append(f"  No setting is expected to be done in {duration_text(target_s)}; this is about the fastest.")
