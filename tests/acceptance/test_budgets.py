@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from batchyard.domain.ledger import Committed, read
+from batchyard.domain.scoring.ledger import Committed, read
 from tests.support.server_home import ServerHome
 
 BAD_ONES = """

@@ -171,7 +171,7 @@ def test_rows_that_were_changed_together_with_their_manifest_are_still_not_those
 ) -> None:
     import hashlib
 
-    from batchyard.domain.manifests import manifest_bytes
+    from batchyard.domain.outputs.manifests import manifest_bytes
 
     job = jobs["good"]
     rows, manifest = _place(served, job, "predictions"), _place(served, job, "manifest")

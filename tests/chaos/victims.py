@@ -10,7 +10,7 @@ from pathlib import Path
 from batchyard.bootstrap.locks import holder, is_held
 from batchyard.bootstrap.process_identity import is_alive, pid_space
 from batchyard.domain.jobs import Owner
-from batchyard.domain.ledger import Committed, read
+from batchyard.domain.scoring.ledger import Committed, read
 
 
 def _holder_of(lock: str) -> Callable[[Path, str], list[int]]:

@@ -13,10 +13,10 @@ import pytest
 
 from batchyard.bootstrap.job import fork, operation_child
 from batchyard.control import calibrations
-from batchyard.domain.calibration import Calibration, SampleWish
-from batchyard.domain.contracts import InputContract, InputFormat, OutputContract, RowsPerItem
 from batchyard.domain.deployments import ExecutionSettings, OutputAction, RetrySettings
 from batchyard.domain.errors import PlatformError
+from batchyard.domain.forecast.calibration import Calibration, SampleWish
+from batchyard.domain.outputs.contracts import InputContract, InputFormat, OutputContract, RowsPerItem
 from batchyard.engine.calibrate import calibrate
 from batchyard.engine.claim import claim_operation
 from batchyard.ports.instance import Instances, WorkerPlan

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from batchyard.domain.errors import PlatformError
-from batchyard.domain.scoring_events import (
+from batchyard.domain.scoring.events import (
     Lease,
     LeaseReported,
     TakenBack,

@@ -153,7 +153,7 @@ _PEAK_SCRIPT = """
 import sys
 from pathlib import Path
 from batchyard.datastores.job_home import LocalJobHome
-from batchyard.domain.output_formats import OutputFormat
+from batchyard.domain.outputs.formats import OutputFormat
 from batchyard.engine.rows import lay_out_lines
 from tests.support.part_files import gathered_of
 from tests.support.processes import peak_kib

@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from batchyard.domain.deployments import ExecutionSettings, OutputColumn, OutputFormat, RetrySettings
 from batchyard.domain.job_states import JobStatus
-from batchyard.domain.output_formats import default_file_name
+from batchyard.domain.outputs.formats import default_file_name
 from tests.support.direct import DirectHome
 from tests.support.processes import end_all
 

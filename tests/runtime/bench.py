@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from batchyard.domain.scoring_events import (
+from batchyard.domain.scoring.events import (
     InstanceEvent,
     Lease,
     LeaseReported,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from batchyard.domain.contracts import ExtraColumns, InputContract, InputFormat, OutputContract, RowsPerItem
 from batchyard.domain.jobs import ErrorClass
-from batchyard.domain.scoring_events import LeaseReported
+from batchyard.domain.outputs.contracts import ExtraColumns, InputContract, InputFormat, OutputContract, RowsPerItem
+from batchyard.domain.scoring.events import LeaseReported
 from batchyard.ports.instance import RowPlan
 from tests.runtime.bench import Bench
 

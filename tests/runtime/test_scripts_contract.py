@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batchyard.domain.scoring_events import LeaseReported, WorkerEnded
+from batchyard.domain.scoring.events import LeaseReported, WorkerEnded
 from tests.runtime.bench import Bench
 
 BASE_NAMES = """

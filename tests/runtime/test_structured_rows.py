@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from batchyard.domain.contracts import OutputContract, RowsPerItem
-from batchyard.domain.scoring_events import LeaseReported, WorkerEnded, WritesFailed
+from batchyard.domain.outputs.contracts import OutputContract, RowsPerItem
+from batchyard.domain.scoring.events import LeaseReported, WorkerEnded, WritesFailed
 from batchyard.ports.instance import RowPlan
 from tests.runtime.bench import Bench
 

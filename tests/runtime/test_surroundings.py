@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from batchyard.domain.scoring_events import LeaseReported, WorkerEnded
+from batchyard.domain.scoring.events import LeaseReported, WorkerEnded
 from batchyard.instances.cores import thread_counts
 from batchyard.instances.launch import NO_TELEMETRY
 from tests.runtime.bench import Bench

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from batchyard.domain.scoring_events import LeaseReported, WorkerEnded, WorkerReady
+from batchyard.domain.scoring.events import LeaseReported, WorkerEnded, WorkerReady
 from tests.runtime.bench import Bench
 
 ROOT = Path(__file__).parents[2]
@@ -278,7 +278,7 @@ def test_an_import_that_takes_too_long_in_the_zygote_is_a_start_failure(tmp_path
 AGENT = """
 import os, sys, time
 from pathlib import Path
-from batchyard.domain.scoring_events import WorkerReady
+from batchyard.domain.scoring.events import WorkerReady
 from tests.runtime.bench import Bench
 with Bench(Path(sys.argv[1]), sys.argv[2], slots=2) as bench:
     bench.start()

@@ -13,10 +13,7 @@ import pytest
 from batchyard.bootstrap.faults import make_faults
 from batchyard.datastores.job_home import LocalJobHomes
 from batchyard.domain.jobs import ErrorClass
-from batchyard.domain.ledger import Planned
-from batchyard.domain.minibatches import Cut
-from batchyard.domain.scoring import Rules, Scoring
-from batchyard.domain.scoring_events import (
+from batchyard.domain.scoring.events import (
     Append,
     Assign,
     Durable,
@@ -31,6 +28,9 @@ from batchyard.domain.scoring_events import (
     WorkerEnded,
     WorkerReady,
 )
+from batchyard.domain.scoring.ledger import Planned
+from batchyard.domain.scoring.machine import Rules, Scoring
+from batchyard.domain.scoring.minibatches import Cut
 from batchyard.engine.ledger_file import LedgerFile, extents, records
 
 MINI_BATCHES = 10_000_000

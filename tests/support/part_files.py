@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchyard.datastores.job_home import LocalJobHome
-from batchyard.domain.ledger import Committed, Planned
+from batchyard.domain.scoring.ledger import Committed, Planned
 from batchyard.engine.gather import Gathered, gather
 from batchyard.engine.ledger_file import LedgerFile, extents
 

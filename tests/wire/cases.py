@@ -7,11 +7,11 @@ from typing import Any
 
 from batchyard.control import provisioning
 from batchyard.datastores.job_home import LocalJobHomes
-from batchyard.domain.calibration import Calibration, SampledRun
+from batchyard.domain.forecast.calibration import Calibration, SampledRun
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Counts, Owner
-from batchyard.domain.ledger import MAGIC, Committed, Opened, Planned, encode
 from batchyard.domain.resource_ids import DEFAULT_SCOPE
+from batchyard.domain.scoring.ledger import MAGIC, Committed, Opened, Planned, encode
 from batchyard.engine.plan import freeze
 from batchyard.ports.records import JobChange
 from tests.unit.api.bench import BLOBS, WS, Bench

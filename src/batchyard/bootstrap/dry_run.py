@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from batchyard.domain.calibration import CalibrationSpec, SampleWish
 from batchyard.domain.errors import BatchyardError, Conflict, InvalidInput
+from batchyard.domain.forecast.calibration import CalibrationSpec, SampleWish
+from batchyard.domain.forecast.preflight import Finding, Level, has_passed, lines_of, of_calibration, of_mistakes
 from batchyard.domain.jobs import JobSpec
-from batchyard.domain.preflight import Finding, Level, has_passed, lines_of, of_calibration, of_mistakes
 from batchyard.engine.calibrate import measure
 from batchyard.engine.rooms import Rooms
 

@@ -10,7 +10,7 @@ from batchyard.cli.failures import CommandFailed, UsageMistake
 
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server
-    from batchyard.domain.calibration import Calibration, SampleWish
+    from batchyard.domain.forecast.calibration import Calibration, SampleWish
     from batchyard.domain.jobs import Invocation
 
 _POLL_S = 0.25

@@ -9,7 +9,7 @@ from batchyard.cli.calibration import bytes_text, calibrate, duration_text, refu
 
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server
-    from batchyard.domain.estimates import Estimate
+    from batchyard.domain.forecast.estimates import Estimate
     from batchyard.domain.jobs import Invocation
 
 _LEAST_ITEMS = 20
@@ -24,9 +24,9 @@ def estimate(
 
     Raises: CommandFailed when nothing of the sample could be scored, with the script's failure.
     """
-    from batchyard.domain.calibration import SampleWish
     from batchyard.domain.deployments import effective
-    from batchyard.domain.estimates import estimate as reckon
+    from batchyard.domain.forecast.calibration import SampleWish
+    from batchyard.domain.forecast.estimates import estimate as reckon
 
     items, percent = sample_of(sample)
     time_limit_s = seconds_of(sample_time, flag="--sample-time", default=_TIME_S)

@@ -36,8 +36,8 @@ def lineage_of_job(
 def lineage_of_folder(folder: Path, *, row: str | None, file: str | None) -> dict[str, object]:
     """Tell what an output's own manifest says, and of a row what stands in it. Raises: CommandFailed."""
     from batchyard.cli.job_verify import outputs_in
-    from batchyard.domain.manifests import read_manifest
-    from batchyard.domain.verification import Result
+    from batchyard.domain.outputs.manifests import read_manifest
+    from batchyard.domain.outputs.verification import Result
 
     (files, name), *others = outputs_in(folder)
     if others:

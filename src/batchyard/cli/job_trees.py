@@ -10,8 +10,8 @@ from urllib.parse import unquote_to_bytes
 
 from batchyard.cli.failures import CommandFailed
 from batchyard.domain.item_names import item_text
-from batchyard.domain.tree_files import TreeFile, tree_seal
-from batchyard.domain.verification import Check, Event, ok, read_through, unchecked, wrong
+from batchyard.domain.outputs.tree_files import TreeFile, tree_seal
+from batchyard.domain.outputs.verification import Check, Event, ok, read_through, unchecked, wrong
 
 
 def check_copy(path: Path, said: Mapping[str, Any], subject: str) -> Iterator[Event]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO  # Any: JSON of the server's ans
 from batchyard.cli.failures import CommandFailed
 from batchyard.cli.visible import visible
 from batchyard.domain.errors import NotFound
-from batchyard.domain.output_checks import check_output
-from batchyard.domain.verification import Check, Event, unchecked
+from batchyard.domain.outputs.checks import check_output
+from batchyard.domain.outputs.verification import Check, Event, unchecked
 
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server

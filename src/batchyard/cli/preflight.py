@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any  # JSON of the server's answers
 
 from batchyard.cli.visible import visible
 from batchyard.domain.errors import InvalidInput, Mistake
-from batchyard.domain.preflight import Finding, Level, has_passed, lines_of, of_mistakes
+from batchyard.domain.forecast.preflight import Finding, Level, has_passed, lines_of, of_mistakes
 
 if TYPE_CHECKING:
     from batchyard.cli.deployment_parts import Parts
     from batchyard.cli.rest import Server
-    from batchyard.domain.calibration import SampleWish
+    from batchyard.domain.forecast.calibration import SampleWish
     from batchyard.domain.jobs import Invocation
 
 _POLL_S = 0.3
@@ -34,7 +34,7 @@ def look_at(server: Server, invocation: Invocation, wish: SampleWish | None = No
 
 def findings_of(server: Server, invocation: Invocation, wish: SampleWish | None = None) -> list[Finding]:
     """Give what a server finds of an invocation, its sample included; waits for that."""
-    from batchyard.domain.calibration import SampleWish
+    from batchyard.domain.forecast.calibration import SampleWish
     from batchyard.wire.calibrations import calibration_to_body
     from batchyard.wire.preflights import findings_from_arm
     from batchyard.wire.trees import text_at

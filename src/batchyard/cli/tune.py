@@ -14,11 +14,11 @@ from batchyard.cli.failures import CommandFailed, UsageMistake
 
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server
-    from batchyard.domain.advice import Advice, Prospect, Workload
-    from batchyard.domain.calibration import Calibration
     from batchyard.domain.deployments import ExecutionSettings
+    from batchyard.domain.forecast.advice import Advice, Prospect, Workload
+    from batchyard.domain.forecast.calibration import Calibration
+    from batchyard.domain.forecast.tuning import Setting, Space, Trial
     from batchyard.domain.jobs import InputSource
-    from batchyard.domain.tuning import Setting, Space, Trial
 
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kMGT]?)(i?)B?", re.IGNORECASE)
 _TRIAL_S = 5.0
@@ -51,8 +51,8 @@ def tune(
     write: str | None = None,
 ) -> Any:
     """Try mini-batch sizes, workers and threads on a sample, and recommend settings; nothing is changed."""
-    from batchyard.domain.advice import advise
-    from batchyard.domain.tuning import MOST_TRIALS
+    from batchyard.domain.forecast.advice import advise
+    from batchyard.domain.forecast.tuning import MOST_TRIALS
     from batchyard.wire.estimates import run_settings_from_arm
 
     most = _at_least_one(max_trials, "--max-trials") or MOST_TRIALS
@@ -120,8 +120,8 @@ class _Bench:
 
     def calibrate(self, setting: Setting) -> Calibration:
         """Score a sample with this setting."""
-        from batchyard.domain.calibration import SampleWish
         from batchyard.domain.deployments import Overrides
+        from batchyard.domain.forecast.calibration import SampleWish
         from batchyard.domain.jobs import Invocation
 
         concurrency = -(-setting.workers // self.settings.instance_count)
@@ -139,8 +139,8 @@ class _Bench:
 
 def _tried(bench: _Bench, limits: _Limits, target_s: float | None) -> _Found:
     """Try settings, one after the other, until enough is known."""
-    from batchyard.domain.advice import Workload, next_trial
-    from batchyard.domain.tuning import Setting
+    from batchyard.domain.forecast.advice import Workload, next_trial
+    from batchyard.domain.forecast.tuning import Setting
 
     first = Setting(1, bench.settings.instance_count)
     bench.server.say("Trying settings on a sample of the input:")
@@ -161,7 +161,7 @@ def _tried(bench: _Bench, limits: _Limits, target_s: float | None) -> _Found:
 
 def _trial(told: Calibration, setting: Setting) -> Trial:
     """Give what a calibration tells of the setting; one under which nothing could be scored is as slow as can be."""
-    from batchyard.domain.tuning import Trial, trials_of
+    from batchyard.domain.forecast.tuning import Trial, trials_of
 
     found = [trial for trial in trials_of(told, setting.threads) if trial.setting.run_items == setting.run_items]
     if found:
@@ -170,7 +170,7 @@ def _trial(told: Calibration, setting: Setting) -> Trial:
 
 
 def _space(told: Calibration, first: Trial, limits: _Limits, settings: ExecutionSettings) -> Space:
-    from batchyard.domain.tuning import AUTO_THREADS, Space, sizes_up_to, workers_up_to
+    from batchyard.domain.forecast.tuning import AUTO_THREADS, Space, sizes_up_to, workers_up_to
 
     busy = first.busy or 0.0
     could_serve = math.ceil(told.cores / busy) if busy else _MOST_WORKERS
@@ -200,8 +200,8 @@ def _past(server: Server, endpoint: str, name: str, limits: _Limits, *, items: i
     """Give what this deployment's jobs that completed tell of their settings; of jobs alike the newest counts."""
     import os
 
-    from batchyard.domain.advice import Workload
-    from batchyard.domain.tuning import Space, workers_up_to
+    from batchyard.domain.forecast.advice import Workload
+    from batchyard.domain.forecast.tuning import Space, workers_up_to
     from batchyard.wire.estimates import past_trial_from_arm
 
     arms = server.list_all(server.path("jobs"), limit=_JOBS_LOOKED_AT, endpoint=endpoint, deployment=name)
@@ -218,7 +218,7 @@ def _past(server: Server, endpoint: str, name: str, limits: _Limits, *, items: i
 
 
 def _variables(setting: Setting) -> dict[str, str]:
-    from batchyard.domain.thread_variables import THREAD_VARIABLES
+    from batchyard.domain.forecast.thread_variables import THREAD_VARIABLES
 
     return dict.fromkeys(THREAD_VARIABLES, str(setting.threads)) if setting.threads else {}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
-    from batchyard.domain.advice import Advice, Prospect
+    from batchyard.domain.forecast.advice import Advice, Prospect
 
 _WIDTH, _HEIGHT = 760, 420
 _LEFT, _RIGHT, _TOP, _BOTTOM = 76, 170, 56, 56

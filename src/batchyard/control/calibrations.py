@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from batchyard.control import invocations, registry
 from batchyard.domain.access import Action, Caller, authorise
-from batchyard.domain.calibration import Calibration, CalibrationSpec, SampleWish
 from batchyard.domain.errors import InvalidInput, Mistake, NotFound
+from batchyard.domain.forecast.calibration import Calibration, CalibrationSpec, SampleWish
+from batchyard.domain.forecast.preflight import Finding, Level, of_calibration
 from batchyard.domain.jobs import Invocation, JobSpec
-from batchyard.domain.preflight import Finding, Level, of_calibration
 from batchyard.ports.datastore import Datastores
 from batchyard.ports.records import Operation, OperationStatus, Transaction
 from batchyard.ports.tables import Tables

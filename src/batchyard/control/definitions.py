@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 
 from batchyard.control import references
 from batchyard.domain.assets import AssetKind
-from batchyard.domain.component_definitions import (
+from batchyard.domain.errors import Mistake, merged
+from batchyard.domain.pipelines.definitions import (
     CommandDefinition,
     Definition,
     ParallelDefinition,
     PipelineDefinition,
     definition_mistakes,
 )
-from batchyard.domain.errors import Mistake, merged
-from batchyard.domain.pipelines import FixedData
+from batchyard.domain.pipelines.graphs import FixedData
 from batchyard.domain.resource_ids import Reference, parse_reference
 from batchyard.ports.records import Transaction
 

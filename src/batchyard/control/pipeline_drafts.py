@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from batchyard.control import definitions, references, registry
 from batchyard.domain.assets import AssetKind
-from batchyard.domain.component_definitions import PipelineDefinition, Step, kind_of
 from batchyard.domain.datastores import DATASTORES
 from batchyard.domain.deployments import Deployment, DeploymentDraft, DeploymentKind, PipelineSettings
 from batchyard.domain.errors import InvalidInput, Mistake, merged
 from batchyard.domain.names import name_mistake
+from batchyard.domain.pipelines.definitions import PipelineDefinition, Step, kind_of
 from batchyard.domain.resource_ids import AssetId, Reference
 from batchyard.ports.records import Kind, Transaction
 

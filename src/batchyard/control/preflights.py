@@ -11,9 +11,9 @@ from batchyard.domain.assets import AssetKind, Environment
 from batchyard.domain.computes import InstanceDemand
 from batchyard.domain.deployments import Deployment
 from batchyard.domain.errors import BatchyardError, CallerError, Conflict, InvalidInput, Mistake
+from batchyard.domain.forecast.preflight import Finding, Level, of_compute, of_mistakes
 from batchyard.domain.job_states import FINAL, HOLDS_INSTANCES, JobStatus
 from batchyard.domain.jobs import Invocation, JobSpec
-from batchyard.domain.preflight import Finding, Level, of_compute, of_mistakes
 from batchyard.domain.resource_ids import AssetId
 from batchyard.ports.datastore import Datastores, SealedStore
 from batchyard.ports.environment import Environments

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from batchyard.control import invocations
-from batchyard.domain.budgets import Limits
 from batchyard.domain.deployments import Overrides, effective, settings_mistakes
 from batchyard.domain.errors import CallerError, Conflict, InvalidInput, Mistake
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Job
+from batchyard.domain.scoring.budgets import Limits
 from batchyard.ports.datastore import Datastores
 from batchyard.ports.job_home import JobHomes
 from batchyard.ports.records import Transaction

@@ -10,7 +10,7 @@ from pathlib import Path
 from batchyard.datastores.local import LocalDatastores
 from batchyard.datastores.sealed import tree_files
 from batchyard.domain.assets import Sealed
-from batchyard.domain.tree_files import TreeFile, tree_seal
+from batchyard.domain.outputs.tree_files import TreeFile, tree_seal
 
 OUTPUT = "output"
 _LARGEST_COPIED_BYTES = 1 << 20

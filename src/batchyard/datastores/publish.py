@@ -19,7 +19,7 @@ from batchyard.datastores.disk import disk_errors, make_folder, rename_no_replac
 from batchyard.datastores.generations import check_alone, check_unchanged, earlier_at, exchange_files, exchange_folder
 from batchyard.domain.errors import Conflict
 from batchyard.domain.jobs import OutputTarget
-from batchyard.domain.output_formats import shard_name
+from batchyard.domain.outputs.formats import shard_name
 from batchyard.ports.datastore import Piece, Written
 
 FAILED_ITEMS = "_failed_items.jsonl"

@@ -15,9 +15,9 @@ from batchyard.datastores.local import LocalDatastores
 from batchyard.datastores.tree_checks import check_tree
 from batchyard.domain.assets import Sealed
 from batchyard.domain.errors import Conflict, InvalidInput, Mistake
+from batchyard.domain.outputs.tree_files import TreeFile, read_tree_text, tree_seal, tree_text
+from batchyard.domain.outputs.verification import Events
 from batchyard.domain.resource_ids import DatastorePath
-from batchyard.domain.tree_files import TreeFile, read_tree_text, tree_seal, tree_text
-from batchyard.domain.verification import Events
 
 # Where the lists of the trees' files are: beside them, as nothing may stand in a tree that is not its own.
 FILE_LISTS = ".files"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from batchyard.domain.assets import Sealed
 from batchyard.domain.item_names import item_text
-from batchyard.domain.tree_files import TreeFile, tree_seal
-from batchyard.domain.verification import Check, Event, ok, read_through, unchecked, wrong
+from batchyard.domain.outputs.tree_files import TreeFile, tree_seal
+from batchyard.domain.outputs.verification import Check, Event, ok, read_through, unchecked, wrong
 
 
 def check_tree(root: Path, sealed: Sealed, known: Sequence[TreeFile] | None, subject: str) -> Iterator[Event]:

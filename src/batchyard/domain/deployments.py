@@ -8,24 +8,24 @@ from enum import Enum
 from typing import TypeVar
 
 from batchyard.domain.assets import EnvironmentBuild
-from batchyard.domain.contracts import (
+from batchyard.domain.endpoints import ProvisioningState
+from batchyard.domain.errors import Mistake
+from batchyard.domain.names import file_name_mistake, name_mistake
+from batchyard.domain.outputs.contracts import (
     InputContract,
     OutputContract,
     clash_mistakes,
     input_contract_mistakes,
     output_contract_mistakes,
 )
-from batchyard.domain.endpoints import ProvisioningState
-from batchyard.domain.errors import Mistake
-from batchyard.domain.names import file_name_mistake, name_mistake
-from batchyard.domain.output_formats import SMALLEST_SHARD_BYTES, effective_format, format_mistakes
-from batchyard.domain.output_formats import OutputColumn as OutputColumn
-from batchyard.domain.output_formats import OutputFormat as OutputFormat
+from batchyard.domain.outputs.formats import SMALLEST_SHARD_BYTES, effective_format, format_mistakes
+from batchyard.domain.outputs.formats import OutputColumn as OutputColumn
+from batchyard.domain.outputs.formats import OutputFormat as OutputFormat
 from batchyard.domain.resource_ids import AssetId, Reference
 
 _T = TypeVar("_T")
 
-# Values of the error budgets (`domain.budgets`) that tolerate every failure.
+# Values of the error budgets (`domain.scoring.budgets`) that tolerate every failure.
 TOLERATES_ALL = -1
 TOLERATES_ALL_PERCENT = 100.0
 LONGEST_DURATION_S = 31_536_000
@@ -74,15 +74,15 @@ class ExecutionSettings:
     """Every execution setting of A.3, with Azure's defaults.
 
     mini_batch_size: items for one `run()`, at most. mini_batch_max_bytes: bytes of their files, None for any number.
-    The four error budgets are explained in `domain.budgets`.
-    speculative: stragglers are scored twice and the first report wins (`domain.speculation`).
-    no_progress_timeout_s: see `domain.progress_guard`; None for what follows from the time limit.
-    max_duration_s: of one run of a job (`domain.duration_cap`); None for any.
+    The four error budgets are explained in `domain.scoring.budgets`.
+    speculative: stragglers are scored twice and the first report wins (`domain.scoring.speculation`).
+    no_progress_timeout_s: see `domain.scoring.progress_guard`; None for what follows from the time limit.
+    max_duration_s: of one run of a job (`domain.scoring.duration_cap`); None for any.
     isolate_failing_items: a mini-batch that fails for good is divided until the failing items stand alone
-    (`domain.isolation`). instance_count × max_concurrency_per_instance worker processes score at a time.
+    (`domain.scoring.isolation`). instance_count × max_concurrency_per_instance worker processes score at a time.
     output_format: None lets the ending of output_file_name decide, see `output_format_of`.
     output_shard_bytes: how large a file of rows may be before the next one begins; None for one file.
-    output_contract, input_contract: None for what is not checked (`domain.contracts`).
+    output_contract, input_contract: None for what is not checked (`domain.outputs.contracts`).
     """
 
     mini_batch_size: int = 10

@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from batchyard.control import calibrations
-from batchyard.domain.calibration import Calibration, CalibrationSpec, SampledRun, SampledStart, SampleFailure
 from batchyard.domain.deployments import OutputAction
 from batchyard.domain.errors import CallerError, PlatformError
+from batchyard.domain.forecast.calibration import Calibration, CalibrationSpec, SampledRun, SampledStart, SampleFailure
 from batchyard.domain.jobs import InputKind
-from batchyard.domain.scoring_events import (
+from batchyard.domain.scoring.events import (
     Failure,
     InstanceEvent,
     Lease,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from batchyard.domain.errors import BatchyardError, PlatformError
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import ErrorClass, Job, JobError, Owner
-from batchyard.domain.ledger import Committed, read
+from batchyard.domain.scoring.ledger import Committed, read
 from batchyard.engine.lease import LEASE_S
 from batchyard.engine.result_files import write_result
 from batchyard.engine.rooms import Rooms

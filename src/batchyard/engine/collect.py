@@ -16,8 +16,8 @@ from batchyard.domain.deployments import OutputAction, OutputFormat, output_form
 from batchyard.domain.errors import PlatformError
 from batchyard.domain.item_names import item_text
 from batchyard.domain.jobs import Job
-from batchyard.domain.ledger import Planned
-from batchyard.domain.tally import Tally
+from batchyard.domain.scoring.ledger import Planned
+from batchyard.domain.scoring.tally import Tally
 from batchyard.engine.gather import Gathered, failed_lines, gather
 from batchyard.engine.ledger_file import Extent
 from batchyard.engine.manifest import make_manifest

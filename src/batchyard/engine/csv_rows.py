@@ -9,7 +9,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from batchyard.domain.row_schemas import OBJECT, Columns
+from batchyard.domain.outputs.schemas import OBJECT, Columns
 
 _MAY_BE_EMPTY = ("string", OBJECT)
 _LONGEST_CELL = 1 << 62  # The module's own limit is 128 KiB, which a text or an embedding may well be longer than.

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from batchyard.domain.failures import SHORT_RESULT, log_of
 from batchyard.domain.item_names import item_fields
-from batchyard.domain.ledger import Committed, FailedItems, live
-from batchyard.domain.minibatches import Cut
-from batchyard.domain.outcomes import short_message
+from batchyard.domain.scoring.ledger import Committed, FailedItems, live
+from batchyard.domain.scoring.minibatches import Cut
+from batchyard.domain.scoring.outcomes import short_message
 from batchyard.engine.ledger_file import Extent, records
 from batchyard.engine.own_files import files_of
 from batchyard.engine.plan import Listing

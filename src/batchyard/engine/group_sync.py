@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from batchyard.domain.ledger import Record
+from batchyard.domain.scoring.ledger import Record
 from batchyard.engine.ledger_file import LedgerFile
 
 

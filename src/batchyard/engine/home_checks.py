@@ -14,9 +14,9 @@ from typing import Any, BinaryIO  # Any: JSON values
 
 from batchyard.domain.errors import BatchyardError, NotFound
 from batchyard.domain.jobs import Job
-from batchyard.domain.ledger import Committed, Planned, live, valid_bytes
-from batchyard.domain.tally import Tally
-from batchyard.domain.verification import Check, Event, Progress, ok, read_through, wrong
+from batchyard.domain.outputs.verification import Check, Event, Progress, ok, read_through, wrong
+from batchyard.domain.scoring.ledger import Committed, Planned, live, valid_bytes
+from batchyard.domain.scoring.tally import Tally
 from batchyard.engine.ledger_file import Extent, extents, is_whole, ledger_sha256, records
 from batchyard.engine.packing import open_cut
 from batchyard.engine.plain_json import to_json

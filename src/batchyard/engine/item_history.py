@@ -13,9 +13,9 @@ from batchyard.domain.failures import SHORT_RESULT, log_of
 from batchyard.domain.item_history import MOST_FOUND, Attempt, FoundItems, ItemHistory, ItemOutcome
 from batchyard.domain.item_names import item_text
 from batchyard.domain.jobs import ErrorClass
-from batchyard.domain.ledger import AttemptFailed, Committed, FailedItems, Planned, Record, live
-from batchyard.domain.minibatches import Cut
-from batchyard.domain.outcomes import short_message
+from batchyard.domain.scoring.ledger import AttemptFailed, Committed, FailedItems, Planned, Record, live
+from batchyard.domain.scoring.minibatches import Cut
+from batchyard.domain.scoring.outcomes import short_message
 from batchyard.engine.ledger_file import extents, records
 from batchyard.engine.packing import open_cut
 from batchyard.engine.plan import Listing

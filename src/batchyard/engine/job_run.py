@@ -18,11 +18,11 @@ from batchyard.domain.failures import FailureReport, without_stacks
 from batchyard.domain.item_names import item_text
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import ErrorClass, Job, JobError, RerunKind
-from batchyard.domain.ledger import Planned, Resumed, Verdict
-from batchyard.domain.minibatches import Cut
-from batchyard.domain.progress_guard import no_progress_limit_s, run_timeout_s
-from batchyard.domain.scoring import Rules
-from batchyard.domain.tally import Tally, first_failing_position, job_error
+from batchyard.domain.scoring.ledger import Planned, Resumed, Verdict
+from batchyard.domain.scoring.machine import Rules
+from batchyard.domain.scoring.minibatches import Cut
+from batchyard.domain.scoring.progress_guard import no_progress_limit_s, run_timeout_s
+from batchyard.domain.scoring.tally import Tally, first_failing_position, job_error
 from batchyard.engine.collect import Sealed, collect
 from batchyard.engine.lease import Canceled, JobLease
 from batchyard.engine.ledger_file import LedgerFile, extents, ledger_sha256, records

@@ -10,8 +10,19 @@ from functools import partial
 from itertools import chain
 
 from batchyard.domain.errors import NotFound, PlatformError
-from batchyard.domain.ledger import MAGIC, Committed, Lost, Opened, Record, Resumed, encode, live, read, valid_bytes
-from batchyard.domain.tally import Tally
+from batchyard.domain.scoring.ledger import (
+    MAGIC,
+    Committed,
+    Lost,
+    Opened,
+    Record,
+    Resumed,
+    encode,
+    live,
+    read,
+    valid_bytes,
+)
+from batchyard.domain.scoring.tally import Tally
 from batchyard.engine.packing import open_cut
 from batchyard.ports.faults import Faults
 from batchyard.ports.job_home import JobHome

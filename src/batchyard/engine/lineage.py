@@ -15,13 +15,13 @@ from batchyard.domain.deployments import OutputAction, output_format_of
 from batchyard.domain.errors import Conflict, NotFound, PlatformError, near_names
 from batchyard.domain.item_history import ItemHistory
 from batchyard.domain.jobs import Job
-from batchyard.domain.ledger import Committed, Planned, Slice, live
-from batchyard.domain.lineage import MOST_NAMED, Attribution, Origin, Trace, TracedItem
-from batchyard.domain.manifests import read_manifest
-from batchyard.domain.minibatches import Cut
-from batchyard.domain.output_checks import failed_list_beside
-from batchyard.domain.output_formats import OutputColumn, OutputFormat
-from batchyard.domain.verification import Result
+from batchyard.domain.outputs.checks import failed_list_beside
+from batchyard.domain.outputs.formats import OutputColumn, OutputFormat
+from batchyard.domain.outputs.lineage import MOST_NAMED, Attribution, Origin, Trace, TracedItem
+from batchyard.domain.outputs.manifests import read_manifest
+from batchyard.domain.outputs.verification import Result
+from batchyard.domain.scoring.ledger import Committed, Planned, Slice, live
+from batchyard.domain.scoring.minibatches import Cut
 from batchyard.engine.home_checks import find_ledger
 from batchyard.engine.item_history import LedgerItemHistories
 from batchyard.engine.ledger_file import Extent, is_whole, records

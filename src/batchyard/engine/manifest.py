@@ -11,9 +11,9 @@ from typing import Any  # JSON values
 from batchyard.domain.assets import Sealed as Seal
 from batchyard.domain.item_names import item_fields
 from batchyard.domain.jobs import Counts, Job
-from batchyard.domain.ledger import Planned
-from batchyard.domain.manifests import FORMAT, manifest_bytes
-from batchyard.domain.tree_files import TreeFile
+from batchyard.domain.outputs.manifests import FORMAT, manifest_bytes
+from batchyard.domain.outputs.tree_files import TreeFile
+from batchyard.domain.scoring.ledger import Planned
 from batchyard.engine.plain_json import to_json
 from batchyard.ports.datastore import Trees
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from batchyard.domain.errors import PlatformError
-from batchyard.domain.ledger import Planned
-from batchyard.domain.minibatches import Cut
-from batchyard.domain.packing import Packing
+from batchyard.domain.scoring.ledger import Planned
+from batchyard.domain.scoring.minibatches import Cut
+from batchyard.domain.scoring.packing import Packing
 from batchyard.ports.job_home import JobHome
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from batchyard.domain.errors import Conflict, NotFound, PlatformError
-from batchyard.domain.output_formats import OutputFormat
-from batchyard.domain.row_schemas import PART_MAGIC, Columns, Mismatch, PartSchema, part_schema, unified
+from batchyard.domain.outputs.formats import OutputFormat
+from batchyard.domain.outputs.schemas import PART_MAGIC, Columns, Mismatch, PartSchema, part_schema, unified
 from batchyard.engine.gather import Gathered, ranges
 from batchyard.ports.job_home import JobHome
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from batchyard.domain.deployments import OutputAction, OutputFormat, output_format_of
 from batchyard.domain.errors import Conflict, NotFound, PlatformError
 from batchyard.domain.jobs import Job
-from batchyard.domain.ledger import Committed, Planned, live
-from batchyard.domain.tally import Tally
+from batchyard.domain.scoring.ledger import Committed, Planned, live
+from batchyard.domain.scoring.tally import Tally
 from batchyard.engine.gather import failed_lines, gather
 from batchyard.engine.ledger_file import Extent, extents, is_whole, lost_of, records
 from batchyard.engine.packing import open_cut

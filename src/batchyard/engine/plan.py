@@ -18,8 +18,8 @@ from pathlib import Path
 from batchyard.domain.errors import InvalidInput, Mistake, PlatformError
 from batchyard.domain.item_names import item_text
 from batchyard.domain.jobs import InputKind, Job
-from batchyard.domain.ledger import Planned
-from batchyard.domain.packing import Packing
+from batchyard.domain.scoring.ledger import Planned
+from batchyard.domain.scoring.packing import Packing
 from batchyard.engine.packing import PackedStarts
 from batchyard.engine.patience import patiently
 from batchyard.engine.prepare import Staged

@@ -18,9 +18,9 @@ from batchyard.domain.deployments import (
 )
 from batchyard.domain.errors import PlatformError
 from batchyard.domain.jobs import InputKind, Job
-from batchyard.domain.ledger import Planned
-from batchyard.domain.output_formats import is_structured
+from batchyard.domain.outputs.formats import is_structured
 from batchyard.domain.resource_ids import AssetId
+from batchyard.domain.scoring.ledger import Planned
 from batchyard.engine.plain_json import to_json
 from batchyard.engine.rooms import Rooms
 from batchyard.ports.instance import FrozenListing, RowPlan, WorkerPlan

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from batchyard.domain.errors import PlatformError
 from batchyard.domain.failures import FailureReport, without_stacks
-from batchyard.domain.tally import Tally, failure_report
+from batchyard.domain.scoring.tally import Tally, failure_report
 from batchyard.engine.lease import JobLease
 from batchyard.engine.overview import write_errors, write_overview
 from batchyard.engine.plan import Listing

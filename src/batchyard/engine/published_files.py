@@ -11,7 +11,7 @@ from batchyard.ports.datastore import Datastores
 
 
 class PublishedFiles:
-    """`domain.output_checks.OutputFiles` of an output in a datastore."""
+    """`domain.outputs.checks.OutputFiles` of an output in a datastore."""
 
     def __init__(self, datastores: Datastores, target: OutputTarget) -> None:
         self._store = datastores.get(target.place.datastore)

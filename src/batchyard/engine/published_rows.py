@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO  # Any: JSON of a manifest
 
-from batchyard.domain.output_checks import OutputFiles
-from batchyard.domain.row_counts import TEXT
+from batchyard.domain.outputs.checks import OutputFiles
+from batchyard.domain.outputs.row_counts import TEXT
 from batchyard.engine.csv_rows import whole_rows
 
 _LONGEST_HEADER_BYTES = 1 << 20

@@ -8,9 +8,9 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
-from batchyard.domain.ledger import Committed
-from batchyard.domain.minibatches import Cut
-from batchyard.domain.row_counts import RowCount
+from batchyard.domain.outputs.row_counts import RowCount
+from batchyard.domain.scoring.ledger import Committed
+from batchyard.domain.scoring.minibatches import Cut
 from batchyard.engine.csv_rows import cells_of
 
 _LARGEST_READ_BYTES = 64 << 20

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchyard.domain.ledger import Committed, live
+from batchyard.domain.scoring.ledger import Committed, live
 from batchyard.engine.ledger_file import Extent, records
 from batchyard.engine.sorting import SortedRuns
 from batchyard.ports.job_home import JobHome

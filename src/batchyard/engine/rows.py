@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from batchyard.domain.output_formats import OutputFormat, is_structured
-from batchyard.domain.row_schemas import Columns
+from batchyard.domain.outputs.formats import OutputFormat, is_structured
+from batchyard.domain.outputs.schemas import Columns
 from batchyard.engine.csv_rows import header, recoded, whole_rows
 from batchyard.engine.gather import Gathered, ranges
 from batchyard.engine.part_schemas import PartSchemas, read_schemas

@@ -12,8 +12,8 @@ import os
 
 from batchyard.domain.errors import PlatformError
 from batchyard.domain.jobs import Job
-from batchyard.domain.run_items import RunLimit
-from batchyard.domain.tally import Tally
+from batchyard.domain.scoring.run_items import RunLimit
+from batchyard.domain.scoring.tally import Tally
 from batchyard.engine.rooms import Rooms
 from batchyard.ports.records import Key, Kind
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from pathlib import Path
 
-from batchyard.domain.calibration import SampleWish
 from batchyard.domain.deployments import ExecutionSettings
-from batchyard.domain.packing import Packing
-from batchyard.domain.sampling import Candidate, Chosen, choose
+from batchyard.domain.forecast.calibration import SampleWish
+from batchyard.domain.forecast.sampling import Candidate, Chosen, choose
+from batchyard.domain.scoring.packing import Packing
 from batchyard.engine.plan import Listing, Skipped, collect_paths, freeze, paths_of
 from batchyard.engine.sorting import SortedRuns
 from batchyard.ports.instance import FrozenListing

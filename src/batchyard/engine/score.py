@@ -9,8 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 from batchyard.domain.errors import PlatformError
-from batchyard.domain.scoring import Rules, Scoring
-from batchyard.domain.scoring_events import (
+from batchyard.domain.scoring.events import (
     Append,
     Assign,
     CancelRequested,
@@ -26,6 +25,7 @@ from batchyard.domain.scoring_events import (
     TellStacks,
     WindDown,
 )
+from batchyard.domain.scoring.machine import Rules, Scoring
 from batchyard.engine.group_sync import GroupSync
 from batchyard.engine.lease import JobLease
 from batchyard.engine.ledger_file import LedgerFile

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from batchyard.domain.scoring_events import Tick
+from batchyard.domain.scoring.events import Tick
 
 EVERY_S = 0.25
 LONGEST_S = 1.0

@@ -12,9 +12,9 @@ from typing import Any  # JSON of a manifest
 from batchyard.domain.errors import BatchyardError
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Job
-from batchyard.domain.ledger import Committed, live
-from batchyard.domain.output_checks import check_output
-from batchyard.domain.verification import Check, Event, Events, Progress, ok, unchecked, wrong
+from batchyard.domain.outputs.checks import check_output
+from batchyard.domain.outputs.verification import Check, Event, Events, Progress, ok, unchecked, wrong
+from batchyard.domain.scoring.ledger import Committed, live
 from batchyard.engine.home_checks import (
     check_listing,
     check_parts,

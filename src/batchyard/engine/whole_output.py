@@ -15,12 +15,12 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from batchyard.domain.contracts import OutputContract, RowsPerItem
 from batchyard.domain.deployments import ExecutionSettings, OutputAction, output_format_of
 from batchyard.domain.errors import ContractBroken, PlatformError
-from batchyard.domain.ledger import Committed, Planned, live
-from batchyard.domain.output_formats import is_structured
-from batchyard.domain.row_schemas import PART_MAGIC, PartSchema, part_schema
+from batchyard.domain.outputs.contracts import OutputContract, RowsPerItem
+from batchyard.domain.outputs.formats import is_structured
+from batchyard.domain.outputs.schemas import PART_MAGIC, PartSchema, part_schema
+from batchyard.domain.scoring.ledger import Committed, Planned, live
 from batchyard.engine.csv_rows import cells_of
 from batchyard.engine.ledger_file import Extent, records
 from batchyard.engine.packing import open_cut

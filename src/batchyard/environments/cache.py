@@ -16,7 +16,7 @@ from uv import find_uv_bin
 
 from batchyard.domain.assets import Environment, EnvironmentBuild
 from batchyard.domain.errors import InvalidInput, Mistake, PlatformError
-from batchyard.domain.verification import Events
+from batchyard.domain.outputs.verification import Events
 from batchyard.environments.build import Installed, install, python_of, read_marker
 from batchyard.environments.checks import check_environment
 from batchyard.environments.conda import reviewed_names

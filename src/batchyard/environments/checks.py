@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any  # JSON of the marker
 
 from batchyard.domain.assets import EnvironmentBuild
-from batchyard.domain.verification import Check, Event, ok, read_through, unchecked, wrong
+from batchyard.domain.outputs.verification import Check, Event, ok, read_through, unchecked, wrong
 from batchyard.environments.build import LOCK, MARKER
 from batchyard.environments.lock import environment_key, locked_packages
 

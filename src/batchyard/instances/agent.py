@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 
 from batchyard.domain.jobs import ErrorClass
-from batchyard.domain.scoring_events import (
+from batchyard.domain.scoring.events import (
     Failure,
     InstanceEvent,
     Lease,

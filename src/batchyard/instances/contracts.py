@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from batchyard.domain.calibration import UnfitItem
-from batchyard.domain.contracts import InputContract, OutputContract
+from batchyard.domain.forecast.calibration import UnfitItem
+from batchyard.domain.outputs.contracts import InputContract, OutputContract
 from batchyard_runtime.input_contract import checker
 from batchyard_runtime.violations import Violation
 

@@ -6,7 +6,7 @@ import os
 from functools import cache
 from pathlib import Path
 
-from batchyard.domain.thread_variables import THREAD_VARIABLES
+from batchyard.domain.forecast.thread_variables import THREAD_VARIABLES
 
 _CGROUPS = Path("/sys/fs/cgroup")
 

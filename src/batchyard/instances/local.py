@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
-from batchyard.domain.calibration import UnfitItem
 from batchyard.domain.errors import PlatformError
-from batchyard.domain.scoring_events import InstanceEvent, Lease, LeaseReported, Worker
+from batchyard.domain.forecast.calibration import UnfitItem
+from batchyard.domain.scoring.events import InstanceEvent, Lease, LeaseReported, Worker
 from batchyard.instances.agent import Agent
 from batchyard.instances.contracts import unfit_items
 from batchyard.instances.cores import usable_cores

@@ -6,7 +6,7 @@ from array import array
 from typing import Any
 
 from batchyard.domain.jobs import ErrorClass
-from batchyard.domain.scoring_events import Failure, Lease, LeaseReported, Segment, Worker
+from batchyard.domain.scoring.events import Failure, Lease, LeaseReported, Segment, Worker
 from batchyard_runtime.frames import BadFrame
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from batchyard.domain.scoring_events import Failure, InstanceEvent, Lease, LeaseReported, TakenBack, Worker
+from batchyard.domain.scoring.events import Failure, InstanceEvent, Lease, LeaseReported, TakenBack, Worker
 from batchyard.instances.reports import read_done, reported
 from batchyard.instances.stacks import LastWords
 from batchyard.instances.workers import WorkerProcess

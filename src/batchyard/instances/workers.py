@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from batchyard.domain.errors import PlatformError
-from batchyard.domain.scoring_events import Worker
+from batchyard.domain.scoring.events import Worker
 from batchyard.instances.contracts import input_contract_command, output_contract_command
 from batchyard.instances.launch import Child
 from batchyard.instances.nursery import Nursery, files_link, sessions_file

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any  # pyarrow has no types
 
 from batchyard.domain.errors import Conflict
-from batchyard.domain.row_schemas import Columns
+from batchyard.domain.outputs.schemas import Columns
 from batchyard.parquet.types import arrow_type, column_values, is_native
 from batchyard.ports.tables import TableFile
 

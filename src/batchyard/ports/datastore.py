@@ -9,9 +9,9 @@ from typing import BinaryIO, Protocol
 
 from batchyard.domain.assets import Sealed
 from batchyard.domain.jobs import InputSource, OutputTarget
+from batchyard.domain.outputs.tree_files import TreeFile
+from batchyard.domain.outputs.verification import Events
 from batchyard.domain.resource_ids import DatastorePath
-from batchyard.domain.tree_files import TreeFile
-from batchyard.domain.verification import Events
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Protocol, TextIO
 
 from batchyard.domain.assets import Environment, EnvironmentBuild
 from batchyard.domain.errors import Mistake
-from batchyard.domain.verification import Events
+from batchyard.domain.outputs.verification import Events
 
 
 class Environments(Protocol):

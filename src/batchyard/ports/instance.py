@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from batchyard.domain.calibration import UnfitItem
-from batchyard.domain.contracts import InputContract, OutputContract
-from batchyard.domain.scoring_events import InstanceEvent, Lease, Worker
+from batchyard.domain.forecast.calibration import UnfitItem
+from batchyard.domain.outputs.contracts import InputContract, OutputContract
+from batchyard.domain.scoring.events import InstanceEvent, Lease, Worker
 
 
 @dataclass(frozen=True, slots=True)

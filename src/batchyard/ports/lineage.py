@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from batchyard.domain.jobs import Job
-from batchyard.domain.lineage import Trace
+from batchyard.domain.outputs.lineage import Trace
 
 
 class Lineages(Protocol):

@@ -13,8 +13,8 @@ from enum import Enum
 from typing import Any, Generic, Protocol, TypeVar
 
 from batchyard.domain.audit import AuditEntry
-from batchyard.domain.calibration import Calibration, CalibrationSpec
 from batchyard.domain.failures import FailureReport
+from batchyard.domain.forecast.calibration import Calibration, CalibrationSpec
 from batchyard.domain.job_notes import JobNotes
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Counts, Job, JobError, Owner

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from batchyard.domain.row_schemas import Columns
+from batchyard.domain.outputs.schemas import Columns
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from batchyard.domain.jobs import Job
-from batchyard.domain.verification import Event
+from batchyard.domain.outputs.verification import Event
 
 
 class Verifications(Protocol):

@@ -18,8 +18,8 @@ from batchyard.domain.computes import Compute
 from batchyard.domain.deployments import Deployment
 from batchyard.domain.endpoints import Endpoint
 from batchyard.domain.errors import PlatformError
-from batchyard.domain.run_items import RunLimit
 from batchyard.domain.schedules import Schedule
+from batchyard.domain.scoring.run_items import RunLimit
 from batchyard.domain.sealed_places import SealedPlace
 from batchyard.ports.records import Kind
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
-from batchyard.domain.calibration import Calibration, CalibrationSpec
 from batchyard.domain.errors import Conflict, LeaseLost
+from batchyard.domain.forecast.calibration import Calibration, CalibrationSpec
 from batchyard.domain.jobs import Owner
 from batchyard.ports.records import Holding, Key, Kind, Operation, OperationStatus
 from batchyard.records import codec

@@ -14,7 +14,7 @@ from batchyard.domain.failures import FailureReport
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Counts, InputKind, InputSource, Job, JobSpec, OutputTarget, Owner
 from batchyard.domain.resource_ids import AssetId, DatastorePath
-from batchyard.domain.run_items import RunLimit
+from batchyard.domain.scoring.run_items import RunLimit
 from batchyard.ports.records import JobChange, Key, Kind, Progress
 from batchyard.records.documents import DocumentTable
 from batchyard.records.jobs import JobTable

@@ -9,9 +9,9 @@ from typing import Any  # JSON of any shape
 from pydantic import TypeAdapter
 from pydantic.alias_generators import to_camel, to_snake
 
-from batchyard.domain.calibration import Calibration, SampleWish
+from batchyard.domain.forecast.calibration import Calibration, SampleWish
+from batchyard.domain.forecast.preflight import Finding
 from batchyard.domain.jobs import Invocation
-from batchyard.domain.preflight import Finding
 from batchyard.domain.resource_ids import Scope
 from batchyard.wire.envelopes import iso
 from batchyard.wire.invocations import InvocationProperties, invocation_from_body, invocation_to_body
@@ -21,7 +21,7 @@ from batchyard.wire.trees import mapping_at, without_empty
 
 
 class SampleArm(ArmShape):
-    """How much is scored, and how; `domain.calibration.SampleWish` explains each."""
+    """How much is scored, and how; `domain.forecast.calibration.SampleWish` explains each."""
 
     items: WholeNumber | None = None
     percent: Number | None = None

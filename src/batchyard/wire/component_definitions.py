@@ -8,7 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypedDict
 
-from batchyard.domain.component_definitions import (
+from batchyard.domain.deployments import variable_mistakes
+from batchyard.domain.errors import Mistake, merged
+from batchyard.domain.names import name_mistake
+from batchyard.domain.pipelines.components import Signature
+from batchyard.domain.pipelines.definitions import (
     CommandDefinition,
     Definition,
     ParallelDefinition,
@@ -17,10 +21,6 @@ from batchyard.domain.component_definitions import (
     PipelineDefinition,
     Step,
 )
-from batchyard.domain.components import Signature
-from batchyard.domain.deployments import variable_mistakes
-from batchyard.domain.errors import Mistake, merged
-from batchyard.domain.names import name_mistake
 from batchyard.domain.resource_ids import Reference
 from batchyard.wire.component_ports import bindings_of, input_named, inputs_of, outputs_of, targets_of
 from batchyard.wire.deployment_settings import ResourcesYaml
@@ -100,7 +100,7 @@ class _ParallelStepYaml(_StepYaml, ParallelYaml):
 def read_definition(spec: Mapping[str, object]) -> tuple[Definition | None, list[Mistake]]:
     """Read a definition, with every mistake in it; None where its inputs and outputs, or its steps, are not readable.
 
-    What it says is looked at by `domain.component_definitions.definition_mistakes`.
+    What it says is looked at by `domain.pipelines.definitions.definition_mistakes`.
     """
     found: list[Mistake] = []
     given = _without_refused(spec, "", found)

@@ -9,11 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from batchyard.domain.components import InputMode, InputPort, Literal, OutputMode, OutputPort, PortType, literal_of
 from batchyard.domain.errors import Mistake
-from batchyard.domain.expressions import unread, whole_expression
 from batchyard.domain.names import name_mistake
-from batchyard.domain.pipelines import Binding, Fixed, FixedData, FromPipeline, FromStep
+from batchyard.domain.pipelines.components import (
+    InputMode,
+    InputPort,
+    Literal,
+    OutputMode,
+    OutputPort,
+    PortType,
+    literal_of,
+)
+from batchyard.domain.pipelines.expressions import unread, whole_expression
+from batchyard.domain.pipelines.graphs import Binding, Fixed, FixedData, FromPipeline, FromStep
 from batchyard.wire.mistakes import shown
 from batchyard.wire.shapes import Text, Truth, YamlShape, read_shape
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from batchyard.domain.expressions import whole_expression
+from batchyard.domain.pipelines.expressions import whole_expression
 from batchyard.wire.trees import at, mapping_at, text_at
 
 # What is said of a step and not of its component.

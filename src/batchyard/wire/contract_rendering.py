@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from batchyard.domain.contracts import InputContract, OutputContract
+from batchyard.domain.outputs.contracts import InputContract, OutputContract
 from batchyard.wire.trees import at, mapping_at
 
 _OUTPUT_NAMES = {

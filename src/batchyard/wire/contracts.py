@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from batchyard.domain.contracts import ExtraColumns, InputContract, InputFormat, OutputContract, RowsPerItem
+from batchyard.domain.outputs.contracts import ExtraColumns, InputContract, InputFormat, OutputContract, RowsPerItem
 from batchyard.wire.mistakes import refusal
 from batchyard.wire.shapes import ArmShape, Text, TextMap, Truth, YamlShape, given, one_of
 

@@ -16,7 +16,7 @@ from batchyard.domain.deployments import (
     RetrySettings,
     SameName,
 )
-from batchyard.domain.output_formats import default_file_name
+from batchyard.domain.outputs.formats import default_file_name
 from batchyard.wire import contracts
 from batchyard.wire.contracts import (
     InputContractArm,

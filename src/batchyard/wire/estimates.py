@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from batchyard.domain.deployments import ExecutionSettings, RetrySettings
-from batchyard.domain.tuning import Setting, Trial
+from batchyard.domain.forecast.tuning import Setting, Trial
 from batchyard.wire.deployments import deployment_yaml_from_arm
 from batchyard.wire.durations import seconds_from_iso
 from batchyard.wire.trees import at, mapping_at, text_at

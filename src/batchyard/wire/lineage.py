@@ -8,7 +8,7 @@ from typing import Any  # JSON values
 from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.domain.item_names import item_fields
 from batchyard.domain.jobs import Job
-from batchyard.domain.lineage import Origin, Trace, TracedItem
+from batchyard.domain.outputs.lineage import Origin, Trace, TracedItem
 from batchyard.wire.item_history import spellings_of
 
 _MOST_DIGITS = 18

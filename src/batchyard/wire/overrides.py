@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from batchyard.domain.deployments import ExecutionSettings, Overrides, effective, settings_mistakes
 from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.domain.names import name_mistake
-from batchyard.domain.output_formats import default_file_name
+from batchyard.domain.outputs.formats import default_file_name
 from batchyard.domain.resource_ids import DatastorePath, parse_reference
 from batchyard.wire.deployment_settings import Format, RetryArm, RetryYaml
 from batchyard.wire.documents import apply_set

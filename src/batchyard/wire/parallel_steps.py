@@ -10,14 +10,14 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from batchyard.domain.component_definitions import (
+from batchyard.domain.deployments import LoggingLevel
+from batchyard.domain.errors import Mistake, merged
+from batchyard.domain.pipelines.definitions import (
     ParallelSettings,
     ParallelTask,
     TabularFormat,
     parallel_settings_mistakes,
 )
-from batchyard.domain.deployments import LoggingLevel
-from batchyard.domain.errors import Mistake, merged
 from batchyard.wire.component_ports import output_named
 from batchyard.wire.mistakes import shown
 from batchyard.wire.pinned_references import pinned

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from batchyard.domain.preflight import Finding, Level, has_passed
+from batchyard.domain.forecast.preflight import Finding, Level, has_passed
 from batchyard.wire.shapes import ArmShape, Text, WholeNumber, raise_mistakes, read_shape
 from batchyard.wire.trees import rows_at, text_at
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any  # JSON values
 
-from batchyard.domain.verification import Check, Event, Progress, Result
+from batchyard.domain.outputs.verification import Check, Event, Progress, Result
 
 
 def verification_lines(events: Iterable[Event]) -> Iterator[bytes]:

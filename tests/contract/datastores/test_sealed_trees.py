@@ -12,7 +12,7 @@ from batchyard.datastores.in_place import InPlaceTrees
 from batchyard.datastores.local import LocalDatastores
 from batchyard.datastores.sealed import FILE_LISTS, LocalSealedStore
 from batchyard.domain.assets import Sealed
-from batchyard.domain.verification import Check, Progress, Result
+from batchyard.domain.outputs.verification import Check, Progress, Result
 
 FILES = {"score.py": "pass", "lib/a.py": "a = 1", "lib/b.py": "b = 2"}
 

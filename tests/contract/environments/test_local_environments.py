@@ -19,7 +19,7 @@ import pytest
 
 from batchyard.domain.assets import Environment, EnvironmentBuild
 from batchyard.domain.errors import InvalidInput, PlatformError, ScriptError
-from batchyard.domain.verification import Check, Result
+from batchyard.domain.outputs.verification import Check, Result
 from batchyard.environments.build import MARKER, remove_environment
 from batchyard.environments.cache import LocalEnvironments
 from batchyard.environments.pythons import find_interpreters

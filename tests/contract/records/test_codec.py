@@ -20,7 +20,6 @@ from batchyard.domain.assets import (
     Sealed,
 )
 from batchyard.domain.computes import Compute
-from batchyard.domain.contracts import InputContract, InputFormat, OutputContract, RowsPerItem
 from batchyard.domain.deployments import (
     CodeReference,
     Deployment,
@@ -35,9 +34,10 @@ from batchyard.domain.deployments import (
 from batchyard.domain.endpoints import Endpoint, ProvisioningState
 from batchyard.domain.errors import PlatformError
 from batchyard.domain.jobs import Counts, ErrorClass, Job, JobError, JobSpec
+from batchyard.domain.outputs.contracts import InputContract, InputFormat, OutputContract, RowsPerItem
 from batchyard.domain.resource_ids import AssetId
-from batchyard.domain.run_items import RunLimit
 from batchyard.domain.schedules import Schedule
+from batchyard.domain.scoring.run_items import RunLimit
 from batchyard.domain.sealed_places import SealedPlace
 from batchyard.ports.records import Kind
 from batchyard.records.codec import DOCUMENT_TYPES, decode, decode_document, encode, encode_document

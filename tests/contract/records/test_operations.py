@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from batchyard.domain.assets import EnvironmentBuild, Sealed
-from batchyard.domain.calibration import (
+from batchyard.domain.deployments import ExecutionSettings
+from batchyard.domain.errors import Conflict, LeaseLost
+from batchyard.domain.forecast.calibration import (
     Calibration,
     CalibrationSpec,
     SampledRun,
@@ -15,8 +17,6 @@ from batchyard.domain.calibration import (
     SampleFailure,
     SampleWish,
 )
-from batchyard.domain.deployments import ExecutionSettings
-from batchyard.domain.errors import Conflict, LeaseLost
 from batchyard.domain.jobs import InputKind, InputSource, Owner
 from batchyard.ports.records import Key, Kind, Operation, OperationStatus, Records
 from batchyard.records.database import DatabaseRecords

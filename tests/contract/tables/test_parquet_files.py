@@ -15,7 +15,7 @@ import pytest
 from pyarrow import parquet
 
 from batchyard.domain.errors import Conflict
-from batchyard.domain.row_schemas import Columns
+from batchyard.domain.outputs.schemas import Columns
 from batchyard.parquet.files import ParquetFiles
 from batchyard.ports.tables import TableFile
 

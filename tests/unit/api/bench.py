@@ -23,8 +23,8 @@ from batchyard.domain.assets import Environment, EnvironmentBuild
 from batchyard.domain.errors import Mistake, PlatformError
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Owner
+from batchyard.domain.outputs.verification import Events, ok
 from batchyard.domain.resource_ids import DEFAULT_SCOPE
-from batchyard.domain.verification import Events, ok
 from batchyard.domain.workspaces import Workspace
 from batchyard.engine.item_history import LedgerItemHistories
 from batchyard.engine.lineage import JobLineages

@@ -12,7 +12,7 @@ import pytest
 
 from batchyard.cli.failures import CommandFailed
 from batchyard.cli.job_lineage import lineage_of_folder
-from batchyard.domain.manifests import FORMAT, manifest_bytes
+from batchyard.domain.outputs.manifests import FORMAT, manifest_bytes
 
 ROWS = [{"item": f"a/{k}.txt", "position": k, "mini_batch": k // 2, "text": 'two\nlines, "q"'} for k in range(6)]
 

@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 
 from batchyard.cli.calibration import bytes_text, duration_text
 from batchyard.cli.tuning_chart import draw
-from batchyard.domain.advice import Advice, Prospect
-from batchyard.domain.tuning import Setting
+from batchyard.domain.forecast.advice import Advice, Prospect
+from batchyard.domain.forecast.tuning import Setting
 
 NS = "{http://www.w3.org/2000/svg}"
 

@@ -8,12 +8,12 @@ from typing import Any
 from batchyard.control import assets, calibrations, computes, deployments, endpoints, jobs, preflights, provisioning
 from batchyard.domain.access import Caller
 from batchyard.domain.assets import CodeDraft, CodeVersion, Environment, EnvironmentBuild, Model, ModelDraft, ModelType
-from batchyard.domain.calibration import SampleWish
 from batchyard.domain.computes import Compute
 from batchyard.domain.deployments import Deployment, DeploymentDraft, DeploymentKind, ExecutionSettings, Overrides
 from batchyard.domain.endpoints import Endpoint
+from batchyard.domain.forecast.calibration import SampleWish
+from batchyard.domain.forecast.preflight import Finding
 from batchyard.domain.jobs import InputKind, InputSource, Invocation, Job, JobSpec
-from batchyard.domain.preflight import Finding
 from batchyard.domain.resource_ids import Reference
 from batchyard.ports.records import Operation, Stored
 

@@ -13,7 +13,6 @@ import pytest
 
 from batchyard.domain.assets import Environment, EnvironmentBuild, Sealed
 from batchyard.domain.audit import AuditEntry
-from batchyard.domain.calibration import Calibration
 from batchyard.domain.errors import (
     BatchyardError,
     Conflict,
@@ -24,11 +23,12 @@ from batchyard.domain.errors import (
     PlatformError,
     PreconditionFailed,
 )
+from batchyard.domain.forecast.calibration import Calibration
 from batchyard.domain.job_notes import JobNotes
 from batchyard.domain.job_states import FINAL, JobStatus, can_cancel, can_pause
 from batchyard.domain.jobs import InputSource, Job, OutputTarget
+from batchyard.domain.outputs.schemas import Columns
 from batchyard.domain.resource_ids import DatastorePath, Scope
-from batchyard.domain.row_schemas import Columns
 from batchyard.domain.workspaces import DEFAULT_WORKSPACE, Workspace, is_same
 from batchyard.ports.datastore import Datastore, Publication
 from batchyard.ports.job_home import JobHome

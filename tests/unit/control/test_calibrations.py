@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from batchyard.control import calibrations
-from batchyard.domain.calibration import Calibration, SampleWish
 from batchyard.domain.deployments import Overrides
 from batchyard.domain.errors import InvalidInput, NotFound
+from batchyard.domain.forecast.calibration import Calibration, SampleWish
 from batchyard.domain.jobs import Invocation
 from batchyard.ports.records import JobFilter
 

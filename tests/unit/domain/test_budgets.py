@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.domain.budgets import Breach, Limits
 from batchyard.domain.deployments import ExecutionSettings
 from batchyard.domain.jobs import Counts
+from batchyard.domain.scoring.budgets import Breach, Limits
 
 TOLERATES_ALL = ExecutionSettings()
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchyard.domain.components import InputPort, OutputPort, PortType, Signature, command_mistakes
-from batchyard.domain.expressions import expressions_of, render_command, unread, whole_expression
-from batchyard.domain.shell_quotes import Place
+from batchyard.domain.pipelines.components import InputPort, OutputPort, PortType, Signature, command_mistakes
+from batchyard.domain.pipelines.expressions import expressions_of, render_command, unread, whole_expression
+from batchyard.domain.pipelines.shell_quotes import Place
 
 X = ("inputs", "x")
 SHOW = f"{sys.executable} -S -c 'import sys; sys.stdout.write(chr(0).join(sys.argv[1:]))' "

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchyard.domain.contracts import (
+from batchyard.domain.deployments import ExecutionSettings, OutputAction, OutputColumn, settings_mistakes
+from batchyard.domain.outputs.contracts import (
     PLAIN_TYPES,
     ExtraColumns,
     InputContract,
@@ -20,7 +21,6 @@ from batchyard.domain.contracts import (
     is_type,
     output_contract_mistakes,
 )
-from batchyard.domain.deployments import ExecutionSettings, OutputAction, OutputColumn, settings_mistakes
 
 COLUMNS = {"item": "string", "score": "float64"}
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from batchyard.domain.duration_cap import TOLD_EVERY_S, DurationCap
 from batchyard.domain.jobs import ErrorClass
-from batchyard.domain.ledger import Planned, Ran, Record, Resumed, Verdict
-from batchyard.domain.minibatches import Cut
-from batchyard.domain.scoring import Rules, Scoring
-from batchyard.domain.scoring_events import (
+from batchyard.domain.scoring.duration_cap import TOLD_EVERY_S, DurationCap
+from batchyard.domain.scoring.events import (
     Append,
     Assign,
     Durable,
@@ -29,7 +26,10 @@ from batchyard.domain.scoring_events import (
     WorkerEnded,
     WorkerReady,
 )
-from batchyard.domain.tally import Tally, job_error
+from batchyard.domain.scoring.ledger import Planned, Ran, Record, Resumed, Verdict
+from batchyard.domain.scoring.machine import Rules, Scoring
+from batchyard.domain.scoring.minibatches import Cut
+from batchyard.domain.scoring.tally import Tally, job_error
 
 WORKER = Worker("n0", 0, 0)
 CAP_S = 10.0

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from batchyard.domain.calibration import Calibration, SampledRun, SampledStart, SampleFailure
 from batchyard.domain.deployments import ExecutionSettings, RetrySettings
-from batchyard.domain.estimates import FIXED_S, Estimate, estimate
-from batchyard.domain.run_costs import input_costs
+from batchyard.domain.forecast.calibration import Calibration, SampledRun, SampledStart, SampleFailure
+from batchyard.domain.forecast.estimates import FIXED_S, Estimate, estimate
+from batchyard.domain.forecast.run_costs import input_costs
 
 MB = 1 << 20
 START_S = 1.5

@@ -14,8 +14,8 @@ from batchyard.domain.failures import (
     folded,
     summary,
 )
-from batchyard.domain.ledger import AttemptFailed, Committed, FailedItems, Lost, Planned
-from batchyard.domain.tally import Tally, failure_report
+from batchyard.domain.scoring.ledger import AttemptFailed, Committed, FailedItems, Lost, Planned
+from batchyard.domain.scoring.tally import Tally, failure_report
 
 
 def cause(message: str, *, error: str = "ValueError") -> Cause:

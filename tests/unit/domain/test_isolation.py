@@ -12,10 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchyard.domain.jobs import ErrorClass
-from batchyard.domain.ledger import AttemptFailed, Committed, FailedItems, Lost, Planned, Record, Slice, Split, Verdict
-from batchyard.domain.minibatches import Cut
-from batchyard.domain.scoring import Rules, Scoring
-from batchyard.domain.scoring_events import (
+from batchyard.domain.scoring.events import (
     Append,
     Assign,
     CutOff,
@@ -33,7 +30,20 @@ from batchyard.domain.scoring_events import (
     WorkerEnded,
     WorkerReady,
 )
-from batchyard.domain.tally import Tally, first_failing_position
+from batchyard.domain.scoring.ledger import (
+    AttemptFailed,
+    Committed,
+    FailedItems,
+    Lost,
+    Planned,
+    Record,
+    Slice,
+    Split,
+    Verdict,
+)
+from batchyard.domain.scoring.machine import Rules, Scoring
+from batchyard.domain.scoring.minibatches import Cut
+from batchyard.domain.scoring.tally import Tally, first_failing_position
 
 
 class Script:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchyard.domain.lease_sizes import LAST_TARGET_S, TARGET_S, LeaseSizes
+from batchyard.domain.scoring.lease_sizes import LAST_TARGET_S, TARGET_S, LeaseSizes
 
 WORKERS = 2
 

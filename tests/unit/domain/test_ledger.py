@@ -7,7 +7,7 @@ import io
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.domain.ledger import (
+from batchyard.domain.scoring.ledger import (
     MAGIC,
     AttemptFailed,
     Committed,
@@ -22,7 +22,7 @@ from batchyard.domain.ledger import (
     read,
     valid_bytes,
 )
-from batchyard.domain.tally import Tally
+from batchyard.domain.scoring.tally import Tally
 
 texts = st.text(max_size=30)
 numbers = st.integers(0, 2**40)

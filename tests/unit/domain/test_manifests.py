@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from batchyard.domain.manifests import FORMAT, manifest_bytes, read_manifest
-from batchyard.domain.verification import Result
+from batchyard.domain.outputs.manifests import FORMAT, manifest_bytes, read_manifest
+from batchyard.domain.outputs.verification import Result
 
 DOCUMENT = {"format": FORMAT, "job": "j", "counts": {"items": 3, "rows": 2}, "outputs": [], "settings": {"x": 0.1}}
 CONTENT = manifest_bytes(DOCUMENT)

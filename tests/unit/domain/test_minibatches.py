@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.domain.minibatches import Cut, RangeSet
+from batchyard.domain.scoring.minibatches import Cut, RangeSet
 
 ranges = st.tuples(st.integers(0, 60), st.integers(0, 20)).map(lambda r: (r[0], r[0] + r[1]))
 steps = st.lists(st.tuples(st.sampled_from(["add", "remove"]), ranges), max_size=30)

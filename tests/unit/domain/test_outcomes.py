@@ -9,10 +9,7 @@ import pytest
 
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Counts, ErrorClass, is_completed_with_errors
-from batchyard.domain.ledger import Committed, Lost, Planned
-from batchyard.domain.minibatches import Cut
-from batchyard.domain.scoring import Rules, Scoring
-from batchyard.domain.scoring_events import (
+from batchyard.domain.scoring.events import (
     Append,
     Assign,
     CancelRequested,
@@ -26,7 +23,10 @@ from batchyard.domain.scoring_events import (
     Worker,
     WorkerReady,
 )
-from batchyard.domain.tally import Tally
+from batchyard.domain.scoring.ledger import Committed, Lost, Planned
+from batchyard.domain.scoring.machine import Rules, Scoring
+from batchyard.domain.scoring.minibatches import Cut
+from batchyard.domain.scoring.tally import Tally
 
 CUT = Cut(5, 2)  # Three mini-batches: two items, two items, one item.
 WORKER = Worker("n0", 0, 0)

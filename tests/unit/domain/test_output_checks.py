@@ -11,9 +11,9 @@ from typing import Any, BinaryIO
 import pytest
 
 from batchyard.domain.errors import NotFound
-from batchyard.domain.manifests import FORMAT, manifest_bytes
-from batchyard.domain.output_checks import check_output
-from batchyard.domain.verification import Check, Result
+from batchyard.domain.outputs.checks import check_output
+from batchyard.domain.outputs.manifests import FORMAT, manifest_bytes
+from batchyard.domain.outputs.verification import Check, Result
 
 ROWS = b"a 1\nb 2\nc 3\n"
 FAILED = (

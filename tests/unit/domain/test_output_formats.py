@@ -14,7 +14,7 @@ from batchyard.domain.deployments import (
     output_format_of,
     settings_mistakes,
 )
-from batchyard.domain.output_formats import default_file_name, shard_name
+from batchyard.domain.outputs.formats import default_file_name, shard_name
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchyard.domain.ledger import Planned
-from batchyard.domain.minibatches import Cut
-from batchyard.domain.packing import Packing
-from batchyard.domain.scoring import Rules, Scoring
-from batchyard.domain.scoring_events import (
+from batchyard.domain.scoring.events import (
     Append,
     Assign,
     Durable,
@@ -29,8 +25,12 @@ from batchyard.domain.scoring_events import (
     Worker,
     WorkerReady,
 )
-from batchyard.domain.tally import Tally
-from batchyard.domain.waiting import Waiting
+from batchyard.domain.scoring.ledger import Planned
+from batchyard.domain.scoring.machine import Rules, Scoring
+from batchyard.domain.scoring.minibatches import Cut
+from batchyard.domain.scoring.packing import Packing
+from batchyard.domain.scoring.tally import Tally
+from batchyard.domain.scoring.waiting import Waiting
 
 KB, MB, GB = 10**3, 10**6, 10**9
 BYTES_A_SECOND = 100 * MB

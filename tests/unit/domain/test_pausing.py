@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from batchyard.domain.jobs import ErrorClass
-from batchyard.domain.ledger import Committed, Planned, Record
-from batchyard.domain.minibatches import Cut
-from batchyard.domain.scoring import Rules, Scoring
-from batchyard.domain.scoring_events import (
+from batchyard.domain.scoring.events import (
     Append,
     Assign,
     CancelRequested,
@@ -25,7 +22,10 @@ from batchyard.domain.scoring_events import (
     WorkerEnded,
     WorkerReady,
 )
-from batchyard.domain.tally import Tally
+from batchyard.domain.scoring.ledger import Committed, Planned, Record
+from batchyard.domain.scoring.machine import Rules, Scoring
+from batchyard.domain.scoring.minibatches import Cut
+from batchyard.domain.scoring.tally import Tally
 
 WORKER, OTHER = Worker("n0", 0, 1), Worker("n0", 1, 2)
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchyard.domain.components import (
+from batchyard.domain.errors import Mistake
+from batchyard.domain.pipelines.components import (
     InputPort,
     OutputPort,
     PortType,
@@ -18,8 +19,7 @@ from batchyard.domain.components import (
     literal_of,
     port_mistakes,
 )
-from batchyard.domain.errors import Mistake
-from batchyard.domain.pipelines import (
+from batchyard.domain.pipelines.graphs import (
     Binding,
     Fixed,
     FixedData,

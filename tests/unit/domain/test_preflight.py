@@ -6,12 +6,20 @@ from dataclasses import replace
 
 import pytest
 
-from batchyard.domain.calibration import Calibration, SampledRun, SampledStart, SampleFailure, UnfitItem
 from batchyard.domain.computes import Compute, InstanceDemand
-from batchyard.domain.contracts import InputContract, InputFormat
 from batchyard.domain.deployments import ExecutionSettings, RetrySettings
 from batchyard.domain.errors import Mistake
-from batchyard.domain.preflight import Finding, Level, has_passed, lines_of, of_calibration, of_compute, of_mistakes
+from batchyard.domain.forecast.calibration import Calibration, SampledRun, SampledStart, SampleFailure, UnfitItem
+from batchyard.domain.forecast.preflight import (
+    Finding,
+    Level,
+    has_passed,
+    lines_of,
+    of_calibration,
+    of_compute,
+    of_mistakes,
+)
+from batchyard.domain.outputs.contracts import InputContract, InputFormat
 
 FAILURE = SampleFailure("script", "ValueError", "no number", 'File "score.py", line 3, in run', "a.csv")
 RUN = SampledRun("n0-s0-0", 0, 10, 100, 10, 0.5, 0.4, 10, 50, 1 << 20, True, 50, 500)

@@ -8,11 +8,7 @@ import pytest
 
 from batchyard.domain.deployments import ExecutionSettings, RetrySettings
 from batchyard.domain.jobs import ErrorClass
-from batchyard.domain.ledger import Planned, Verdict
-from batchyard.domain.minibatches import Cut
-from batchyard.domain.progress_guard import no_progress_limit_s, run_timeout_s
-from batchyard.domain.scoring import Rules, Scoring
-from batchyard.domain.scoring_events import (
+from batchyard.domain.scoring.events import (
     Append,
     Assign,
     Durable,
@@ -27,7 +23,11 @@ from batchyard.domain.scoring_events import (
     Worker,
     WorkerReady,
 )
-from batchyard.domain.tally import Tally, job_error
+from batchyard.domain.scoring.ledger import Planned, Verdict
+from batchyard.domain.scoring.machine import Rules, Scoring
+from batchyard.domain.scoring.minibatches import Cut
+from batchyard.domain.scoring.progress_guard import no_progress_limit_s, run_timeout_s
+from batchyard.domain.scoring.tally import Tally, job_error
 
 WORKERS = (Worker("n0", 0, 0), Worker("n0", 1, 1))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from batchyard.domain.ledger import (
+from batchyard.domain.scoring.events import Append, Assign, Instruction, Worker, WorkerReady
+from batchyard.domain.scoring.ledger import (
     AttemptFailed,
     Committed,
     FailedItems,
@@ -13,10 +14,9 @@ from batchyard.domain.ledger import (
     Verdict,
     live,
 )
-from batchyard.domain.minibatches import Cut
-from batchyard.domain.scoring import Rules, Scoring
-from batchyard.domain.scoring_events import Append, Assign, Instruction, Worker, WorkerReady
-from batchyard.domain.tally import Tally, job_error
+from batchyard.domain.scoring.machine import Rules, Scoring
+from batchyard.domain.scoring.minibatches import Cut
+from batchyard.domain.scoring.tally import Tally, job_error
 
 WORKER = Worker("n0", 0, 1)
 FIRST_RUN: list[Record] = [

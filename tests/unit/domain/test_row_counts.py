@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-from batchyard.domain.row_counts import RowCount, count_for
+from batchyard.domain.outputs.row_counts import RowCount, count_for
 
 ROWS = [["a", "1"], ["x\ny", 'he said "no"'], ["", "\n\n"], ['"', ",,"], ["last", ""]]
 

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from batchyard.domain.row_schemas import OBJECT, Mismatch, PartSchema, part_schema, unified, widened
+from batchyard.domain.outputs.schemas import OBJECT, Mismatch, PartSchema, part_schema, unified, widened
 from batchyard_runtime.schema import widen
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchyard.domain.ledger import AttemptFailed, Committed, FailedItems, RunLimited, Verdict
+from batchyard.domain.scoring.ledger import AttemptFailed, Committed, FailedItems, RunLimited, Verdict
 from tests.unit.domain.test_isolation import OneWorker, Script, rules
 
 

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from batchyard.domain.sampling import Candidate, choose
+from batchyard.domain.forecast.sampling import Candidate, choose
 
 
 def candidates(sizes: list[int], *, items: int = 10) -> list[Candidate]:

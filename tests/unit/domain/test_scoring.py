@@ -5,10 +5,7 @@ from __future__ import annotations
 import pytest
 
 from batchyard.domain.jobs import ErrorClass
-from batchyard.domain.ledger import AttemptFailed, Committed, FailedItems, Planned, Record, Verdict
-from batchyard.domain.minibatches import Cut
-from batchyard.domain.scoring import Rules, Scoring
-from batchyard.domain.scoring_events import (
+from batchyard.domain.scoring.events import (
     Append,
     Assign,
     CancelRequested,
@@ -24,7 +21,10 @@ from batchyard.domain.scoring_events import (
     WorkerEnded,
     WorkerReady,
 )
-from batchyard.domain.tally import Tally, job_error
+from batchyard.domain.scoring.ledger import AttemptFailed, Committed, FailedItems, Planned, Record, Verdict
+from batchyard.domain.scoring.machine import Rules, Scoring
+from batchyard.domain.scoring.minibatches import Cut
+from batchyard.domain.scoring.tally import Tally, job_error
 
 
 def planned(items: int, size: int) -> Tally:

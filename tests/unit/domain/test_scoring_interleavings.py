@@ -9,10 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchyard.domain.jobs import ErrorClass
-from batchyard.domain.ledger import AttemptFailed, Committed, FailedItems, Planned, Record, Verdict
-from batchyard.domain.minibatches import Cut
-from batchyard.domain.scoring import Rules, Scoring
-from batchyard.domain.scoring_events import (
+from batchyard.domain.scoring.events import (
     Append,
     Assign,
     CutOff,
@@ -30,7 +27,10 @@ from batchyard.domain.scoring_events import (
     WorkerEnded,
     WorkerReady,
 )
-from batchyard.domain.tally import Tally
+from batchyard.domain.scoring.ledger import AttemptFailed, Committed, FailedItems, Planned, Record, Verdict
+from batchyard.domain.scoring.machine import Rules, Scoring
+from batchyard.domain.scoring.minibatches import Cut
+from batchyard.domain.scoring.tally import Tally
 
 
 def segment(worker: Worker, mini_batch: int, cut: Cut) -> Segment:

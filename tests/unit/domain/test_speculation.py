@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from batchyard.domain.jobs import ErrorClass
-from batchyard.domain.ledger import AttemptFailed, Committed, Planned, Record, Verdict
-from batchyard.domain.minibatches import Cut
-from batchyard.domain.scoring import Rules, Scoring
-from batchyard.domain.scoring_events import (
+from batchyard.domain.scoring.events import (
     Append,
     Assign,
     CutOff,
@@ -26,7 +23,10 @@ from batchyard.domain.scoring_events import (
     WorkerEnded,
     WorkerReady,
 )
-from batchyard.domain.tally import Tally
+from batchyard.domain.scoring.ledger import AttemptFailed, Committed, Planned, Record, Verdict
+from batchyard.domain.scoring.machine import Rules, Scoring
+from batchyard.domain.scoring.minibatches import Cut
+from batchyard.domain.scoring.tally import Tally
 
 FAST, SLOW = Worker("n0", 0, 0), Worker("n0", 1, 1)
 FAILURE = Failure(0, ErrorClass.SCRIPT, "ValueError", "no")

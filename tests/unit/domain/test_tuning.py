@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from batchyard.domain.advice import Advice, Workload, advise, next_trial
-from batchyard.domain.calibration import Calibration, SampledRun, SampledStart
-from batchyard.domain.estimates import FIXED_S
-from batchyard.domain.tuning import (
+from batchyard.domain.forecast.advice import Advice, Workload, advise, next_trial
+from batchyard.domain.forecast.calibration import Calibration, SampledRun, SampledStart
+from batchyard.domain.forecast.estimates import FIXED_S
+from batchyard.domain.forecast.tuning import (
     MOST_TRIALS,
     Setting,
     Space,

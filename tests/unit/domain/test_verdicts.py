@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from batchyard.domain.budgets import Limits
 from batchyard.domain.deployments import ExecutionSettings
 from batchyard.domain.jobs import Counts
-from batchyard.domain.verdicts import NO_SUCCESS, verdict_of
+from batchyard.domain.scoring.budgets import Limits
+from batchyard.domain.scoring.verdicts import NO_SUCCESS, verdict_of
 
 TOLERATES_ALL = Limits(ExecutionSettings(), items=4, mini_batches=2)
 

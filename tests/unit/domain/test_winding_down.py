@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from batchyard.domain.jobs import ErrorClass
-from batchyard.domain.ledger import Planned, Record
-from batchyard.domain.minibatches import Cut
-from batchyard.domain.rules import Rules
-from batchyard.domain.scoring import Scoring
-from batchyard.domain.scoring_events import (
+from batchyard.domain.scoring.events import (
     Append,
     Assign,
     Durable,
@@ -23,7 +19,11 @@ from batchyard.domain.scoring_events import (
     WorkerEnded,
     WorkerReady,
 )
-from batchyard.domain.tally import Tally
+from batchyard.domain.scoring.ledger import Planned, Record
+from batchyard.domain.scoring.machine import Scoring
+from batchyard.domain.scoring.minibatches import Cut
+from batchyard.domain.scoring.rules import Rules
+from batchyard.domain.scoring.tally import Tally
 
 FIRST, SECOND = Worker("n0", 0, 0), Worker("n0", 1, 1)
 

@@ -10,7 +10,7 @@ import pytest
 
 from batchyard.datastores.job_home import LocalJobHome
 from batchyard.domain.errors import PlatformError
-from batchyard.domain.ledger import Committed, Record
+from batchyard.domain.scoring.ledger import Committed, Record
 from batchyard.engine.group_sync import GroupSync
 from batchyard.engine.ledger_file import GROUP_S, LedgerFile, extents, records
 

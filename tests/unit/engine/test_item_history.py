@@ -9,7 +9,7 @@ import pytest
 from batchyard.datastores.job_home import LocalJobHomes
 from batchyard.domain.errors import NotFound
 from batchyard.domain.item_history import MOST_FOUND, ItemOutcome
-from batchyard.domain.ledger import (
+from batchyard.domain.scoring.ledger import (
     MAGIC,
     AttemptFailed,
     Committed,

@@ -9,7 +9,7 @@ import pytest
 
 from batchyard.datastores.job_home import LocalAppendFile, LocalJobHome
 from batchyard.domain.errors import PlatformError
-from batchyard.domain.ledger import Committed, Planned, Record, Resumed, Verdict, live
+from batchyard.domain.scoring.ledger import Committed, Planned, Record, Resumed, Verdict, live
 from batchyard.engine.ledger_file import LedgerFile, extents, records
 
 

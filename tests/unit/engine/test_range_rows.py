@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from batchyard.domain.ledger import Committed
-from batchyard.domain.minibatches import Cut
+from batchyard.domain.scoring.ledger import Committed
+from batchyard.domain.scoring.minibatches import Cut
 from batchyard.engine.range_rows import Read, bytes_of, rows_of_mini_batches, value_in_row
 
 CUT = Cut(10, 2)

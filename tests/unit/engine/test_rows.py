@@ -12,7 +12,7 @@ import pytest
 
 from batchyard.datastores.job_home import LocalJobHome
 from batchyard.domain.errors import PlatformError
-from batchyard.domain.output_formats import OutputFormat
+from batchyard.domain.outputs.formats import OutputFormat
 from batchyard.engine.rows import RowFiles, lay_out_lines
 from tests.support.part_files import Part, gathered_of, write_parts
 

@@ -10,10 +10,10 @@ import pytest
 
 from batchyard.datastores.job_home import LocalJobHome
 from batchyard.domain.errors import PlatformError
-from batchyard.domain.ledger import Planned
-from batchyard.domain.minibatches import Cut
-from batchyard.domain.scoring import Rules
-from batchyard.domain.scoring_events import InstanceEvent, Lease, LeaseReported, Segment, Worker, WorkerReady
+from batchyard.domain.scoring.events import InstanceEvent, Lease, LeaseReported, Segment, Worker, WorkerReady
+from batchyard.domain.scoring.ledger import Planned
+from batchyard.domain.scoring.machine import Rules
+from batchyard.domain.scoring.minibatches import Cut
 from batchyard.engine.ledger_file import LedgerFile
 from batchyard.engine.score import DRAIN_S, score
 from batchyard.ports.records import Wish

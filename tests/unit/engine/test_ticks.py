@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchyard.domain.scoring_events import Tick
+from batchyard.domain.scoring.events import Tick
 from batchyard.engine.ticks import Ticks
 
 

@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchyard.datastores.job_home import LocalJobHome
-from batchyard.domain.contracts import OutputContract, RowsPerItem
 from batchyard.domain.deployments import ExecutionSettings
 from batchyard.domain.errors import ContractBroken, PlatformError
-from batchyard.domain.ledger import Planned
-from batchyard.domain.output_formats import OutputFormat
+from batchyard.domain.outputs.contracts import OutputContract, RowsPerItem
+from batchyard.domain.outputs.formats import OutputFormat
+from batchyard.domain.scoring.ledger import Planned
 from batchyard.engine.ledger_file import extents
 from batchyard.engine.whole_output import check_whole_output
 from tests.support.part_files import Part, write_parts

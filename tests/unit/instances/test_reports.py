@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from batchyard.domain.scoring_events import Failure, Lease, Worker
+from batchyard.domain.scoring.events import Failure, Lease, Worker
 from batchyard.instances.reports import read_done, read_start_failure
 from batchyard_runtime.frames import BadFrame
 from batchyard_runtime.tally import Tally

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from batchyard.domain.row_schemas import unified
+from batchyard.domain.outputs.schemas import unified
 from batchyard_runtime.columns import Table, table_of
 from batchyard_runtime.encoding import json_lines
 from batchyard_runtime.parts import WritesFailed

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from batchyard.domain.component_definitions import (
+from batchyard.domain.deployments import LoggingLevel
+from batchyard.domain.errors import Mistake
+from batchyard.domain.pipelines.components import InputMode, OutputMode, PortType
+from batchyard.domain.pipelines.definitions import (
     PARALLEL_DEFAULTS,
     CommandDefinition,
     Definition,
@@ -17,10 +20,7 @@ from batchyard.domain.component_definitions import (
     definition_mistakes,
     over,
 )
-from batchyard.domain.components import InputMode, OutputMode, PortType
-from batchyard.domain.deployments import LoggingLevel
-from batchyard.domain.errors import Mistake
-from batchyard.domain.pipelines import Fixed, FixedData, FromPipeline, FromStep
+from batchyard.domain.pipelines.graphs import Fixed, FixedData, FromPipeline, FromStep
 from batchyard.domain.resource_ids import DEFAULT_SCOPE, Reference
 from batchyard.wire.component_definitions import read_definition
 

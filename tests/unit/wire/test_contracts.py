@@ -10,9 +10,9 @@ import yaml
 from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
-from batchyard.domain.contracts import ExtraColumns, InputContract, InputFormat, OutputContract, RowsPerItem
 from batchyard.domain.deployments import DeploymentDraft, DeploymentKind, ExecutionSettings
 from batchyard.domain.errors import InvalidInput
+from batchyard.domain.outputs.contracts import ExtraColumns, InputContract, InputFormat, OutputContract, RowsPerItem
 from batchyard.domain.resource_ids import DEFAULT_SCOPE, Reference
 from batchyard.wire.deployments import (
     deployment_from_arm,

@@ -7,7 +7,6 @@ from dataclasses import fields, replace
 import pytest
 
 from batchyard.domain.assets import EnvironmentBuild
-from batchyard.domain.contracts import InputContract, InputFormat, OutputContract, RowsPerItem
 from batchyard.domain.deployments import (
     CodeReference,
     Deployment,
@@ -24,6 +23,7 @@ from batchyard.domain.deployments import (
 )
 from batchyard.domain.endpoints import ProvisioningState
 from batchyard.domain.errors import InvalidInput
+from batchyard.domain.outputs.contracts import InputContract, InputFormat, OutputContract, RowsPerItem
 from batchyard.domain.resource_ids import DEFAULT_SCOPE, AssetId, Reference
 from batchyard.wire.deployments import (
     deployment_cli_from_arm,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from batchyard.domain.deployments import ExecutionSettings, RetrySettings
-from batchyard.domain.tuning import Setting
+from batchyard.domain.forecast.tuning import Setting
 from batchyard.wire.estimates import past_trial_from_arm, run_settings_from_arm, tuned_yaml_from_arm
 from batchyard.wire.settings_rendering import settings_to_arm
 

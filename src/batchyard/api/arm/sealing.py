@@ -11,9 +11,9 @@ from batchyard.control import assets
 from batchyard.domain.access import Action, Caller, authorise
 from batchyard.domain.assets import AssetKind, Sealed
 from batchyard.domain.errors import CallerError, NotFound
+from batchyard.domain.outputs.tree_files import TreeFile
+from batchyard.domain.outputs.verification import Events
 from batchyard.domain.resource_ids import DatastorePath, parse_datastore_uri
-from batchyard.domain.tree_files import TreeFile
-from batchyard.domain.verification import Events
 from batchyard.ports.datastore import SealedStore
 
 

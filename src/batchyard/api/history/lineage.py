@@ -12,7 +12,7 @@ from batchyard.api.rooms import CallerIn, Rooms, RoomsIn
 from batchyard.api.told import TEXT, told
 from batchyard.control import jobs
 from batchyard.domain.jobs import Job
-from batchyard.domain.lineage import Trace
+from batchyard.domain.outputs.lineage import Trace
 from batchyard.wire.lineage import item_spellings, lineage_to_history, only_one, row_number
 
 router = APIRouter()

@@ -11,7 +11,7 @@ from batchyard.api.told import TEXT, told
 from batchyard.control import calibrations, preflights
 from batchyard.domain.assets import Environment
 from batchyard.domain.errors import InvalidInput
-from batchyard.domain.preflight import has_passed
+from batchyard.domain.forecast.preflight import has_passed
 from batchyard.wire.calibrations import CalibrationBody, calibration_from_body
 from batchyard.wire.preflights import DraftBody, draft_from_body, findings_to_arm
 

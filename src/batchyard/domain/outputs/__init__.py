@@ -1,0 +1,1 @@
+"""Outputs: formats, contracts, manifests, and how a row leads back to what made it."""

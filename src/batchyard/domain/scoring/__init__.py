@@ -1,0 +1,1 @@
+"""Scoring one job: mini-batches, leases, attempts, budgets, the ledger; `machine` decides, `events` is its language."""
