@@ -18,7 +18,13 @@ from batchyard.domain.outputs.contracts import (
     input_contract_mistakes,
     output_contract_mistakes,
 )
-from batchyard.domain.outputs.formats import SMALLEST_SHARD_BYTES, effective_format, format_mistakes
+from batchyard.domain.outputs.formats import (
+    SMALLEST_SHARD_BYTES,
+    default_file_name,
+    effective_format,
+    format_mistakes,
+    is_default_file_name,
+)
 from batchyard.domain.outputs.formats import OutputColumn as OutputColumn
 from batchyard.domain.outputs.formats import OutputFormat as OutputFormat
 from batchyard.domain.resource_ids import AssetId, Reference
@@ -211,11 +217,17 @@ def output_format_of(settings: ExecutionSettings) -> OutputFormat:
 
 
 def effective(settings: ExecutionSettings, overrides: Overrides) -> ExecutionSettings:
-    """Apply an invocation's overrides; 0 and -1 are values, only None is absent."""
+    """Apply an invocation's overrides; 0 and -1 are values, only None is absent.
+
+    A format that comes without a file name takes a default name along: nobody chose `predictions.csv`.
+    """
     plain = {name: value for name in _PLAIN_OVERRIDES if (value := getattr(overrides, name)) is not None}
     retry = RetrySettings(
         _pick(overrides.max_retries, settings.retry.max_retries), _pick(overrides.timeout_s, settings.retry.timeout_s)
     )
+    asked = overrides.output_format
+    if asked is not None and overrides.output_file_name is None and is_default_file_name(settings.output_file_name):
+        plain["output_file_name"] = default_file_name(asked)
     return replace(settings, **plain, retry=retry)
 
 

@@ -92,3 +92,24 @@ def test_an_invocation_may_choose_the_format() -> None:
 )
 def test_one_of_several_files_is_named_after_the_file(file_name: str, expected: str) -> None:
     assert shard_name(file_name, 1, of=32) == expected
+
+
+@pytest.mark.parametrize("before", [None, *OutputFormat])
+@pytest.mark.parametrize("asked", OutputFormat)
+def test_a_format_at_invoke_takes_the_default_file_name_along(before: OutputFormat | None, asked: OutputFormat) -> None:
+    deployed = ExecutionSettings(output_format=before, output_file_name=default_file_name(before))
+
+    found = effective(deployed, Overrides(output_format=asked))
+
+    assert found.output_file_name == default_file_name(asked)
+    assert output_format_of(found) is asked
+    assert settings_mistakes(found) == []
+
+
+def test_a_file_name_that_somebody_chose_is_kept_and_contradicts_a_format_at_invoke() -> None:
+    deployed = ExecutionSettings(output_file_name="scores.csv")
+
+    found = effective(deployed, Overrides(output_format=OutputFormat.PARQUET))
+
+    assert found.output_file_name == "scores.csv"
+    assert [mistake.field for mistake in settings_mistakes(found)] == ["settings.output_format"]

@@ -59,6 +59,11 @@ def shard_name(file_name: str, number: int, *, of: int) -> str:
     return f"{stem or ending}-{number:05}-of-{of:05}{dot}{ending if stem else ''}"
 
 
+def is_default_file_name(file_name: str) -> bool:
+    """Tell whether this is the name that some format gives where nobody says one."""
+    return any(file_name == default_file_name(one) for one in OutputFormat)
+
+
 def format_mistakes(
     asked: OutputFormat | None, file_name: str, columns: Sequence[OutputColumn], *, prefix: str = ""
 ) -> list[Mistake]:
