@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.changed_files import changed
 from tests.support.server_home import WS, ServerHome
 
 pytestmark = pytest.mark.xdist_group("verify")
@@ -122,6 +123,22 @@ def test_the_command_tells_the_chain_and_refuses_what_is_not_there(served: Serve
     assert "no file 'x'" in served.run("job", "lineage", "-n", whole, "--file", "x", exit_code=3).stderr
     assert "row" in served.run("job", "lineage", "-n", whole, "--row", "-1", exit_code=1).stderr
     assert "exclude" in served.run("job", "lineage", "-n", whole, "--row", "1", "--item", "x", exit_code=2).stderr
+
+
+@pytest.mark.parametrize("asked", [("--row", "3"), ("--file", "item-0004.txt.seen"), ("--item", "item-0013.txt")])
+def test_a_listing_that_was_changed_is_refused_instead_of_naming_other_items(
+    served: ServerHome, whole: str, asked: tuple[str, str]
+) -> None:
+    listing = served.home / "jobs" / whole / "listing/1"
+    index = listing.with_name("1.index")
+    with changed(listing, listing.read_bytes().replace(b"item-", b"ITEM-")):
+        refused = served.run("job", "lineage", "-n", whole, *asked, exit_code=None)
+    assert refused.returncode != 0 and "ITEM" not in refused.stdout
+    assert "listing/1" in refused.stderr and "job verify" in refused.stderr
+    with changed(index, index.read_bytes()[8:]):
+        refused = served.run("job", "lineage", "-n", whole, *asked, exit_code=None)
+    assert refused.returncode != 0 and "listing/1.index" in refused.stderr
+    served.run("job", "lineage", "-n", whole, *asked)
 
 
 def test_a_download_tells_what_its_manifest_says_without_a_server(served: ServerHome, whole: str) -> None:

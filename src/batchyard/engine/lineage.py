@@ -19,10 +19,10 @@ from batchyard.domain.outputs.checks import failed_list_beside
 from batchyard.domain.outputs.formats import OutputColumn, OutputFormat
 from batchyard.domain.outputs.lineage import MOST_NAMED, Attribution, Origin, Trace, TracedItem
 from batchyard.domain.outputs.manifests import read_manifest
-from batchyard.domain.outputs.verification import Result
+from batchyard.domain.outputs.verification import Check, Result
 from batchyard.domain.scoring.ledger import Committed, Planned, Slice, live
 from batchyard.domain.scoring.minibatches import Cut
-from batchyard.engine.home_checks import find_ledger
+from batchyard.engine.home_checks import check_listing, find_ledger
 from batchyard.engine.item_history import LedgerItemHistories
 from batchyard.engine.ledger_file import Extent, is_whole, records
 from batchyard.engine.packing import open_cut
@@ -81,8 +81,8 @@ class JobLineages:
 
     def of_item(self, job: Job, wanted: Sequence[bytes]) -> list[Trace]:
         """Trace the items of a name forward."""
-        found = LedgerItemHistories(self.homes).find(job.name, wanted)
         book = self._book(job)
+        found = LedgerItemHistories(self.homes).find(job.name, wanted)
         return [self._item(job, book, history) for history in found.items]
 
     def _book(self, job: Job) -> _Book:
@@ -95,6 +95,7 @@ class JobLineages:
         planned = next((one for one in records(home, ledger) if isinstance(one, Planned) and one.items), None)
         if planned is None:
             raise PlatformError(f"The ledger of job {job.name!r} has no plan.")
+        _refuse_other_listing(job, home, planned)
         return _Book(home, ledger, planned, open_cut(home, planned))
 
     def _row_of(self, job: Job, book: _Book, place: RowPlace, row: int) -> Trace:
@@ -226,6 +227,19 @@ class _Source:
             while left and (piece := stream.read(min(left, _STEP_BYTES))):
                 left -= len(piece)
                 yield piece
+
+
+def _refuse_other_listing(job: Job, home: JobHome, planned: Planned) -> None:
+    """See that items have the names they had when they were scored: one pass over the listing, nothing of it kept.
+
+    Raises: Conflict naming the first file that is not the one that the ledger has the hash of.
+    """
+    for event in check_listing(home, planned):
+        if isinstance(event, Check) and event.result is Result.WRONG:
+            raise Conflict(
+                f"The listing of job {job.name!r} is gone or was changed ({event.file!r}), so which items its rows are "
+                "of cannot be said. `job verify` says what is wrong."
+            )
 
 
 def _covers(record: Committed, mini_batch: int, place: int) -> bool:

@@ -13,7 +13,7 @@ class Lineages(Protocol):
     """Traces rows, files and items through ledger, listing and manifest. Memory does not follow the size of any.
 
     Raises, all of them: NotFound for what the job does not have; Conflict for a job that published nothing, or whose
-    ledger is not the one that was published; PlatformError.
+    ledger or listing is not the one that was published; PlatformError.
     """
 
     def of_row(self, job: Job, row: int) -> Trace:
