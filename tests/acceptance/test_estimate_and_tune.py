@@ -123,6 +123,8 @@ def test_tuning_finds_settings_for_a_duration_that_a_job_then_keeps_and_writes_t
     )
     assert [trial["workers"] for trial in past["trials"]] == [chosen["workers"]]
     assert (past["items"], past["meets_target"]) == (6000, True)
+    assert all(trial["worker_bytes"] is None and trial["start_s"] >= 0.15 for trial in past["trials"])
+    assert past["recommended"]["memory_bytes"] is None
     told = served.run("batch-deployment", "tune", *of_it, "--from-jobs", "-o", "none").stderr
     assert "memory not known" in told and "0 bytes" not in told
 

@@ -231,7 +231,7 @@ def _say(server: Server, trials: Sequence[Trial]) -> None:
 def _rate_text(trial: Trial) -> str:
     if trial.items_per_s <= _LEAST_RATE:
         return "nothing could be scored"
-    return f"{trial.items_per_s:,.1f} items/s, {bytes_text(trial.worker_bytes)} a worker"
+    return f"{trial.items_per_s:,.1f} items/s, {bytes_text(trial.worker_bytes or 0)} a worker"
 
 
 def _setting_text(setting: Setting) -> str:
@@ -249,6 +249,8 @@ def _told(found: _Found, advice: Advice, target_s: float | None) -> list[str]:
     lines.append(
         f"  {found.workload.items:,} items would take {lasts}, {chosen.worker_seconds:,.0f} worker-seconds, {memory}."
     )
+    if any(trial.start_s is None for trial in found.trials):
+        lines.append("  The record of a job does not tell how long its workers took to start: that counts as scoring.")
     if target_s is not None and not advice.meets_target:
         lines.append(f"  No setting is expected to be done in {duration_text(target_s)}; this is about the fastest.")
     return lines
@@ -274,6 +276,7 @@ def _result(found: _Found, advice: Advice, settings: ExecutionSettings, target_s
                 "threads": trial.setting.threads,
                 "items_per_s": round(trial.items_per_s, 2),
                 "worker_bytes": trial.worker_bytes,
+                "start_s": None if trial.start_s is None else round(trial.start_s, 2),
             }
             for trial in found.trials
         ],
@@ -288,7 +291,7 @@ def _shown(prospect: Prospect) -> dict[str, Any]:
         "items_per_s": round(prospect.items_per_s, 2),
         "duration_s": round(prospect.duration_s, 2),
         "worker_seconds": round(prospect.worker_seconds, 1),
-        "memory_bytes": prospect.memory_bytes,
+        "memory_bytes": prospect.memory_bytes or None,
         "is_measured": prospect.is_measured,
     }
 

@@ -215,7 +215,8 @@ class Rerun:
 class Job:
     """A job as recorded. Times are seconds since the epoch, UTC.
 
-    phases: name of each phase entered by this run -> when (queued, preparing, running, finalizing, ended).
+    phases: name of each phase entered by this run -> when (queued, preparing, running, scoring, finalizing, ended);
+    scoring is a part of running, from the first worker that was ready.
     run: 1, and one more for each time it was taken up again, of which `reruns` tells, oldest first.
     generation: of the output that is published; 0 while there is none. is_archived: lists leave it out.
     pause_requested: it is to pause, and its owner is seeing to it.

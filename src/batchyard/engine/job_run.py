@@ -145,7 +145,22 @@ def _plan_and_score(
         monotonic=rooms.monotonic,
     )
     rules = replace(_rules(job, planned, open_cut(staged.home, planned)), run_items=recall(rooms, job))
-    score(rules, ledger, instances, lease, faults=rooms.faults, watch=watch, monotonic=rooms.monotonic)
+    score(
+        rules,
+        ledger,
+        instances,
+        lease,
+        faults=rooms.faults,
+        watch=watch,
+        monotonic=rooms.monotonic,
+        on_ready=partial(_enter_scoring, rooms, lease, is_first=not ledger.tally.counts.attempts),
+    )
+
+
+def _enter_scoring(rooms: Rooms, lease: JobLease, *, is_first: bool) -> None:
+    """Note when scoring began, where no earlier owner has scored a part."""
+    if is_first:
+        lease.enter("scoring", rooms.now())
 
 
 def _empty(planned: Planned) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from batchyard.domain.errors import LeaseLost, PlatformError
 from batchyard.domain.jobs import Job, Owner
@@ -33,6 +34,7 @@ class JobLease:
         self._records, self._owner, self._monotonic = records, owner, monotonic
         self._good_since = monotonic()
         self._progress = Progress()
+        self._entered: dict[str, float] = {}
         self._is_lost = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
@@ -64,9 +66,14 @@ class JobLease:
         """Tell progress; it is written with the next renewal, at most once a second."""
         self._progress = progress
 
+    def enter(self, phase: str, at: float) -> None:
+        """Note when a phase was entered that is no step of its own; it is written with the next step."""
+        self._entered[phase] = at
+
     def advance(self, change: JobChange) -> Job:
         """Take the job a step further, if it is still ours. Raises: LeaseLost; Conflict."""
         self.check()
+        change = replace(change, phases={**self._entered, **change.phases})
         with self._records.writing() as tx:
             return tx.job_leases.advance(self.name, fence=self.fence, change=change)
 

@@ -24,6 +24,7 @@ from batchyard.domain.scoring.events import (
     TakeBack,
     TellStacks,
     WindDown,
+    WorkerReady,
 )
 from batchyard.domain.scoring.machine import Rules, Scoring
 from batchyard.engine.group_sync import GroupSync
@@ -49,15 +50,16 @@ def score(
     faults: Faults,
     watch: ProgressWatch,
     monotonic: Callable[[], float],
+    on_ready: Callable[[], None],
 ) -> None:
     """Score until the ledger holds a verdict, or until the job is to pause. All workers are gone on return, also by
     an exception.
 
-    instances: started, with their listing opened.
+    instances: started, with their listing opened. on_ready: called once, when the first worker can score.
     Raises: LeaseLost; PlatformError (full disk, broken ledger): nothing more may be written by this owner.
     """
     state = Scoring(rules, ledger.tally)
-    driver = _Driver(state, ledger, instances, monotonic)
+    driver = _Driver(state, ledger, instances, monotonic, on_ready)
     is_early = True
     try:
         faults.reach("score.started")
@@ -77,8 +79,14 @@ class _Driver:
     """Carries instructions out and turns what happens into events."""
 
     def __init__(
-        self, state: Scoring, ledger: LedgerFile, instances: Instances, monotonic: Callable[[], float]
+        self,
+        state: Scoring,
+        ledger: LedgerFile,
+        instances: Instances,
+        monotonic: Callable[[], float],
+        on_ready: Callable[[], None],
     ) -> None:
+        self._on_ready: Callable[[], None] | None = on_ready
         self._state, self._ledger, self._instances, self._monotonic = state, ledger, instances, monotonic
         self._sync = GroupSync(ledger, instances.sync_parts)
         self._inbox: deque[Event] = deque()
@@ -111,6 +119,9 @@ class _Driver:
             event = self._inbox.popleft()
             if isinstance(event, LeaseReported):
                 faults.reach("score.reported")
+            elif self._on_ready is not None and isinstance(event, WorkerReady):
+                self._on_ready()
+                self._on_ready = None
             self.carry_out(self._state.handle(event))
         if self._state.platform_message:
             raise PlatformError(f"A worker could not write its rows: {self._state.platform_message}")

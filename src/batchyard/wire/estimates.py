@@ -43,7 +43,8 @@ def tuned_yaml_from_arm(
 def past_trial_from_arm(arm: Mapping[str, object]) -> tuple[int, Trial] | None:
     """Give what a job tells of its settings: items, and how fast it was; None unless one run of it scored all.
 
-    The time in Running is that of scoring and, where the input was listed sooner, of the end of workers' starts.
+    The time in Running is that of scoring and, where the input was listed sooner, of the end of workers' starts; jobs
+    of former versions do not tell the two apart, and then all of it counts as scoring and the start is not known.
     """
     ours = mapping_at(arm, "properties", "batchyard")
     running_s, items = at(ours, "durations", "running_s"), at(ours, "counts", "items")
@@ -53,8 +54,14 @@ def past_trial_from_arm(arm: Mapping[str, object]) -> tuple[int, Trial] | None:
         return None
     settings = run_settings_from_arm({"properties": mapping_at(ours, "settings")})
     workers = settings.instance_count * settings.max_concurrency_per_instance
-    size = settings.mini_batch_size
-    return items, Trial(Setting(size, workers), items / running_s, run_s=size * workers * running_s / items)
+    size, start_s, scoring_s = settings.mini_batch_size, None, float(running_s)
+    starting_s, preparing_s = at(ours, "durations", "starting_s"), at(ours, "durations", "preparing_s")
+    if isinstance(starting_s, int | float) and starting_s < running_s:
+        # Workers start while the job still prepares; all that is before the first of them was ready is the start.
+        start_s = starting_s + (preparing_s if isinstance(preparing_s, int | float) else 0.0)
+        scoring_s -= starting_s
+    run_s = size * workers * scoring_s / items
+    return items, Trial(Setting(size, workers), items / scoring_s, None, run_s=run_s, start_s=start_s)
 
 
 def _number(document: Mapping[str, object], *keys: str, default: int) -> int:

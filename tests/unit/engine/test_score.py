@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,18 +66,25 @@ class Instances:
         """All are gone."""
 
 
-def paused(folder: Path, instances: Instances) -> LedgerFile:
+def paused(folder: Path, instances: Instances, on_ready: Callable[[], None] = lambda: None) -> LedgerFile:
     fake: Any = instances
     ledger = LedgerFile(LocalJobHome(folder), 1, faults=fake, check=instances.check)
     ledger.write(Planned(4, 1, "0" * 64, 0.0))
     rules = Rules(Cut(4, 1), 1, -1, one_by_one=True, slots=2)
-    score(rules, ledger, fake, fake, faults=fake, watch=fake, monotonic=lambda: instances.now)
+    clock = lambda: instances.now  # noqa: E731
+    score(rules, ledger, fake, fake, faults=fake, watch=fake, monotonic=clock, on_ready=on_ready)
     return ledger
 
 
 def test_what_was_reported_before_a_pause_gives_up_waiting_is_kept(tmp_path: Path) -> None:
     ledger = paused(tmp_path, Instances())
     assert (ledger.tally.counts.succeeded, ledger.tally.verdict) == (1, None)
+
+
+def test_the_first_worker_that_is_ready_is_told_of_once(tmp_path: Path) -> None:
+    told: list[str] = []
+    paused(tmp_path, Instances(), on_ready=lambda: told.append("ready"))
+    assert told == ["ready"]
 
 
 def test_a_disk_that_fails_then_ends_the_owner_instead_of_pausing_the_job(tmp_path: Path) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from batchyard.domain.deployments import ExecutionSettings, RetrySettings
-from batchyard.domain.forecast.tuning import Setting
+from batchyard.domain.forecast.advice import Workload, advise
+from batchyard.domain.forecast.tuning import Setting, Space
 from batchyard.wire.estimates import past_trial_from_arm, run_settings_from_arm, tuned_yaml_from_arm
 from batchyard.wire.settings_rendering import settings_to_arm
 
@@ -56,6 +59,24 @@ def test_a_job_that_completed_tells_how_fast_its_settings_were() -> None:
     assert found is not None
     items, trial = found
     assert (items, trial.setting, trial.items_per_s) == (1000, Setting(7, 6), 50.0)
+
+
+def test_the_start_of_workers_is_no_cost_of_every_item() -> None:
+    found = past_trial_from_arm(job(durations={"preparing_s": 3.0, "running_s": 7.25, "starting_s": 7.2}))
+    assert found is not None
+    _, trial = found
+    assert trial.items_per_s == pytest.approx(1000 / 0.05)
+    assert trial.start_s == pytest.approx(10.2)
+    advice = advise(Space((7,), (6,)), [trial], Workload(5000))
+    assert advice is not None
+    assert 10.4 < advice.chosen.duration_s < 11
+
+
+def test_of_a_job_whose_record_has_no_start_of_workers_it_is_not_known() -> None:
+    found = past_trial_from_arm(job())
+    assert found is not None
+    assert found[1].start_s is None
+    assert advise(Space((7,), (6,)), [found[1]], Workload(1000)) is not None
 
 
 def test_a_job_that_failed_was_resumed_or_lost_items_tells_nothing() -> None:

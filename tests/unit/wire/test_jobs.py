@@ -101,6 +101,17 @@ def test_a_job_is_the_pipeline_job_that_the_sdk_reads() -> None:
     }
 
 
+def test_the_start_of_workers_is_a_part_of_running_and_told_where_it_is_of_this_run() -> None:
+    phases = {"queued": 1.0, "preparing": 2.0, "running": 3.0, "scoring": 10.0, "finalizing": 11.0, "ended": 12.0}
+    ours = _properties(replace(JOB, phases=phases))["batchyard"]
+    assert isinstance(ours, dict)
+    durations = ours["durations"]
+    assert (durations["running_s"], durations["starting_s"], durations["finalizing_s"]) == (8.0, 7.0, 1.0)
+    earlier = _properties(replace(JOB, phases={**phases, "running": 10.5}))["batchyard"]
+    assert isinstance(earlier, dict)
+    assert "starting_s" not in earlier["durations"]
+
+
 def test_ours_stand_apart_under_batchyard() -> None:
     ours = _properties(JOB)["batchyard"]
     assert isinstance(ours, dict)

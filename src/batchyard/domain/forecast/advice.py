@@ -126,7 +126,7 @@ def _prospects(space: Space, trials: Sequence[Trial], workload: Workload) -> tup
     for setting in sorted({*space, *measured}):
         trial = measured.get(setting)
         rate = rates.expected(setting) if trial is None else trial.items_per_s
-        memory = setting.workers * (trial.worker_bytes if trial else rates.worker_bytes[setting.run_items])
+        memory = trial.memory_bytes if trial else setting.workers * rates.worker_bytes[setting.run_items]
         if rate <= 0 or (space.memory_bytes and memory > space.memory_bytes):
             continue
         duration_s = _duration_s(setting, rate, best, workload)
@@ -142,7 +142,7 @@ def _duration_s(setting: Setting, rate: float, like: Trial, workload: Workload) 
     last_s = run_s if workload.items >= setting.run_items else run_s * workload.items / setting.run_items
     # Mini-batches are not all alike: only a few rounds are as whole as that.
     scoring_s = rounds * last_s if rounds <= 4 else workload.items / rate + run_s / 2
-    return FIXED_S + max(workload.list_s, like.start_s) + like.warm_up_s + scoring_s
+    return FIXED_S + max(workload.list_s, like.start_s or 0.0) + like.warm_up_s + scoring_s
 
 
 class _Rates:

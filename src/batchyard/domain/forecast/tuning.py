@@ -33,17 +33,17 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """How one setting did. items_per_s: of all workers together, while they score. worker_bytes: the most of one.
-
+    """How one setting did. items_per_s: of all workers together, while they score. worker_bytes: the most of one; None
+    when nobody measured. start_s: before the first of them scores; None when that is not known, and in items_per_s.
     run_s: of one mini-batch. busy: cores that a worker keeps busy while it scores; None when nobody measured.
     error: of items_per_s, relative, one standard deviation.
     """
 
     setting: Setting
     items_per_s: float
-    worker_bytes: int = 0
+    worker_bytes: int | None = 0
     run_s: float = 0.0
-    start_s: float = 0.0
+    start_s: float | None = 0.0
     warm_up_s: float = 0.0
     busy: float | None = None
     error: float = 0.0
@@ -51,7 +51,7 @@ class Trial:
     @property
     def memory_bytes(self) -> int:
         """Of all its workers, at most: what they share is counted for each."""
-        return self.setting.workers * self.worker_bytes
+        return self.setting.workers * (self.worker_bytes or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +217,7 @@ def worker_bytes(run_items: int, trials: Sequence[Trial]) -> float:
     """Give the memory of a worker at a size: between and beyond those tried it grows as between them."""
     known: dict[int, int] = {}
     for trial in trials:
-        known[trial.setting.run_items] = max(known.get(trial.setting.run_items, 0), trial.worker_bytes)
+        known[trial.setting.run_items] = max(known.get(trial.setting.run_items, 0), trial.worker_bytes or 0)
     sizes = sorted(known)
     if not sizes:
         return 0.0
