@@ -132,6 +132,16 @@ def test_a_flipped_byte_and_a_missing_file_are_named(
         assert named in missing or (named[0], "") in missing
 
 
+@pytest.mark.parametrize("content", [None, b"no json"])
+def test_parts_that_were_rightly_deleted_are_not_missing_where_the_manifest_is_bad(
+    served: ServerHome, jobs: dict[str, str], content: bytes | None
+) -> None:
+    with changed(_place(served, jobs["good"], "manifest"), content):
+        checks = asked(served, jobs["good"])
+    assert [check["result"] for check in checks if check["subject"] == "parts"] == ["unchecked"]
+    assert {check["subject"] for check in checks if check["result"] == "wrong"} == {"manifest"}
+
+
 def test_everything_that_is_wrong_is_named_at_once_and_rows_by_their_mini_batch(
     served: ServerHome, jobs: dict[str, str]
 ) -> None:

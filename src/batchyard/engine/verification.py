@@ -35,9 +35,8 @@ from batchyard.ports.job_home import JobHome, JobHomes
 
 _MOST_BAD_RANGES = 20
 _NOT_HASHED = "What is in the input's files is not kept or hashed; their names are, in the listing."
-_PARTS_ARE_GONE = (
-    "Deleted, as of every completed job without failed items. The published rows are held against the ledger instead."
-)
+_PARTS_ARE_GONE = "Deleted, as of every completed job without failed items."
+_ROWS_INSTEAD = f"{_PARTS_ARE_GONE} The published rows are held against the ledger instead."
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +98,8 @@ class JobVerifications:
             yield from _compared("manifest", "", said, document, of="the ledger")
         if home.exists("parts"):
             yield from check_parts(home, ledger)
-        elif document is not None and not job.counts.failed:
-            yield unchecked("parts", "", _PARTS_ARE_GONE)
+        elif job.generation and not job.counts.failed:
+            yield unchecked("parts", "", _PARTS_ARE_GONE if document is None else _ROWS_INSTEAD)
         elif tally.counts.rows:
             yield wrong("parts", "", expected="the rows that were scored", found="nothing: they are missing")
         if document is not None:
