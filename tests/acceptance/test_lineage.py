@@ -125,6 +125,15 @@ def test_the_command_tells_the_chain_and_refuses_what_is_not_there(served: Serve
     assert "exclude" in served.run("job", "lineage", "-n", whole, "--row", "1", "--item", "x", exit_code=2).stderr
 
 
+def test_a_job_that_failed_is_told_to_be_resumed_and_not_waited_for(served: ServerHome, job: str) -> None:
+    served.file("traced-bad/item-0001-bad.txt", "x")
+    failed = served.invoke("traced", served.folder / "traced-bad")
+    assert served.finish(failed)["status"] == "Failed"
+    told = served.run("job", "lineage", "-n", failed, "--row", "0", exit_code=None)
+    assert told.returncode != 0 and "Wait" not in told.stderr
+    assert f"is Failed and has published nothing. `batchyard job resume -n {failed}`" in told.stderr
+
+
 @pytest.mark.parametrize("asked", [("--row", "3"), ("--file", "item-0004.txt.seen"), ("--item", "item-0013.txt")])
 def test_a_listing_that_was_changed_is_refused_instead_of_naming_other_items(
     served: ServerHome, whole: str, asked: tuple[str, str]

@@ -14,6 +14,7 @@ from typing import Any  # JSON of a manifest
 from batchyard.domain.deployments import OutputAction, output_format_of
 from batchyard.domain.errors import Conflict, NotFound, PlatformError, near_names
 from batchyard.domain.item_history import ItemHistory
+from batchyard.domain.job_states import FINAL
 from batchyard.domain.jobs import Job
 from batchyard.domain.outputs.checks import failed_list_beside
 from batchyard.domain.outputs.formats import OutputColumn, OutputFormat
@@ -89,7 +90,9 @@ class JobLineages:
         home = self.homes.open(job.name) if self.homes.exists(job.name) else None
         ledger = find_ledger(home, job.ledger_sha256) if home is not None and job.generation else None
         if not job.generation:
-            raise Conflict(f"Job {job.name!r} is {job.status.value} and has published nothing. Wait for its output.")
+            raise Conflict(
+                f"Job {job.name!r} is {job.status.value} and has published nothing. {_towards_an_output(job)}"
+            )
         if home is None or ledger is None:
             raise Conflict(f"The ledger of job {job.name!r} is gone or was changed. `job verify` says what is wrong.")
         planned = next((one for one in records(home, ledger) if isinstance(one, Planned) and one.items), None)
@@ -227,6 +230,15 @@ class _Source:
             while left and (piece := stream.read(min(left, _STEP_BYTES))):
                 left -= len(piece)
                 yield piece
+
+
+def _towards_an_output(job: Job) -> str:
+    if job.status not in FINAL:
+        return "Wait for its output."
+    resumed = f"`batchyard job resume -n {job.name}` goes on with what is missing"
+    if not job.counts.failed:
+        return f"{resumed}."
+    return f"{resumed}; `batchyard job retry-failed -n {job.name}` scores its failed items again, too."
 
 
 def _refuse_other_listing(job: Job, home: JobHome, planned: Planned) -> None:
