@@ -69,6 +69,9 @@ def test_an_estimate_of_a_script_that_fails_tells_the_failure_and_makes_no_job(s
     told = served.run(*invoke, exit_code=1)
     assert "Nothing of the sample could be scored; the first failure of 'item-000" in told.stderr
     assert "(script) ValueError: cannot read " in told.stderr
+    assert "--set mini_batch_size=1` tells which would remain" in told.stderr
+    alone = served.run(*invoke, "--set", "mini_batch_size=1", exit_code=1)
+    assert "mini_batch_size=1" not in alone.stderr and "so the job would fail" in alone.stderr
     assert served.json("job", "list", "--endpoint", "broken") == []
 
 

@@ -10,6 +10,7 @@ from batchyard.cli.failures import CommandFailed, UsageMistake
 
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server
+    from batchyard.domain.deployments import ExecutionSettings
     from batchyard.domain.forecast.calibration import Calibration, SampleWish
     from batchyard.domain.jobs import Invocation
 
@@ -44,8 +45,13 @@ def calibrate(server: Server, invocation: Invocation, wish: SampleWish) -> Calib
     return Calibrated(told, str(properties["deployment"]), int(properties["deploymentRevision"]))
 
 
-def refuse_failed(told: Calibration) -> None:
-    """Let a calibration pass of which something could be scored. Raises: CommandFailed with the first failure."""
+def refuse_failed(told: Calibration, settings: ExecutionSettings) -> None:
+    """Let a calibration pass of which something could be scored. Raises: CommandFailed with the first failure.
+
+    settings: those that the sample was scored with, for what a job would do with what failed.
+    """
+    from batchyard.domain.forecast.preflight import remedy_of
+
     if told.succeeded:
         return
     if not told.items:
@@ -55,9 +61,10 @@ def refuse_failed(told: Calibration) -> None:
     first = told.failures[0]
     where = f" of {first.item!r}" if first.item else " of import or init()"
     stack = f"\n{first.stack.rstrip()}" if first.stack else ""
+    remedy = f"\n{remedy_of(told.runs, settings)}" if told.runs else ""
     raise CommandFailed(
         f"Nothing of the sample could be scored; the first failure{where}: "
-        f"({first.error_class}) {first.error}: {first.message}{stack}"
+        f"({first.error_class}) {first.error}: {first.message}{stack}{remedy}"
     )
 
 

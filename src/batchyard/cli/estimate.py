@@ -36,10 +36,10 @@ def estimate(
     wish = SampleWish(items=max(items, least), percent=percent, workers=workers, time_limit_s=time_limit_s)
     server.say(f"Scoring a sample with {workers} {'worker' if workers == 1 else 'workers'} …")
     calibrated = calibrate(server, invocation, wish)
-    refuse_failed(calibrated.told)
+    refuse_failed(calibrated.told, settings)
     found = reckon(calibrated.told, settings)
     if found is None:
-        refuse_failed(calibrated.told)
+        refuse_failed(calibrated.told, settings)
         return {}
     for line in _lines(found):
         server.say(line)

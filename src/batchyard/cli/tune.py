@@ -145,7 +145,7 @@ def _tried(bench: _Bench, limits: _Limits, target_s: float | None) -> _Found:
     first = Setting(1, bench.settings.instance_count)
     bench.server.say("Trying settings on a sample of the input:")
     told = bench.calibrate(first)
-    refuse_failed(told)
+    refuse_failed(told, bench.settings)
     trials = [_trial(told, first)]
     _say(bench.server, trials)
     whole = _space(told, trials[0], limits, bench.settings)

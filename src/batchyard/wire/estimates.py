@@ -24,6 +24,7 @@ def run_settings_from_arm(arm: Mapping[str, object]) -> ExecutionSettings:
             _number(properties, "retrySettings", "maxRetries", default=default.retry.max_retries),
             default.retry.timeout_s if timeout_s is None else timeout_s,
         ),
+        isolate_failing_items=at(properties, "isolateFailingItems") is not False,
         max_duration_s=seconds_from_iso(text_at(properties, "maxDuration")),
     )
 

@@ -159,12 +159,12 @@ def _of_failures(told: Calibration, settings: ExecutionSettings) -> Finding:
     item = f" First item: {first.item!r}." if first is not None and first.item else ""
     what = f"{len(failed)} of {len(told.runs)} run() of the sample failed. {told_of}{item}{short}"
     if len(failed) == len(told.runs) or _exceeds(failed, told, settings):
-        return Finding("sample", Level.ERROR, what, _remedy_of(failed, settings))
+        return Finding("sample", Level.ERROR, what, remedy_of(failed, settings))
     remedy = "The job would try again and list what still fails; set an error budget if that must not pass."
     return Finding("sample", Level.WARNING, what, remedy)
 
 
-def _remedy_of(failed: Sequence[SampledRun], settings: ExecutionSettings) -> str:
+def remedy_of(failed: Sequence[SampledRun], settings: ExecutionSettings) -> str:
     """Say what to do about failures that stand in the way: a sample divides nothing, a job may."""
     if not settings.isolate_failing_items or all(run.items == 1 for run in failed):
         return "Correct the script or the items; so the job would fail."
