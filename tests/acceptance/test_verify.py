@@ -78,8 +78,11 @@ def test_a_job_as_it_was_is_right_and_what_cannot_be_told_is_said(
     }
     untold = {check["subject"] for check in checks if check["result"] == "unchecked"}
     assert untold == ({"input", "parts"} if which == "good" else {"input"})
-    told = served.run("job", "verify", "-n", jobs[which]).stdout
-    assert "0 wrong" in told.splitlines()[-1]
+    *lines, summary = served.run("job", "verify", "-n", jobs[which]).stdout.splitlines()
+    assert "0 wrong" in summary
+    right, listed = [check for check in checks if check["result"] == "ok"], [k for k in lines if k.startswith("ok ")]
+    unlisted = f"{len(right) - len(listed)} of them files of model, code and environment, which are not listed"
+    assert summary.startswith(f"{len(right)} as they were ({unlisted}), 0 wrong")
 
 
 def _place(served: ServerHome, job: str, what: str) -> Path:

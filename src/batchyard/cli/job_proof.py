@@ -26,7 +26,7 @@ def verify(
     anew. With --path a downloaded output is checked by its manifest alone, and no server is asked; --model and --code
     name copies of what was run, to be held against it, too.
     """
-    from batchyard.cli.job_verify import checks_of_folder, checks_of_job, line_of
+    from batchyard.cli.job_verify import checks_of_folder, checks_of_job, line_of, summary_of
 
     if (name is None) == (path is None):
         raise UsageMistake("Give either --name, for a job of the server, or --path, for a folder with an output.")
@@ -34,19 +34,21 @@ def verify(
     if name is not None and copies:
         raise UsageMistake("--model and --code go with --path; of a job of the server its own are read.")
     found = checks_of_job(server, name) if name is not None else checks_of_folder(Path(str(path)).expanduser(), copies)
-    results, kept = Counter[str](), []
+    results, kept, unlisted = Counter[str](), [], 0
     for check in found:
         results[check["result"]] += 1
         if server.is_format_asked:
             kept.append(check)
         elif line := line_of(check):
             print(line, flush=True)
+        else:
+            unlisted += 1
     if results["wrong"]:
         # Not a failure of the command: its result says what the exit code says.
         server.exit_code = 1
     if server.is_format_asked:
         return kept
-    print(f"{results['ok']} as they were, {results['wrong']} wrong, {results['unchecked']} not checked")
+    print(summary_of(results, unlisted=unlisted))
     return None
 
 

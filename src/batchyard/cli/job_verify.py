@@ -109,6 +109,12 @@ def line_of(check: Mapping[str, Any]) -> str | None:
     return visible(f"{about}: expected {check['expected']}, found {check['found']}{f'. {note}' if note else ''}")
 
 
+def summary_of(results: Mapping[str, int], *, unlisted: int) -> str:
+    """Say how many checks came to which result. unlisted: those among them that `line_of` has no line for."""
+    hidden = f" ({unlisted} of them files of model, code and environment, which are not listed)" if unlisted else ""
+    return f"{results['ok']} as they were{hidden}, {results['wrong']} wrong, {results['unchecked']} not checked"
+
+
 def _manifests(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
