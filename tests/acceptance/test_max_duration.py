@@ -80,4 +80,7 @@ def test_a_cap_that_is_none_is_a_mistake_and_a_local_run_takes_it_too(own_home: 
     assert "settings.max_duration: found 0.0, expected more than 0" in refused.stderr
     capped = own_home.run(*local, "--max-duration", "1.5", exit_code=1)
     assert "MaxDurationReached" in capped.stderr
+    assert "batchyard job" not in capped.stderr, "no server knows of a job to download or resume"
+    (folder,) = (own_home.home / "runs").iterdir()
+    assert f"no job of a server; what was scored stays in {folder}." in capped.stderr
     assert not (own_home.folder / "out").exists()

@@ -202,6 +202,7 @@ def _prepare(
         make_instances=LocalInstances,
         kill_left_overs=kill_recorded_sessions,
         logs_of=lambda _: folder,
+        local_folder=str(folder),
         operation_dir=lambda operation: folder / "operations" / operation,
         faults=make_faults(settings.fault, settings.fault_log),
         owner=this_process(),

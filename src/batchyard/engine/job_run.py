@@ -144,7 +144,11 @@ def _plan_and_score(
         logs=rooms.logs_of(job.name) / "logs",
         monotonic=rooms.monotonic,
     )
-    rules = replace(_rules(job, planned, open_cut(staged.home, planned)), run_items=recall(rooms, job))
+    rules = replace(
+        _rules(job, planned, open_cut(staged.home, planned)),
+        run_items=recall(rooms, job),
+        local_folder=rooms.local_folder,
+    )
     score(
         rules,
         ledger,

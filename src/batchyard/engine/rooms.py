@@ -25,6 +25,7 @@ class Rooms:
     provisioning may use. kill_left_overs: ends every process that an earlier owner's workers left behind, told by the
     `workers.jsonl` of a job home, or of an operation's folder. now: epoch seconds; monotonic: seconds.
     remove_abandoned: removes what servers that were killed left unfinished in datastores.
+    local_folder: of a run that no server knows, "" otherwise.
     worker_fault, worker_fault_log: handed to workers in tests, "" otherwise.
     """
 
@@ -47,5 +48,6 @@ class Rooms:
     worker_start_timeout_s: float
     log_cap_bytes: int
     remove_abandoned: Callable[[], object] = tuple
+    local_folder: str = ""
     worker_fault: str = ""
     worker_fault_log: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchyard.domain.jobs import ErrorClass
+from batchyard.domain.jobs import Counts, ErrorClass
 from batchyard.domain.scoring.duration_cap import TOLD_EVERY_S, DurationCap
 from batchyard.domain.scoring.events import (
     Append,
@@ -93,6 +93,13 @@ def test_what_runs_at_the_cap_is_finished_and_counts_and_nothing_is_begun_after_
     assert (bench.tally.counts.succeeded, bench.tally.counts.incomplete) == (4, 4)
     assert not bench.leases
     assert bench.seen[-2] == Stop(is_early=True)
+
+
+def test_a_local_run_says_where_its_folder_is_instead_of_commands_that_need_a_server() -> None:
+    verdict = DurationCap(10.0, 10.0, folder="/home/x/runs/1").verdict(Counts(items=8, succeeded=4))
+    assert "no job of a server; what was scored stays in /home/x/runs/1." in verdict.reason
+    assert "batchyard job" not in verdict.reason
+    assert "`batchyard job resume`" in DurationCap(10.0, 10.0).verdict(Counts(items=8, succeeded=4)).reason
 
 
 def test_what_a_worker_has_not_started_is_taken_back_at_the_cap() -> None:

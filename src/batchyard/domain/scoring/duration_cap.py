@@ -18,8 +18,9 @@ TOLD_EVERY_S = 5.0
 class DurationCap:
     """Adds up the seconds of a run, over all its owners; counts nothing where there is no cap."""
 
-    def __init__(self, limit_s: float | None, ran_s: float) -> None:
-        """ran_s: what earlier owners of this run have told of."""
+    def __init__(self, limit_s: float | None, ran_s: float, *, folder: str = "") -> None:
+        """ran_s: what earlier owners of this run have told of. folder: of a run that no server knows, else ""."""
+        self._folder = folder
         self._limit_s, self._ran_s, self._told_s = limit_s, ran_s, ran_s
 
     @property
@@ -40,9 +41,13 @@ class DurationCap:
     def verdict(self, counts: Counts) -> Verdict:
         """Give what ends a job that has reached its cap and has nothing running any more."""
         done = f"{counts.succeeded + counts.failed} of {counts.items - counts.skipped} items are done"
-        reason = (
-            f"The run has reached max_duration {self._limit_s:g} seconds: {done}, and nothing more was begun. "
+        remedy = (
             "`batchyard job download --partial` gives their rows; `batchyard job resume` scores the rest, "
             "for as long again, or for longer with `--set max_duration=SECONDS`."
+        )
+        if self._folder:
+            remedy = f"This is no job of a server; what was scored stays in {self._folder}."
+        reason = (
+            f"The run has reached max_duration {self._limit_s:g} seconds: {done}, and nothing more was begun. {remedy}"
         )
         return Verdict(JobStatus.FAILED.value, MAX_DURATION_REACHED, reason)

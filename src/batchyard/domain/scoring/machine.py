@@ -77,7 +77,7 @@ class Scoring:
         self._speculation = Speculation(is_on=rules.is_speculative)
         self._unstarted: list[Restart] = []
         self._guard = ProgressGuard(rules.no_progress_timeout_s, rules.cut, run_timeout_s=rules.run_timeout_s)
-        self._cap = DurationCap(rules.max_duration_s, tally.ran_s)
+        self._cap = DurationCap(rules.max_duration_s, tally.ran_s, folder=rules.local_folder)
         self._elapsed_s = 0.0
         self._isolation = Isolation(rules.cut, tally, is_on=rules.isolates)
         self._run_items = RunItems(rules.cut, rules.run_items, tally.counts.run_items)

@@ -18,7 +18,8 @@ class Rules:
     is_speculative: stragglers are leased twice (`domain.scoring.speculation`).
     heaviest: mini-batches to hand out first, one by one, in that order.
     no_progress_timeout_s: how long nothing may be settled while workers have work (`domain.scoring.progress_guard`).
-    max_duration_s: of one run of the job (`domain.scoring.duration_cap`); None for any.
+    max_duration_s: of one run of the job (`domain.scoring.duration_cap`); None for any. local_folder: of a run that no
+    server knows, for what is said at its cap; "" for a job.
     run_timeout_s: what each `run()` may take, for that guard; 0 where its limit was set.
     isolates: a mini-batch whose tries are used up is divided; isolates_short: so is one whose result is short.
     run_items: items of one `run()` at most, remembered from earlier jobs; 0 for whole mini-batches.
@@ -40,3 +41,4 @@ class Rules:
     heaviest: tuple[int, ...] = ()
     run_timeout_s: float = 0.0
     max_duration_s: float | None = None
+    local_folder: str = ""
