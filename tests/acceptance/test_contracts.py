@@ -111,7 +111,7 @@ def run(mini_batch):
     assert (error["item"], error["exception"]) == ("item-0007.txt", "DuplicateKey")
     assert "has 0 more than once: for item 'item-0000.txt'" in error["message"]
     assert "for item 'item-0007.txt'" in error["message"]
-    assert "2 rows have a key that another row has" in error["message"]
+    assert "4 rows have a key that another row has" in error["message"]
     assert not served.output(job["name"]).exists()
     served.run("job", "download", "-n", job["name"], "--partial", "-p", str(tmp_path), "-o", "none")
     (rows,) = tmp_path.glob("**/*scores.jsonl")

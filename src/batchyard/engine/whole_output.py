@@ -89,13 +89,17 @@ def _check_keys(
         reach()
         keys.extend(_digest(key) + _PLACE.pack(*place) for key, place in _keys(home, record, column))
     found, first, second = 0, None, None
-    before = b""
+    before, is_repeated = b"", False
     for raw in keys:
         if raw[:_DIGEST_BYTES] == before[:_DIGEST_BYTES]:
-            found += 1
+            # The first row of a key counts as soon as another one has it, too.
+            found += 1 if is_repeated else 2
+            is_repeated = True
             place = _PLACE.unpack(raw[_DIGEST_BYTES:])
             if second is None or place < second:
                 first, second = _PLACE.unpack(before[_DIGEST_BYTES:]), place
+        else:
+            is_repeated = False
         before = raw
     if first is not None and second is not None:
         raise _duplicate(column, home, extents, planned, (first, second), found)
@@ -116,7 +120,7 @@ def _duplicate(
             key = next(key for key, other in rows if other == place)
             position, item = _item(place, cut.bounds(place[0], record.items), len(rows), listing)
             told.append(f"{item} (row {place[2] + 1} of mini-batch {place[0]})")
-    many = "" if found == 1 else f" {found:,} rows have a key that another row has."
+    many = "" if found == 2 else f" {found:,} rows have a key that another row has."
     message = (
         f"Column {column!r} has {_shown(key)} more than once: for {told[0]} and for {told[1]}.{many} "
         "output_contract.unique_key allows each key once; nothing was published. What was scored can be read with "

@@ -68,8 +68,13 @@ def test_a_key_of_two_mini_batches_is_told_with_both_items(check: Callable[..., 
     assert (found.error, found.mini_batch, found.position) == ("DuplicateKey", 2, 2)
     told = "Column 'id' has 'b' more than once: for item 'item-1' (row 1 of mini-batch 1) and for item 'item-2' (row 2"
     assert str(found).startswith(told)
-    assert "2 rows have a key that another row has" in str(found)
+    assert "4 rows have a key that another row has" in str(found)
     assert "nothing was published" in str(found)
+
+
+def test_every_row_that_shares_its_key_is_counted_once(check: Callable[..., None]) -> None:
+    with pytest.raises(ContractBroken, match=" 5 rows have a key that another row has"):
+        check([Part(ID, {0: [row(key) for key in "aab"], 1: [row(key) for key in "abcx"]})], items=2)
 
 
 def test_keys_are_compared_by_value_and_not_by_how_they_are_written(check: Callable[..., None]) -> None:
