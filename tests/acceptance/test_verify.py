@@ -80,6 +80,7 @@ def test_a_job_as_it_was_is_right_and_what_cannot_be_told_is_said(
     assert untold == ({"input", "parts"} if which == "good" else {"input"})
     *lines, summary = served.run("job", "verify", "-n", jobs[which]).stdout.splitlines()
     assert "0 wrong" in summary
+    assert "ok        environment: it has no packages" in lines
     right, listed = [check for check in checks if check["result"] == "ok"], [k for k in lines if k.startswith("ok ")]
     unlisted = f"{len(right) - len(listed)} of them files of model, code and environment, which are not listed"
     assert summary.startswith(f"{len(right)} as they were ({unlisted}), 0 wrong")

@@ -30,7 +30,7 @@ def check_tree(root: Path, sealed: Sealed, known: Sequence[TreeFile] | None, sub
         )
     seal = tree_seal(found)
     if seal == sealed:
-        yield ok(subject, "", f"{seal.files} files, {seal.size_bytes} bytes, sha256 {seal.sha256}")
+        yield ok(subject, "", _text(seal))
     else:
         yield wrong(subject, "", expected=_text(sealed), found=_text(seal))
 
@@ -69,4 +69,5 @@ def _file_text(file: TreeFile | None) -> str:
 
 
 def _text(sealed: Sealed) -> str:
-    return f"{sealed.files} files, {sealed.size_bytes} bytes, sha256 {sealed.sha256}"
+    files = "1 file" if sealed.files == 1 else f"{sealed.files} files"
+    return f"{files}, {sealed.size_bytes} bytes, sha256 {sealed.sha256}"

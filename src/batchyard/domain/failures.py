@@ -186,7 +186,8 @@ def summary(report: FailureReport, *, most: int) -> list[str]:
         for group in groups[:most]:
             lines.append(f"  {group_line(group)}")
             lines += [f"    {sample_line(sample)}" for sample in group.samples]
-        lines += [f"  and {len(groups) - most} more causes"] if len(groups) > most else []
+        untold = len(groups) - most
+        lines += [f"  and {untold} more {'cause' if untold == 1 else 'causes'}"] if untold > 0 else []
     return lines
 
 

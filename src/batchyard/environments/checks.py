@@ -43,7 +43,13 @@ def check_environment(folder: Path, build: EnvironmentBuild) -> Iterator[Event]:
             yield event
     yield from _check_installed(folder, lock)
     if not changed:
-        yield ok(_SUBJECT, "", f"the files of {len(locked_packages(lock))} packages are as their records say")
+        yield ok(_SUBJECT, "", _as_recorded(len(locked_packages(lock))))
+
+
+def _as_recorded(packages: int) -> str:
+    if packages < 2:
+        return "the files of 1 package are as its record says" if packages else "it has no packages"
+    return f"the files of {packages} packages are as their records say"
 
 
 def _read_marker(folder: Path) -> dict[str, Any]:

@@ -44,6 +44,9 @@ def test_a_tree_as_it_was_sealed_is_right_and_progress_is_told(store: LocalSeale
     assert wrong(store, sealed) == []
     assert Progress("code", "lib/a.py", 5) in events
     assert isinstance(events[-1], Check) and events[-1].note == f"3 files, 14 bytes, sha256 {sealed.sha256}"
+    one = store.add({"score.py": "pass"})
+    notes = [event.note for event in store.check(one, "code") if isinstance(event, Check)]
+    assert notes[-1] == f"1 file, 4 bytes, sha256 {one.sha256}"
 
 
 def test_a_flipped_byte_a_missing_an_added_and_an_executable_file_are_all_named(

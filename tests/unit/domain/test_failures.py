@@ -140,3 +140,4 @@ def test_the_summary_is_lines_that_a_terminal_only_shows() -> None:
 def test_the_summary_says_how_many_causes_it_leaves_out() -> None:
     groups = tuple(FailureGroup("script", "ValueError", f"cause {k}", 1, 1) for k in "abcdefg")
     assert summary(FailureReport(groups), most=5)[-1] == "  and 2 more causes"
+    assert summary(FailureReport(groups), most=6)[-1] == "  and 1 more cause"

@@ -53,6 +53,11 @@ def test_a_nested_file_is_named_by_its_path_below_the_input(load: Loaded, tmp_pa
         ("x.jsonl", "[1]\n", "InputFormat: x.jsonl: line 1 is no JSON object"),
         ("x.png", "?", "InputFormat: x.png: cannot be read as a picture"),
         ("x.csv", "chol\n1\n", "InputSchema: x.csv: column 'age' (long) is missing; the file has 'chol'"),
+        (
+            "x.csv",
+            "age\n1.5\n2.5\n",
+            "InputSchema: x.csv: column 'age', row 0: 1.5 cannot be made long without loss, and 1 row more",
+        ),
         ("x.csv", "age\n1.5\n", "InputSchema: x.csv: column 'age', row 0: 1.5 cannot be made long without loss"),
         ("x.csv", "age\n7\nold\n", "InputSchema: x.csv: column 'age', row 1: 'old' cannot be made long without"),
         ("x.csv", "age,b\n7,1\n,1\n,1\n", "InputSchema: x.csv: column 'age', row 1: nothing cannot be made long"),
@@ -86,7 +91,7 @@ def test_the_files_beside_a_bad_one_are_predicted_once_though_the_call_is_repeat
 ) -> None:
     script = load(doubled)
     files = [write(tmp_path, f"{k}.csv", f"age\n{k}\n") for k in range(3)]
-    with pytest.raises(script.scoring_inputs.UnsupportedType, match=r"x.docx.*\(and 1 files more"):
+    with pytest.raises(script.scoring_inputs.UnsupportedType, match=r"x.docx.*\(and 1 file more cannot"):
         script.run([*files, write(tmp_path, "x.docx", ""), write(tmp_path, "y.docx", "")])
     assert script.run(files) == ["0,0,0.csv", "0,2,1.csv", "0,4,2.csv"]
     assert len(script.flow.seen) == 3

@@ -80,7 +80,8 @@ def _keep(scored):
 def _told(failed):
     """Give the exception for the first file that cannot be scored."""
     name, exc = failed[0]
-    more = "" if len(failed) == 1 else " (and {} files more cannot be scored)".format(len(failed) - 1)
+    others = "1 file" if len(failed) == 2 else "{} files".format(len(failed) - 1)
+    more = "" if len(failed) == 1 else " (and {} more cannot be scored)".format(others)
     if isinstance(exc, scoring_inputs.WRONG):
         return type(exc)("{}: {}{}".format(name, exc, more))
     return PredictionFailed("{}: {}: {}{}".format(name, type(exc).__name__, exc, more))

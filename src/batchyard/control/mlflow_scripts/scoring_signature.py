@@ -127,7 +127,7 @@ def _refuse(values, is_wrong, name, kind):
         value = values.iloc[row]
         found = "nothing" if value != value or value is None else repr(getattr(value, "item", lambda: value)())
         more = int(is_wrong.sum()) - 1
-        others = "" if not more else ", and {} rows more".format(more)
+        others = "" if not more else ", and {} {} more".format(more, "row" if more == 1 else "rows")
         told = "column {!r}, row {}: {} cannot be made {} without loss{}"
         raise InputSchema(told.format(name, row, found, kind, others))
 
