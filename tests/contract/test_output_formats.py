@@ -119,6 +119,29 @@ def test_types_that_are_no_one_type_publish_no_parquet_and_are_named_with_an_ite
     assert not direct.output("job").exists()
 
 
+LATER_SCRIPT = """
+import os
+def run(mini_batch):
+    found = [int(os.path.basename(path)[5:8]) for path in mini_batch]
+    if 80 in found:
+        return [{"score": None}, {"score": "x"}] MORE
+    return [{"score": None if k < 3 else 1} for k in found]
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "where"),
+    [("", "in rows of 'item-081.txt'"), ('+ [{"score": "y"}]', "in the mini-batch of 'item-080.txt'")],
+)
+def test_of_types_that_are_no_one_type_the_item_is_named_whose_row_has_it(
+    direct: DirectHome, tmp_path: Path, more: str, where: str
+) -> None:
+    job = run(direct, tmp_path, LATER_SCRIPT.replace("MORE", more), OutputFormat.PARQUET)
+    assert job.error is not None
+    assert "'score' is int64 in rows of 'item-" in job.error.message
+    assert f" and string {where}, " in job.error.message
+
+
 FAILS_ONCE_SCRIPT = """
 import os
 def run(mini_batch):

@@ -17,12 +17,14 @@ from batchyard.domain.errors import PlatformError
 from batchyard.domain.item_names import item_text
 from batchyard.domain.jobs import Job
 from batchyard.domain.scoring.ledger import Planned
+from batchyard.domain.scoring.minibatches import Cut
 from batchyard.domain.scoring.tally import Tally
 from batchyard.engine.gather import Gathered, failed_lines, gather
 from batchyard.engine.ledger_file import Extent
 from batchyard.engine.manifest import make_manifest
 from batchyard.engine.own_files import write_files
 from batchyard.engine.packing import open_cut
+from batchyard.engine.part_schemas import RowOfPart
 from batchyard.engine.patience import patiently
 from batchyard.engine.plan import Listing
 from batchyard.engine.prepare import clear
@@ -114,9 +116,17 @@ def _lay_out(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed, gathered: Ga
             work,
             tables=rooms.tables,
             most_bytes=most_bytes,
-            item_of=lambda mini_batch: item_text(listing.path(cut.bounds(mini_batch, None)[0])),
+            told_of=partial(_told_of, cut, listing),
             reach=reach,
         )
+
+
+def _told_of(cut: Cut, listing: Listing, row: RowOfPart) -> str:
+    """Say what a row is of: of an item, or, where rows are not as many as items, of a mini-batch."""
+    first, stop = cut.bounds(row.mini_batch, row.items)
+    if row.rows == stop - first:
+        return f"rows of {item_text(listing.path(first + row.row))!r}"
+    return f"the mini-batch of {item_text(listing.path(first))!r}"
 
 
 def _write_rows(

@@ -17,7 +17,7 @@ from batchyard.domain.outputs.formats import OutputFormat, is_structured
 from batchyard.domain.outputs.schemas import Columns
 from batchyard.engine.csv_rows import header, recoded, whole_rows
 from batchyard.engine.gather import Gathered, ranges
-from batchyard.engine.part_schemas import PartSchemas, read_schemas
+from batchyard.engine.part_schemas import PartSchemas, RowOfPart, read_schemas
 from batchyard.ports.datastore import Piece
 from batchyard.ports.job_home import JobHome
 from batchyard.ports.tables import Tables
@@ -123,15 +123,15 @@ def lay_out_tables(
     *,
     tables: Tables,
     most_bytes: int | None,
-    item_of: Callable[[int], str],
+    told_of: Callable[[RowOfPart], str],
     reach: Callable[[], object],
 ) -> RowFiles:
-    """Write the rows as Parquet files below `work`. item_of: number of a mini-batch -> the name of its first item.
+    """Write the rows as Parquet files below `work`. told_of: says what a row is of.
 
     Raises: Conflict when the rows cannot be one table.
     """
     work.mkdir(parents=True, exist_ok=True)
-    schemas = read_schemas(home, gathered, OutputFormat.PARQUET, item_of=item_of)
+    schemas = read_schemas(home, gathered, OutputFormat.PARQUET, told_of=told_of)
     content = _content([home.path(f"parts/{name}") for name in gathered.parts], _sources(gathered))
     written = tables.write(schemas.columns, content, work / "tables", most_bytes=most_bytes, reach=reach)
     cutter = _Cutter(work / "units", most_bytes=None)
