@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from batchyard.domain.computes import Compute, InstanceDemand
-from batchyard.domain.deployments import ExecutionSettings, RetrySettings
+from batchyard.domain.deployments import ExecutionSettings, OutputFormat, RetrySettings
 from batchyard.domain.errors import Mistake
 from batchyard.domain.forecast.calibration import Calibration, SampledRun, SampledStart, SampleFailure, UnfitItem
 from batchyard.domain.forecast.preflight import (
@@ -19,7 +19,7 @@ from batchyard.domain.forecast.preflight import (
     of_compute,
     of_mistakes,
 )
-from batchyard.domain.outputs.contracts import InputContract, InputFormat
+from batchyard.domain.outputs.contracts import InputContract, InputFormat, OutputContract
 
 FAILURE = SampleFailure("script", "ValueError", "no number", 'File "score.py", line 3, in run', "a.csv")
 RUN = SampledRun("n0-s0-0", 0, 10, 100, 10, 0.5, 0.4, 10, 50, 1 << 20, True, 50, 500)
@@ -108,6 +108,16 @@ def test_a_job_is_said_to_fail_only_where_it_would_not_divide_what_failed_in_the
     divided = remedy(10, isolate=True)
     assert "would fail" not in divided
     assert "divide" in divided and "mini_batch_size=1" in divided
+
+
+def test_keys_of_the_whole_output_are_said_not_to_be_checked_by_a_sample() -> None:
+    def of_keys(contract: OutputContract) -> Level | None:
+        settings = ExecutionSettings(output_format=OutputFormat.CSV, output_contract=contract)
+        return levels(GOOD, settings).get("unique key")
+
+    assert of_keys(OutputContract(key_column="id", unique_key=True)) is Level.NOT_CHECKED
+    assert of_keys(OutputContract(key_column="id")) is None
+    assert "unique key" not in levels(GOOD)
 
 
 def test_short_results_long_runs_and_too_little_memory_are_warnings() -> None:

@@ -143,7 +143,8 @@ def _of_runs(told: Calibration, settings: ExecutionSettings) -> list[Finding]:
     good = told.succeeded
     if not good:
         return found
-    return found + _of_rows(good, settings) + _of_time(good, settings) + _of_memory(told, settings) + _of_output(told)
+    found += _of_rows(good, settings) + _of_keys(settings)
+    return found + _of_time(good, settings) + _of_memory(told, settings) + _of_output(told)
 
 
 def _of_failures(told: Calibration, settings: ExecutionSettings) -> Finding:
@@ -193,6 +194,18 @@ def _of_rows(good: Sequence[SampledRun], settings: ExecutionSettings) -> list[Fi
     what = f"run() returned fewer rows than items in {len(short)} of {len(good)} mini-batches: {missing} are missing."
     remedy = "Return an element for each item; those without one are listed as failed."
     return [Finding("rows", Level.WARNING, what, remedy)]
+
+
+def _of_keys(settings: ExecutionSettings) -> list[Finding]:
+    """Say what the rows of one mini-batch cannot tell: whether another one has the same key."""
+    contract = settings.output_contract
+    if contract is None or not contract.unique_key:
+        return []
+    what = f"Keys ({contract.key_column!r}) were compared within each mini-batch of the sample, not between them."
+    remedy = (
+        "The job compares all of them before it publishes; a key that comes twice fails it, with nothing published."
+    )
+    return [Finding("unique key", Level.NOT_CHECKED, what, remedy)]
 
 
 def _of_time(good: Sequence[SampledRun], settings: ExecutionSettings) -> list[Finding]:
