@@ -1,4 +1,4 @@
-# batchyard: `make setup`, `make demo`, `make test`; longer suites: `make chaos`, `make fuzz`, `make scale`, `make bench`.
+# batchyard: `make setup`, `make demo`, `make test`; longer suites: `make long`, `make chaos`, `make fuzz`, `make scale`, `make bench`.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Without bytecode every process start would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test lint types chaos fuzz wire-pairs bench bench-long bench-wait tuning scale performance build clean constraints
+.PHONY: setup demo test long lint types chaos fuzz wire-pairs bench bench-long bench-wait tuning scale performance build clean constraints
 
 setup: $(VENV)/.ready
 
@@ -26,9 +26,9 @@ $(VENV)/.ready: $(VENV)/bin/uv pyproject.toml constraints.txt
 demo: setup
 	@$(BIN)/python examples/digits/demo.py
 
-# Three processes for two cores: half of the time tests wait for processes that were killed, leases, builds.
+# Four processes for two cores: half of the time tests wait for processes that were killed, leases, builds.
 test: setup lint types
-	$(BIN)/python -m pytest -n 3 --dist loadgroup tests
+	$(BIN)/python -m pytest -n 4 --dist loadgroup tests
 
 lint: setup
 	$(BIN)/ruff check .
@@ -37,6 +37,10 @@ lint: setup
 
 types: setup
 	$(BIN)/mypy
+
+# What `make test` leaves out because it takes long and has a shorter test like it there (tests/conftest.py).
+long: setup
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -m long --long tests
 
 chaos: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/chaos --chaos-kills 50

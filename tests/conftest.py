@@ -19,9 +19,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--chaos-kills", type=int, default=4, help="of each kind of process; from 50 on all other chaos too"
     )
+    parser.addoption("--long", action="store_true", help="with the tests marked `long`, too")
     parser.addoption("--chaos-seed", type=int, default=2026, help="what the moments of random kills are drawn from")
     parser.addoption("--fuzz-examples", type=int, default=4, help="random requests of a sort to each operation")
     parser.addoption("--fuzz-seed", type=int, default=2026, help="what random requests are drawn from")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "long: left to `make long` and `make chaos`"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave long tests out of what `make test` runs."""
+    if config.getoption("--long") or config.getoption("--chaos-kills") >= _FULL:
+        return
+    left_out = [item for item in items if item.get_closest_marker("long")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -39,8 +39,8 @@ def job_seconds(served: ServerHome, endpoint: str, source: Path, *more: str) -> 
     ("shape", "milliseconds"),
     [
         ("constant", [40] * 400),
-        ("tail", [10] * 380 + [500] * 20),
-        ("growing", [k // 5 for k in range(400)]),
+        pytest.param("tail", [10] * 380 + [500] * 20, marks=pytest.mark.long),
+        pytest.param("growing", [k // 5 for k in range(400)], marks=pytest.mark.long),
     ],
 )
 def test_an_estimate_from_a_sample_tells_about_what_the_job_then_takes(

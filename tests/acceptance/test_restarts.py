@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from tests.support.processes import kill, wait_for_none
 from tests.support.server_home import ServerHome
 
@@ -48,6 +50,7 @@ def test_a_killed_job_process_is_replaced_and_charges_nobody(own_home: ServerHom
     assert (own_home.output(job) / "predictions.csv").read_bytes() == ROWS
 
 
+@pytest.mark.long
 def test_a_job_survives_any_number_of_stops_before_its_first_row(own_home: ServerHome) -> None:
     script = "import time\ndef run(b):\n    time.sleep(6)\n    return list(b)\n"
     source = own_home.files("one", 1)

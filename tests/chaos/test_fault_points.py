@@ -35,6 +35,7 @@ def test_a_fault_loses_and_doubles_nothing(tmp_path: Path, point: str, action: s
     assert (tmp_path / "reached.done").exists() or point.startswith(("worker.", "zygote.")), "the fault did not happen"
 
 
+@pytest.mark.long
 def test_a_process_that_sleeps_at_any_point_and_wakes_late_changes_nothing(tmp_path: Path, is_full_chaos: bool) -> None:
     """All at once, or every other one as a sample: they sleep most of the time."""
     with ThreadPoolExecutor(max_workers=8) as pool:

@@ -102,7 +102,7 @@ def check(home: ServerHome, job: str, expected: dict[str, bytes]) -> None:
     assert left == []
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "any"])
+@pytest.mark.parametrize("kind", [*(pytest.param(kind, marks=pytest.mark.long) for kind in KINDS), "any"])
 def test_random_kills_lose_and_double_nothing(home: ServerHome, kind: str, chaos_seed: int, chaos_kills: int) -> None:
     chance, wanted, killed, jobs = random.Random(f"{chaos_seed} {kind}"), chaos_kills, 0, 0
     source = home.files("input", ITEMS)
