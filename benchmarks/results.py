@@ -70,10 +70,10 @@ def save(measured: Measured, folder: Path) -> Path:
 
 
 def load(folder: Path) -> list[Measured]:
-    """Read all files of a folder, in the order of the workloads."""
+    """Read all files of a folder, in the order of the workloads; of each the one with most rounds first."""
     found = [_read(json.loads(path.read_text())) for path in folder.glob("*-*.json")]
     order = list(WORKLOADS)
-    return sorted(found, key=lambda one: (order.index(one.workload.name), one.set_name))
+    return sorted(found, key=lambda one: (order.index(one.workload.name), -len(one.rounds), one.set_name))
 
 
 def _read(document: dict[str, Any]) -> Measured:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from benchmarks.goals import GOALS, Goal
 from benchmarks.peers import PEERS, peers_of
 from benchmarks.report import goal_table, value
-from benchmarks.results import Measured
+from benchmarks.results import Measured, load, save
 from benchmarks.runs import Run
 from benchmarks.workloads import WORKLOADS
 
@@ -50,6 +52,14 @@ def test_goals_under_noise_are_judged_by_runs_under_noise_alone() -> None:
     assert value(Goal("w1", "wall", "limit", 1.0, "noise"), [quiet]) is None
     assert value(Goal("w1", "wall", "limit", 1.0, "noise"), [quiet, noisy]) == (0.5, 0.5)
     assert value(Goal("w1", "wall", "limit", 1.0), [noisy, quiet]) == (1.0, 1.0)
+
+
+def test_a_goal_is_judged_by_the_set_with_most_rounds(tmp_path: Path) -> None:
+    once, often = {"limit": _run(2.0), "engine": _run(1.0)}, {"limit": _run(1.0), "engine": _run(1.5)}
+    save(_measured(once, set_name="long"), tmp_path)
+    save(_measured(often, often, often), tmp_path)
+
+    assert value(Goal("w1", "wall", "limit", 1.0), load(tmp_path)) == (1.5, 1.5)
 
 
 def test_memory_is_taken_from_the_round_in_which_it_was_sampled() -> None:
