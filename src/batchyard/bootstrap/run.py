@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import quote
 
-from batchyard.bootstrap.dry_run import dry_run_folder, look_at_run, of_refusal, tell
 from batchyard.bootstrap.environments import make_environments
 from batchyard.bootstrap.faults import make_faults
 from batchyard.bootstrap.local_deployment import LocalDeployment, read_local_deployment
@@ -41,7 +40,6 @@ from batchyard.engine.job_run import run_job
 from batchyard.engine.plan import Skipped, walk
 from batchyard.engine.rooms import Rooms
 from batchyard.environments.cache import LocalEnvironments
-from batchyard.instances.inline import run_inline
 from batchyard.instances.local import LocalInstances
 from batchyard.instances.scripts import LocalScripts
 from batchyard.instances.workers import kill_recorded_sessions
@@ -126,6 +124,9 @@ def _run(settings: Settings, deployment: LocalDeployment, given: argparse.Namesp
 
 def _dry_run(settings: Settings, deployment: LocalDeployment, given: argparse.Namespace) -> int:
     """Check input and output, build the environment, score a sample; nothing but the environment is kept."""
+    # A run pays for no import that only a dry run needs.
+    from batchyard.bootstrap.dry_run import dry_run_folder, look_at_run, of_refusal, tell
+
     with dry_run_folder(settings.home / "runs") as folder:
         names_output = given.output is not None
         given.output = given.output or folder / "output"
@@ -153,6 +154,8 @@ def _run_inline(settings: Settings, deployment: LocalDeployment, given: argparse
             if source.is_file()
             else [root + b"/" + path for path in sorted(chain.from_iterable(walk(root, Skipped())))]
         )
+        from batchyard.instances.inline import run_inline
+
         return run_inline(
             environments.python(build),
             deployment.code_in(folder).resolve(),
