@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -22,18 +21,9 @@ from batchyard.engine.claim import claim_operation
 from batchyard.ports.instance import Instances, WorkerPlan
 from batchyard.ports.records import JobFilter, Operation, OperationStatus
 from tests.support.direct import DirectHome
-from tests.support.processes import end_all, processes_of
+from tests.support.processes import processes_of
 
 ECHO = "def run(mini_batch): return mini_batch\n"
-
-
-@pytest.fixture
-def direct(tmp_path: Path) -> Iterator[DirectHome]:
-    home = tmp_path / "home"
-    try:
-        yield DirectHome(home)
-    finally:
-        end_all(home)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from batchyard.domain.deployments import ExecutionSettings
 from batchyard.domain.job_states import JobStatus
 from tests.support.direct import DirectHome
-from tests.support.processes import end_all
 
 LARGE_BYTES = 5 * 10**9
 SCRIPT = """
@@ -26,15 +24,6 @@ def run(mini_batch, context):
             raise ValueError("bad")
     return [f"{os.path.basename(path)} {context.minibatch_index} {sum(sizes)} {began}" for path in mini_batch]
 """
-
-
-@pytest.fixture
-def direct(tmp_path: Path) -> Iterator[DirectHome]:
-    home = tmp_path / "home"
-    try:
-        yield DirectHome(home)
-    finally:
-        end_all(home)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from batchyard.engine.claim import orphans, take_over
 from batchyard.engine.job_run import run_job
 from batchyard.instances.local import LocalInstances
 from tests.support.direct import DirectHome
-from tests.support.processes import end_all, processes_of
+from tests.support.processes import processes_of
 
 ECHO = "def run(mini_batch): return mini_batch\n"
 SETTINGS = ExecutionSettings(max_concurrency_per_instance=2)
@@ -33,15 +33,6 @@ class At(NoFaults):
     def reach(self, point: str) -> None:
         if point == self._point:
             self._act()
-
-
-@pytest.fixture
-def direct(tmp_path: Path) -> Iterator[DirectHome]:
-    home = tmp_path / "home"
-    try:
-        yield DirectHome(home)
-    finally:
-        end_all(home)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import datetime
 import json
 import math
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from batchyard.domain.deployments import ExecutionSettings, OutputColumn, Output
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.outputs.formats import default_file_name
 from tests.support.direct import DirectHome
-from tests.support.processes import end_all
 
 STRUCTURED = (OutputFormat.CSV, OutputFormat.JSONL, OutputFormat.PARQUET)
 # Sleeps as its item says, so that mini-batches end in an order of their own; tells when it ended, and its process.
@@ -95,15 +93,6 @@ TYPED = [
         "more": "{}",
     },
 ]
-
-
-@pytest.fixture
-def direct(tmp_path: Path) -> Iterator[DirectHome]:
-    home = tmp_path / "home"
-    try:
-        yield DirectHome(home)
-    finally:
-        end_all(home)
 
 
 def settings(asked: OutputFormat, **changed: Any) -> ExecutionSettings:

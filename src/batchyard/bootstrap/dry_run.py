@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from batchyard.domain.errors import BatchyardError, Conflict, InvalidInput
-from batchyard.domain.forecast.calibration import CalibrationSpec, SampleWish
+from batchyard.domain.forecast.calibration import SampleWish, sample_of
 from batchyard.domain.forecast.preflight import Finding, Level, has_passed, lines_of, of_calibration, of_mistakes
 from batchyard.domain.jobs import JobSpec
 from batchyard.engine.calibrate import measure
@@ -46,18 +46,7 @@ def look_at_run(rooms: Rooms, spec: JobSpec, folder: Path, *, names_output: bool
             found.append(Finding("output", Level.ERROR, str(exc), "Name a folder that you may write to."))
     else:
         found.append(Finding("output", Level.NOT_CHECKED, "No --output was given.", "Name the folder to publish to."))
-    asked = CalibrationSpec(
-        endpoint=spec.endpoint,
-        deployment=spec.deployment,
-        deployment_revision=spec.deployment_revision,
-        source=spec.source,
-        settings=spec.settings,
-        model_seal=spec.model_seal,
-        code_seal=spec.code_seal,
-        scoring_script=spec.scoring_script,
-        build=spec.build,
-        wish=SampleWish(refuses_unfit=True),
-    )
+    asked = sample_of(spec, SampleWish(refuses_unfit=True))
     scratch = folder / "sample"
     scratch.mkdir()
     try:

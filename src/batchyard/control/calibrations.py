@@ -8,7 +8,7 @@ from __future__ import annotations
 from batchyard.control import invocations, registry
 from batchyard.domain.access import Action, Caller, authorise
 from batchyard.domain.errors import InvalidInput, Mistake, NotFound
-from batchyard.domain.forecast.calibration import Calibration, CalibrationSpec, SampleWish
+from batchyard.domain.forecast.calibration import Calibration, SampleWish, sample_of
 from batchyard.domain.forecast.preflight import Finding, Level, of_calibration
 from batchyard.domain.jobs import Invocation, JobSpec
 from batchyard.ports.datastore import Datastores
@@ -47,18 +47,7 @@ def begin(
 
 def add(tx: Transaction, spec: JobSpec, wish: SampleWish, *, asked_by: str, now: float, new_id: str) -> Operation:
     """Have a sample scored of the job that would run by this spec."""
-    calibration = CalibrationSpec(
-        endpoint=spec.endpoint,
-        deployment=spec.deployment,
-        deployment_revision=spec.deployment_revision,
-        source=spec.source,
-        settings=spec.settings,
-        model_seal=spec.model_seal,
-        code_seal=spec.code_seal,
-        scoring_script=spec.scoring_script,
-        build=spec.build,
-        wish=wish,
-    )
+    calibration = sample_of(spec, wish)
     key = registry.deployment_key(spec.endpoint, spec.deployment)
     operation = Operation(
         new_id,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from batchyard.domain.assets import EnvironmentBuild, Sealed
 from batchyard.domain.deployments import ExecutionSettings
-from batchyard.domain.jobs import InputSource
+from batchyard.domain.jobs import InputSource, JobSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,22 @@ class CalibrationSpec:
     scoring_script: str
     build: EnvironmentBuild
     wish: SampleWish = field(default_factory=SampleWish)
+
+
+def sample_of(spec: JobSpec, wish: SampleWish) -> CalibrationSpec:
+    """Give the calibration of the job that would run by this spec."""
+    return CalibrationSpec(
+        endpoint=spec.endpoint,
+        deployment=spec.deployment,
+        deployment_revision=spec.deployment_revision,
+        source=spec.source,
+        settings=spec.settings,
+        model_seal=spec.model_seal,
+        code_seal=spec.code_seal,
+        scoring_script=spec.scoring_script,
+        build=spec.build,
+        wish=wish,
+    )
 
 
 @dataclass(frozen=True, slots=True)
