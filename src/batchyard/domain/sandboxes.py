@@ -1,0 +1,96 @@
+"""What code of users sees of a machine when it runs in a sandbox, and the command line of bubblewrap that says so.
+
+Nothing is there unless it is named: what is not listed cannot be reached by any path, link or child. Pure: whether a
+path exists, and whether bubblewrap works here, is looked at by `instances`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+PROGRAM = "bwrap"
+# Its own namespaces of everything; none of user namespaces can be made in it, which is the way into most of the kernel.
+_ISOLATION = (
+    "--unshare-user",
+    "--disable-userns",
+    "--unshare-ipc",
+    "--unshare-pid",
+    "--unshare-uts",
+    "--unshare-cgroup-try",
+    "--die-with-parent",
+    "--cap-drop",
+    "ALL",
+)
+# What root may write to in /proc without any capability: with /proc/sys/kernel/core_pattern alone, a crash would run a
+# program of the sandbox's choice outside of it.
+_KERNEL_SETTINGS = ("/proc/sys",)
+_KERNEL_SWITCHES = tuple(f"/proc/{name}" for name in ("acpi", "fs", "mtrr", "pressure", "scsi", "sysrq-trigger"))
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What is there, each under the path it has outside. Of two places one of which is in the other both count.
+
+    reads, writes: files and folders that must exist; who writes a folder reads it. may_read: passed over where missing.
+    links: symbolic links, path -> target. masked: existing folders that are empty where a place above them is listed.
+    """
+
+    reads: tuple[PurePosixPath, ...] = ()
+    writes: tuple[PurePosixPath, ...] = ()
+    may_read: tuple[PurePosixPath, ...] = ()
+    links: Mapping[PurePosixPath, str] = field(default_factory=dict)
+    masked: tuple[PurePosixPath, ...] = ()
+
+    def with_more(self, other: Places) -> Places:
+        """Give both together."""
+        return Places(
+            reads=(*self.reads, *other.reads),
+            writes=(*self.writes, *other.writes),
+            may_read=(*self.may_read, *other.may_read),
+            links={**self.links, **other.links},
+            masked=(*self.masked, *other.masked),
+        )
+
+
+def sandbox_arguments(places: Places, *, folder: PurePosixPath, has_network: bool, told_fd: int) -> list[str]:
+    """Give the arguments of bubblewrap, behind which the command follows.
+
+    folder: where the command starts. told_fd: a descriptor that bubblewrap tells its child's number on, then closes.
+    """
+    return [
+        *_ISOLATION,
+        *([] if has_network else ["--unshare-net"]),
+        "--info-fd",
+        str(told_fd),
+        *(argument for mount in _mounts(places) for argument in mount),
+        "--chdir",
+        str(folder),
+        "--",
+    ]
+
+
+def _mounts(places: Places) -> Iterator[tuple[str, ...]]:
+    """Give the mounts, those above before those below, so that none hides another; what is left over is read-only."""
+    masked = _below_others(places)
+    found: dict[PurePosixPath, tuple[str, ...]] = {
+        PurePosixPath("/proc"): ("--proc", "/proc"),
+        PurePosixPath("/dev"): ("--dev", "/dev"),
+        PurePosixPath("/tmp"): ("--tmpfs", "/tmp"),
+        **{PurePosixPath(path): ("--ro-bind", path, path) for path in _KERNEL_SETTINGS},
+        **{PurePosixPath(path): ("--ro-bind-try", path, path) for path in _KERNEL_SWITCHES},
+        **{path: ("--tmpfs", str(path)) for path in masked},
+        **{path: ("--symlink", target, str(path)) for path, target in places.links.items()},
+        **{path: ("--ro-bind-try", str(path), str(path)) for path in places.may_read},
+        **{path: ("--ro-bind", str(path), str(path)) for path in places.reads},
+        **{path: ("--bind", str(path), str(path)) for path in places.writes},
+    }
+    yield from (found[path] for path in sorted(found, key=lambda path: (len(path.parts), path)))
+    yield from (("--remount-ro", str(path)) for path in (*masked, PurePosixPath("/")))
+
+
+def _below_others(places: Places) -> list[PurePosixPath]:
+    """Give the masked folders that would be seen without a mask, unless they are listed themselves."""
+    seen = {*places.reads, *places.writes, *places.may_read}
+    return [path for path in dict.fromkeys(places.masked) if path not in seen and not seen.isdisjoint(path.parents)]
