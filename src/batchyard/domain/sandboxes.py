@@ -6,9 +6,8 @@ path exists, and whether bubblewrap works here, is looked at by `instances`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 PROGRAM = "bwrap"
 # Its own namespaces of everything; none of user namespaces can be made in it, which is the way into most of the kernel.
@@ -31,17 +30,18 @@ _KERNEL_SWITCHES = tuple(f"/proc/{name}" for name in ("acpi", "fs", "mtrr", "pre
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """What is there, each under the path it has outside. Of two places one of which is in the other both count.
+    """What is there, each under the path it has outside: absolute, without `..`. Of two places one of which is in the
+    other both count.
 
     reads, writes: files and folders that must exist; who writes a folder reads it. may_read: passed over where missing.
     links: symbolic links, path -> target. masked: existing folders that are empty where a place above them is listed.
     """
 
-    reads: tuple[PurePosixPath, ...] = ()
-    writes: tuple[PurePosixPath, ...] = ()
-    may_read: tuple[PurePosixPath, ...] = ()
-    links: Mapping[PurePosixPath, str] = field(default_factory=dict)
-    masked: tuple[PurePosixPath, ...] = ()
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    may_read: tuple[str, ...] = ()
+    links: Mapping[str, str] = field(default_factory=dict)
+    masked: tuple[str, ...] = ()
 
     def with_more(self, other: Places) -> Places:
         """Give both together."""
@@ -54,7 +54,7 @@ class Places:
         )
 
 
-def sandbox_arguments(places: Places, *, folder: PurePosixPath, has_network: bool, told_fd: int) -> list[str]:
+def sandbox_arguments(places: Places, *, folder: str, has_network: bool, told_fd: int) -> list[str]:
     """Give the arguments of bubblewrap, behind which the command follows.
 
     folder: where the command starts. told_fd: a descriptor that bubblewrap tells its child's number on, then closes.
@@ -66,7 +66,7 @@ def sandbox_arguments(places: Places, *, folder: PurePosixPath, has_network: boo
         str(told_fd),
         *(argument for mount in _mounts(places) for argument in mount),
         "--chdir",
-        str(folder),
+        folder,
         "--",
     ]
 
@@ -74,23 +74,27 @@ def sandbox_arguments(places: Places, *, folder: PurePosixPath, has_network: boo
 def _mounts(places: Places) -> Iterator[tuple[str, ...]]:
     """Give the mounts, those above before those below, so that none hides another; what is left over is read-only."""
     masked = _below_others(places)
-    found: dict[PurePosixPath, tuple[str, ...]] = {
-        PurePosixPath("/proc"): ("--proc", "/proc"),
-        PurePosixPath("/dev"): ("--dev", "/dev"),
-        PurePosixPath("/tmp"): ("--tmpfs", "/tmp"),
-        **{PurePosixPath(path): ("--ro-bind", path, path) for path in _KERNEL_SETTINGS},
-        **{PurePosixPath(path): ("--ro-bind-try", path, path) for path in _KERNEL_SWITCHES},
-        **{path: ("--tmpfs", str(path)) for path in masked},
-        **{path: ("--symlink", target, str(path)) for path, target in places.links.items()},
-        **{path: ("--ro-bind-try", str(path), str(path)) for path in places.may_read},
-        **{path: ("--ro-bind", str(path), str(path)) for path in places.reads},
-        **{path: ("--bind", str(path), str(path)) for path in places.writes},
+    found: dict[str, tuple[str, ...]] = {
+        "/proc": ("--proc", "/proc"),
+        "/dev": ("--dev", "/dev"),
+        "/tmp": ("--tmpfs", "/tmp"),
+        **{path: ("--ro-bind", path, path) for path in _KERNEL_SETTINGS},
+        **{path: ("--ro-bind-try", path, path) for path in _KERNEL_SWITCHES},
+        **{path: ("--tmpfs", path) for path in masked},
+        **{path: ("--symlink", target, path) for path, target in places.links.items()},
+        **{path: ("--ro-bind-try", path, path) for path in places.may_read},
+        **{path: ("--ro-bind", path, path) for path in places.reads},
+        **{path: ("--bind", path, path) for path in places.writes},
     }
-    yield from (found[path] for path in sorted(found, key=lambda path: (len(path.parts), path)))
-    yield from (("--remount-ro", str(path)) for path in (*masked, PurePosixPath("/")))
+    yield from (found[path] for path in sorted(found, key=lambda path: path.split("/")))
+    yield from (("--remount-ro", path) for path in (*masked, "/"))
 
 
-def _below_others(places: Places) -> list[PurePosixPath]:
+def _below_others(places: Places) -> list[str]:
     """Give the masked folders that would be seen without a mask, unless they are listed themselves."""
     seen = {*places.reads, *places.writes, *places.may_read}
-    return [path for path in dict.fromkeys(places.masked) if path not in seen and not seen.isdisjoint(path.parents)]
+    return [path for path in dict.fromkeys(places.masked) if path not in seen and any(_above(path, seen))]
+
+
+def _above(path: str, others: Iterable[str]) -> Iterator[str]:
+    return (other for other in others if path.startswith(f"{other.rstrip('/')}/"))
