@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import server_home
 from tests.support.processes import wait_for_none
 from tests.support.server_home import ServerHome
 
@@ -35,16 +34,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def installed(
-    wheel: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[ServerHome]:
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerHome]:
     """A home whose command comes from an environment that holds the wheel, what it depends on, and nothing else."""
     folder = tmp_path_factory.mktemp("installed")
     call(UV, "venv", "--quiet", "--python", sys.executable, folder / "venv", cwd=folder)
     to = ("--python", folder / "venv/bin/python", "--compile-bytecode", "--constraint", ROOT / "constraints.txt")
     call(UV, "pip", "install", "--quiet", *to, wheel, cwd=folder)
-    monkeypatch.setattr(server_home, "BATCHYARD", folder / "venv/bin/batchyard")
-    home = ServerHome(folder)
+    home = ServerHome(folder, program=folder / "venv/bin/batchyard")
     try:
         yield home
     finally:

@@ -1,4 +1,4 @@
-"""A home used as people use it: the installed command in a process of its own, and the server that it starts."""
+"""A home used as people use it: the installed command in processes of their own, and the server that it starts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import yaml
 
+from tests.support.commands import run_command
 from tests.support.processes import end_all, processes_of
 
 BATCHYARD = Path(sys.executable).with_name("batchyard")
@@ -32,17 +34,27 @@ class CommandFailed(Exception):
 class ServerHome:
     """One BATCHYARD_HOME below a test's folder."""
 
-    def __init__(self, folder: Path, *, variables: dict[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, *, variables: dict[str, str] | None = None, program: Path | None = None) -> None:
+        """program: another installed command than the one beside the Python of the tests; that one begins at once."""
         self.folder = folder
         self.home = folder / "home"
         self.variables = variables or {}
+        self._program = program
 
     def run(
         self, *arguments: str, exit_code: int | None = 0, timeout_s: float = 120
     ) -> subprocess.CompletedProcess[str]:
         """Run a command and give what it printed. exit_code: the one expected, None for any."""
-        done = subprocess.run(
-            [BATCHYARD, *arguments],
+        done = self._run(arguments, timeout_s)
+        if exit_code is not None and done.returncode != exit_code:
+            raise CommandFailed(f"{arguments} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def _run(self, arguments: Sequence[str], timeout_s: float) -> subprocess.CompletedProcess[str]:
+        if self._program is None:
+            return run_command(arguments, variables=self.environment(), folder=self.folder, timeout_s=timeout_s)
+        return subprocess.run(
+            [self._program, *arguments],
             env=self.environment(),
             cwd=self.folder,
             text=True,
@@ -50,9 +62,6 @@ class ServerHome:
             timeout=timeout_s,
             check=False,
         )
-        if exit_code is not None and done.returncode != exit_code:
-            raise CommandFailed(f"{arguments} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
-        return done
 
     def environment(self) -> dict[str, str]:
         """Give the environment in which a user of this home runs commands."""
