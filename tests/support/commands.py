@@ -1,9 +1,9 @@
 """The installed command in processes of their own that begin at once: forked from one that has imported it already.
 
 Of a command's third of a second of processor time nine tenths are the start of Python and imports, and tests give
-about a thousand commands. What runs is the console script's own function with the arguments, variables, folder and streams
-given, to the interpreter's very end; its exit code is the kernel's. This file is that process, too, which is why it
-imports nothing of the tests: `python -P commands.py FD`.
+about a thousand of them. What runs is the console script's own function with the arguments, variables, folder and
+streams given, to the interpreter's very end; its exit code is the kernel's. This file is that process, too, which is
+why it imports nothing of the tests: `python -P commands.py FD`.
 """
 
 from __future__ import annotations
