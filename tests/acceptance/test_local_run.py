@@ -168,9 +168,18 @@ def test_pdb_opens_where_the_script_failed(own_home: ServerHome) -> None:
     assert "(Pdb) 42" in done.stdout
 
 
-def test_neither_the_database_nor_the_web_framework_is_imported() -> None:
-    heavy = ("sqlalchemy", "alembic", "fastapi", "starlette", "uvicorn", "knack")
-    code = f"import batchyard.bootstrap.run, sys; print([m for m in sys.modules if m in {heavy}])"
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        # Beside the child that reads the YAML: what the engine needs, and nothing of the other half.
+        ("local_run", ("pydantic", "batchyard.wire", "batchyard.domain.forecast.calibration", "ssl")),
+        ("deployment_reading", ("batchyard.engine", "batchyard.ports", "batchyard.control.registry")),
+        ("run", ("pydantic", "yaml", "batchyard.wire", "batchyard.engine", "batchyard.ports")),
+    ],
+)
+def test_a_run_imports_the_engine_and_the_reader_of_yaml_apart(module: str, heavy: tuple[str, ...]) -> None:
+    never = (*heavy, "sqlalchemy", "alembic", "fastapi", "starlette", "uvicorn", "knack", "httpx2")
+    code = f"import batchyard.bootstrap.{module}, sys; print([m for m in sys.modules if m in {never}])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
 
 
-def become_a_run(arguments: list[str]) -> NoReturn:
-    """Turn this process into a local run."""
+def become_a_run(arguments: list[str]) -> None:
+    """Turn this process into a local run; does not return."""
     # -P: no module comes from the folder that the command is given in, whoever may write there.
     os.execv(sys.executable, [sys.executable, "-P", "-m", "batchyard.bootstrap.run", *arguments])
 

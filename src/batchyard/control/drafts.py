@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any  # what a document is, its key's kind says
 
-from batchyard.control import references, registry, scripts
+from batchyard.control import references, registry, script_sources, scripts
 from batchyard.control.outputs import format_mistakes
 from batchyard.domain.assets import AssetKind, CodeVersion, Environment, Model
 from batchyard.domain.deployments import (
@@ -146,7 +146,7 @@ def _script_mistakes(draft: DeploymentDraft, code: CodeVersion | None, sealed: S
     if draft.code is None:
         return [Mistake("code_configuration.code", "nothing", "the folder that holds the scoring script")]
     if not draft.scoring_script:
-        return [Mistake(scripts.FIELD, "nothing", "the scoring script, relative to the code folder")]
+        return [Mistake(script_sources.FIELD, "nothing", "the scoring script, relative to the code folder")]
     return [] if code is None else scripts.script_mistakes(sealed, code.sealed, draft.scoring_script)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
-from importlib import resources
 
 from batchyard.control import audit, mlflow_environment, references, registry
+from batchyard.control.mlflow_code import CODE, SCRIPT, script_files
 from batchyard.domain.assets import AssetKind, CodeVersion, Environment, Model, ModelType
 from batchyard.domain.deployments import DeploymentDraft
 from batchyard.domain.errors import Mistake
@@ -16,10 +16,7 @@ from batchyard.ports.datastore import SealedStore
 from batchyard.ports.records import Transaction
 
 # Names of what is registered here. A client that changes a deployment sends them back; they then mean "not given".
-CODE = "mlflow_scoring"
 ENVIRONMENT = "mlflow_model"
-
-SCRIPT = f"{CODE}.py"
 _ORIGIN = "batchyard"
 _LARGEST_TEXT_BYTES = 1 << 20
 _HASH_LENGTH = 16
@@ -49,12 +46,6 @@ def with_script(
     if environment is None:
         return draft, [mlflow_environment.missing(f"model {model.name!r}")]
     return replace(draft, code=_code(tx, act, sealed), scoring_script=SCRIPT, environment=environment), []
-
-
-def script_files() -> dict[str, str]:
-    """Give the script that scores with an MLflow model, and what it imports: text by name."""
-    folder = resources.files("batchyard.control").joinpath("mlflow_scripts")
-    return {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir() if file.name.endswith(".py")}
 
 
 def _as_written(draft: DeploymentDraft) -> DeploymentDraft:

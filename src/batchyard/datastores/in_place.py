@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from batchyard.datastores.local import LocalDatastores
 from batchyard.datastores.sealed import tree_files
 from batchyard.domain.assets import Sealed
+from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.domain.outputs.tree_files import TreeFile, tree_seal
 
 OUTPUT = "output"
@@ -46,6 +47,18 @@ class InPlaceTrees:
     def files(self, sealed: Sealed) -> Sequence[TreeFile]:
         """Give the files of a tree as they were when the run began."""
         return self._files[sealed.sha256]
+
+
+class NoWebInputs:
+    """`ports.web.WebInputs` of a run whose input lies on this machine; what fetches files is not even imported."""
+
+    def mistake(self, url: str) -> str:
+        """Say that a URL will not be fetched."""
+        return f"{url!r} is not on this machine"
+
+    def fetch(self, url: str, folder: Path, *, meanwhile: Callable[[], None]) -> Path:  # noqa: ARG002
+        """Refuse."""
+        raise InvalidInput("The input", [Mistake("input", repr(url), "a folder or a file of this machine")])
 
 
 def _mirror(path: Path, view: Path, files: Sequence[TreeFile]) -> None:

@@ -64,6 +64,10 @@ class InvalidInput(CallerError):
         self.mistakes: tuple[Mistake, ...] = tuple(mistakes)
         super().__init__(_summary(subject, self.mistakes))
 
+    def __reduce__(self) -> tuple[type[InvalidInput], tuple[str, tuple[Mistake, ...]]]:
+        """Go from process to process with what it was made of; an exception alone would be made of its message."""
+        return type(self), (self.subject, self.mistakes)
+
 
 class Unauthenticated(CallerError):
     """No token, or one that this server did not issue."""

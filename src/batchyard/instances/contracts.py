@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from batchyard.domain.forecast.calibration import UnfitItem
+from batchyard.domain.forecast.unfit_items import UnfitItem
 from batchyard.domain.outputs.contracts import InputContract, OutputContract
 from batchyard_runtime.input_contract import checker
 from batchyard_runtime.violations import Violation

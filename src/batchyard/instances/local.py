@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from batchyard.domain.errors import PlatformError
-from batchyard.domain.forecast.calibration import UnfitItem
+from batchyard.domain.forecast.unfit_items import UnfitItem
 from batchyard.domain.scoring.events import InstanceEvent, Lease, LeaseReported, Worker
 from batchyard.instances.agent import Agent
 from batchyard.instances.contracts import unfit_items

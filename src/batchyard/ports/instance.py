@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from batchyard.domain.forecast.calibration import UnfitItem
+from batchyard.domain.forecast.unfit_items import UnfitItem
 from batchyard.domain.outputs.contracts import InputContract, OutputContract
 from batchyard.domain.scoring.events import InstanceEvent, Lease, Worker
 

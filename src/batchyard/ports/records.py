@@ -10,16 +10,18 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from batchyard.domain.audit import AuditEntry
 from batchyard.domain.failures import FailureReport
-from batchyard.domain.forecast.calibration import Calibration, CalibrationSpec
 from batchyard.domain.job_notes import JobNotes
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Counts, Job, JobError, Owner
 from batchyard.domain.resource_ids import Scope
 from batchyard.domain.workspaces import Workspace
+
+if TYPE_CHECKING:
+    from batchyard.domain.forecast.calibration import Calibration, CalibrationSpec
 
 T = TypeVar("T")
 

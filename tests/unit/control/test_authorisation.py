@@ -224,6 +224,7 @@ PARTS = (
     "definitions",
     "drafts",
     "invocations",
+    "mlflow_code",
     "mlflow_environment",
     "mlflow_models",
     "outputs",
@@ -231,6 +232,7 @@ PARTS = (
     "references",
     "registry",
     "reruns",
+    "script_sources",
     "scripts",
     "sealed_places",
 )

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from batchyard.control import assets, mlflow_models, references
-from batchyard.control.scripts import source_mistakes
+from batchyard.control import assets, references
+from batchyard.control.mlflow_code import SCRIPT
+from batchyard.control.script_sources import source_mistakes
 from batchyard.domain.assets import AssetKind, Environment, ModelDraft, ModelType
 from batchyard.domain.deployments import Deployment, DeploymentDraft
 from batchyard.domain.errors import InvalidInput
@@ -44,7 +45,7 @@ def test_it_gets_a_script_and_the_environment_of_its_conda_file(bench: Bench) ->
     stored, operation = bench.put(flow(bench, MLmodel="flavors: {}", conda__yaml=CONDA))
     assert operation is not None
     assert stored.document.code is not None
-    assert stored.document.code.scoring_script == mlflow_models.SCRIPT
+    assert stored.document.code.scoring_script == SCRIPT
     assert environment_of(bench, stored.document).conda_file == CONDA
 
 
@@ -103,10 +104,10 @@ def test_the_script_is_one_that_we_would_take_from_a_user(bench: Bench) -> None:
     stored, _ = bench.put(flow(bench, MLmodel="", conda__yaml=CONDA))
     assert stored.document.code is not None
     sealed = version(bench, AssetKind.CODE, stored.document.code.code).sealed
-    text = bench.sealed.read_text(sealed, mlflow_models.SCRIPT, limit_bytes=1 << 20)
+    text = bench.sealed.read_text(sealed, SCRIPT, limit_bytes=1 << 20)
     assert text is not None
-    assert source_mistakes(text, mlflow_models.SCRIPT) == []
-    compile(text, mlflow_models.SCRIPT, "exec")
+    assert source_mistakes(text, SCRIPT) == []
+    compile(text, SCRIPT, "exec")
 
 
 def as_read(deployment: Deployment, **changes: Any) -> DeploymentDraft:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchyard.control import scripts
+from batchyard.control import script_sources, scripts
 from batchyard.domain.assets import Sealed
 from batchyard.domain.errors import Mistake
 
@@ -14,7 +14,7 @@ GOOD = "def run(mini_batch):\n    return mini_batch\n"
 
 
 def mistakes(source: str) -> list[Mistake]:
-    return scripts.source_mistakes(source, "score.py")
+    return script_sources.source_mistakes(source, "score.py")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from batchyard.domain.computes import Compute, InstanceDemand
 from batchyard.domain.deployments import ExecutionSettings, OutputFormat, RetrySettings
 from batchyard.domain.errors import Mistake
-from batchyard.domain.forecast.calibration import Calibration, SampledRun, SampledStart, SampleFailure, UnfitItem
+from batchyard.domain.forecast.calibration import Calibration, SampledRun, SampledStart, SampleFailure
 from batchyard.domain.forecast.preflight import (
     Finding,
     Level,
@@ -19,6 +19,7 @@ from batchyard.domain.forecast.preflight import (
     of_compute,
     of_mistakes,
 )
+from batchyard.domain.forecast.unfit_items import UnfitItem
 from batchyard.domain.outputs.contracts import InputContract, InputFormat, OutputContract
 
 FAILURE = SampleFailure("script", "ValueError", "no number", 'File "score.py", line 3, in run', "a.csv")

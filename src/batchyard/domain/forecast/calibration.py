@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from batchyard.domain.assets import EnvironmentBuild, Sealed
 from batchyard.domain.deployments import ExecutionSettings
+from batchyard.domain.forecast.unfit_items import UnfitItem
 from batchyard.domain.jobs import InputSource, JobSpec
 
 
@@ -74,16 +75,6 @@ class SampleFailure:
     message: str
     stack: str = ""
     item: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class UnfitItem:
-    """An item that is not as the input contract says. error: `InputFormat` or `InputSchema`; message: names the item,
-    and row and column where there are any."""
-
-    item: str
-    error: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)

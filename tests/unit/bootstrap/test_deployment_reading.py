@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from batchyard.bootstrap.local_deployment import LocalDeployment, read_local_deployment
+from batchyard.bootstrap.deployment_reading import read_local_deployment
+from batchyard.bootstrap.local_deployment import LocalDeployment
 from batchyard.domain.errors import InvalidInput
 
 CONDA = "dependencies: [python=3.11, pip, {pip: [mlflow==3.1.0]}]\n"
