@@ -20,8 +20,9 @@ from batchyard.domain.assets import Environment, EnvironmentBuild
 from batchyard.domain.computes import Compute
 from batchyard.domain.deployments import ExecutionSettings
 from batchyard.domain.errors import Mistake
+from batchyard.domain.job_specs import InputKind, InputSource, OutputTarget, ScoringSpec
 from batchyard.domain.job_states import JobStatus
-from batchyard.domain.jobs import InputKind, InputSource, Job, JobSpec, OutputTarget
+from batchyard.domain.jobs import Job
 from batchyard.domain.resource_ids import DEFAULT_SCOPE, AssetId, DatastorePath
 from batchyard.engine.claim import claim_job
 from batchyard.engine.job_run import run_job
@@ -107,7 +108,7 @@ class DirectHome:
         model_seal = self.rooms.sealed.seal(DatastorePath("workspaceblobstore", f"up/{name}/model"), keep_name=True)
         settings = settings or ExecutionSettings()
         kind = InputKind.FOLDER if source.is_dir() else InputKind.FILE
-        spec = JobSpec(
+        spec = ScoringSpec(
             job=name,
             endpoint="e",
             deployment="d",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from batchyard.domain.errors import PlatformError
-from batchyard.domain.jobs import InputSource, OutputTarget
+from batchyard.domain.job_specs import InputSource, OutputTarget
 from batchyard.ports.datastore import Datastore, Datastores, Piece, Publication, Written
 
 EVERY = 3

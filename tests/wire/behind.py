@@ -28,7 +28,7 @@ class Engine:
         with bench.records.writing() as tx:
             job = tx.job_leases.claim_next(Owner("boot", 1, 1), lease_s=60, now=bench.clock())
             assert job is not None and job.name == name, (job, name)
-            place = job.spec.output.place
+            place = job.scoring.output.place
             for status in (JobStatus.RUNNING, JobStatus.FINALIZING):
                 tx.job_leases.advance(name, fence=job.fence, change=JobChange(status))
             counts = Counts(items=1, succeeded=1, rows=1, mini_batches=1, mini_batches_succeeded=1, attempts=1)
@@ -36,6 +36,6 @@ class Engine:
             tx.job_leases.advance(name, fence=job.fence, change=change)
         datastores = bench.rooms_of(DEFAULT_WORKSPACE).datastores
         store = datastores.get(place.datastore)
-        store.put(f"{place.path}/{job.spec.output.file_name}", [b"a.txt 1\n"], create_only=False)
+        store.put(f"{place.path}/{job.scoring.output.file_name}", [b"a.txt 1\n"], create_only=False)
         logs = datastores.get(ARTIFACT_STORE.name)
         logs.put(f"{log_folder(name)}/user_logs/std_log.txt", [b"scored\n"], create_only=False)

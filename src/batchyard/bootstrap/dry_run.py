@@ -13,7 +13,7 @@ from pathlib import Path
 from batchyard.domain.errors import BatchyardError, Conflict, InvalidInput
 from batchyard.domain.forecast.calibration import SampleWish, sample_of
 from batchyard.domain.forecast.preflight import Finding, Level, has_passed, lines_of, of_calibration, of_mistakes
-from batchyard.domain.jobs import JobSpec
+from batchyard.domain.job_specs import ScoringSpec
 from batchyard.engine.calibrate import measure
 from batchyard.engine.rooms import Rooms
 
@@ -35,7 +35,7 @@ def dry_run_folder(runs: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def look_at_run(rooms: Rooms, spec: JobSpec, folder: Path, *, names_output: bool) -> list[Finding]:
+def look_at_run(rooms: Rooms, spec: ScoringSpec, folder: Path, *, names_output: bool) -> list[Finding]:
     """Score a sample of what a local run would score. names_output: whether it was said where to publish."""
     found = [Finding("environment", Level.OK, f"It is built: Python {spec.build.python_version}.")]
     if names_output:

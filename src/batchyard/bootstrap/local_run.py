@@ -25,8 +25,9 @@ from batchyard.domain.assets import EnvironmentBuild
 from batchyard.domain.deployments import output_format_of
 from batchyard.domain.errors import BatchyardError, InvalidInput
 from batchyard.domain.failures import summary
+from batchyard.domain.job_specs import InputKind, InputSource, OutputTarget, ScoringSpec
 from batchyard.domain.job_states import JobStatus
-from batchyard.domain.jobs import InputKind, InputSource, Job, JobSpec, OutputTarget
+from batchyard.domain.jobs import Job
 from batchyard.domain.resource_ids import AssetId, DatastorePath
 from batchyard.engine.job_run import run_job
 from batchyard.engine.plan import Skipped, walk
@@ -79,7 +80,7 @@ def dry_run(settings: Settings, deployment: LocalDeployment, given: argparse.Nam
         except BatchyardError as exc:
             findings = of_refusal(exc)
         else:
-            findings = look_at_run(rooms, records.job.spec, folder, names_output=names_output)
+            findings = look_at_run(rooms, records.job.scoring, folder, names_output=names_output)
         return tell(findings, as_json=given.format == "json")
 
 
@@ -176,8 +177,8 @@ def _spec(
     build: EnvironmentBuild,
     source: InputSource,
     target: OutputTarget,
-) -> JobSpec:
-    return JobSpec(
+) -> ScoringSpec:
+    return ScoringSpec(
         job=folder.name,
         endpoint=deployment.endpoint,
         deployment=deployment.name,

@@ -15,7 +15,8 @@ from batchyard.domain.errors import InvalidInput, Mistake
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server
     from batchyard.domain.deployments import Overrides
-    from batchyard.domain.jobs import InputSource, Invocation
+    from batchyard.domain.job_specs import InputSource
+    from batchyard.domain.jobs import Invocation
     from batchyard.domain.resource_ids import DatastorePath, Scope
     from batchyard.wire.invocations import InvokeExtras, InvokeFile
 
@@ -275,7 +276,7 @@ def _source(server: Server, asked: _Asked, path: Path | None, *, upload: bool) -
     """Give the input as the server will read it: in place where it may, uploaded where it must."""
     from batchyard.cli.local_files import tree_of
     from batchyard.cli.upload import upload_tree
-    from batchyard.domain.jobs import InputKind, InputSource
+    from batchyard.domain.job_specs import InputKind, InputSource
 
     if path is None:
         of_web = asked.input.lower().startswith(("https://", "http://"))

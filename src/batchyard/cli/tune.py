@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from batchyard.domain.forecast.advice import Advice, Prospect, Workload
     from batchyard.domain.forecast.calibration import Calibration
     from batchyard.domain.forecast.tuning import Setting, Space, Trial
-    from batchyard.domain.jobs import InputSource
+    from batchyard.domain.job_specs import InputSource
 
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kMGT]?)(i?)B?", re.IGNORECASE)
 _TRIAL_S = 5.0

@@ -10,7 +10,8 @@ from batchyard.domain.access import Action, Caller, authorise
 from batchyard.domain.errors import InvalidInput, Mistake, NotFound
 from batchyard.domain.forecast.calibration import Calibration, SampleWish, sample_of
 from batchyard.domain.forecast.preflight import Finding, Level, of_calibration
-from batchyard.domain.jobs import Invocation, JobSpec
+from batchyard.domain.job_specs import ScoringSpec
+from batchyard.domain.jobs import Invocation
 from batchyard.ports.datastore import Datastores
 from batchyard.ports.records import Operation, OperationStatus, Transaction
 from batchyard.ports.tables import Tables
@@ -45,7 +46,7 @@ def begin(
     return add(tx, spec, wish, asked_by=caller.name, now=now, new_id=new_id)
 
 
-def add(tx: Transaction, spec: JobSpec, wish: SampleWish, *, asked_by: str, now: float, new_id: str) -> Operation:
+def add(tx: Transaction, spec: ScoringSpec, wish: SampleWish, *, asked_by: str, now: float, new_id: str) -> Operation:
     """Have a sample scored of the job that would run by this spec."""
     calibration = sample_of(spec, wish)
     key = registry.deployment_key(spec.endpoint, spec.deployment)

@@ -14,7 +14,8 @@ from batchyard.domain.assets import AssetKind
 from batchyard.domain.datastores import BLOB_STORE
 from batchyard.domain.deployments import Deployment, ExecutionSettings, effective, settings_mistakes
 from batchyard.domain.errors import CallerError, Conflict, InvalidInput, Mistake, PlatformError
-from batchyard.domain.jobs import InputKind, InputSource, Invocation, JobSpec, OutputTarget
+from batchyard.domain.job_specs import InputKind, InputSource, OutputTarget, ScoringSpec
+from batchyard.domain.jobs import Invocation
 from batchyard.domain.names import file_name_mistake, name_mistake
 from batchyard.domain.resource_ids import AssetId, DatastorePath, parse_datastore_uri, parse_reference
 from batchyard.domain.routing import Route, route
@@ -68,7 +69,7 @@ def freeze(
     datastores: Datastores,
     tables: Tables,
     new_name: str,
-) -> JobSpec:
+) -> ScoringSpec:
     """Check an invocation and give the spec of its job. served: the revision that the route leads to.
 
     Raises: InvalidInput with every mistake; Conflict when the output exists and nothing else is wrong.
@@ -218,13 +219,13 @@ def _spec(
     job: str,
     settings: ExecutionSettings,
     output: OutputTarget,
-) -> JobSpec:
+) -> ScoringSpec:
     """Freeze a checked invocation, with the bytes of what it runs by hash."""
     deployment = served.document
     model, code, environment, build = deployment.model, deployment.code, deployment.environment, deployment.build
     if model is None or code is None or environment is None or build is None:
         raise PlatformError(f"Revision {served.revision} of deployment {deployment.name!r} is stored incomplete.")
-    return JobSpec(
+    return ScoringSpec(
         job=job,
         endpoint=invocation.endpoint,
         deployment=route.deployment,

@@ -12,8 +12,9 @@ from batchyard.domain.computes import InstanceDemand
 from batchyard.domain.deployments import Deployment
 from batchyard.domain.errors import BatchyardError, CallerError, Conflict, InvalidInput, Mistake
 from batchyard.domain.forecast.preflight import Finding, Level, of_compute, of_mistakes
+from batchyard.domain.job_specs import ScoringSpec
 from batchyard.domain.job_states import FINAL, HOLDS_INSTANCES, JobStatus
-from batchyard.domain.jobs import Invocation, JobSpec
+from batchyard.domain.jobs import Invocation
 from batchyard.domain.resource_ids import AssetId
 from batchyard.ports.datastore import Datastores, SealedStore
 from batchyard.ports.environment import Environments
@@ -46,7 +47,7 @@ def of_invocation(
     environments: Environments,
     tables: Tables,
     new_name: str,
-) -> tuple[list[Finding], JobSpec | None]:
+) -> tuple[list[Finding], ScoringSpec | None]:
     """Look at everything that can be known of an invocation without running its script.
 
     Returns: the findings, and what its job would run by, or None where something stands in its way.
@@ -207,11 +208,11 @@ def _demands(tx: Transaction, compute: str, statuses: Any) -> list[InstanceDeman
     return [InstanceDemand(job.name, compute, job.settings.instance_count) for job in reversed(jobs)]
 
 
-def _refuse_reserved(tx: Transaction, spec: JobSpec) -> None:
+def _refuse_reserved(tx: Transaction, spec: ScoringSpec) -> None:
     """Raises: Conflict when an unfinished job is going to publish to the same place."""
     which = JobFilter(statuses=frozenset(set(JobStatus) - FINAL))
     for job in tx.jobs.list(which, limit=_MOST_JOBS).items:
-        other, mine = job.spec.output, spec.output
+        other, mine = job.scoring.output, spec.output
         whole = not (other.into_existing and mine.into_existing)
         if other.place == mine.place and (whole or other.file_name == mine.file_name):
             raise Conflict(f"The output {str(mine.place)!r} is reserved by job {job.name!r}, which has not ended.")

@@ -73,12 +73,12 @@ def check_places(job: Job, *, datastores: Datastores, homes: JobHomes) -> None:
         raise Conflict(
             f"The home of job {job.name!r} is gone, and with it what it scored. Invoke the endpoint again instead."
         )
-    datastores.check_input(job.spec.source)
+    datastores.check_input(job.scoring.source)
     try:
         if job.generation:
-            datastores.check_next(job.spec.output, job=job.name, generation=job.generation + 1)
+            datastores.check_next(job.scoring.output, job=job.name, generation=job.generation + 1)
         else:
-            datastores.check_output(job.spec.output)
+            datastores.check_output(job.scoring.output)
     except CallerError as exc:
         raise Conflict(
             f"Job {job.name!r} cannot publish where it was going to. {exc} Move that away, and repeat the command."

@@ -18,7 +18,7 @@ from batchyard.datastores.publish import check_next as check_next_generation
 from batchyard.datastores.walking import UNFINISHED, files_in_order, holds_a_file, level_in_order
 from batchyard.domain.datastores import DATASTORES
 from batchyard.domain.errors import CallerError, Conflict, InvalidInput, Mistake, NotFound, not_found
-from batchyard.domain.jobs import InputKind, InputSource, OutputTarget
+from batchyard.domain.job_specs import InputKind, InputSource, OutputTarget
 from batchyard.domain.resource_ids import parse_datastore_uri
 from batchyard.domain.sealed_places import CODE_CONTAINER
 from batchyard.ports.datastore import Entry

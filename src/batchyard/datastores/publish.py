@@ -18,7 +18,7 @@ from typing import BinaryIO
 from batchyard.datastores.disk import disk_errors, make_folder, rename_no_replace, sync_folder, sync_tree
 from batchyard.datastores.generations import check_alone, check_unchanged, earlier_at, exchange_files, exchange_folder
 from batchyard.domain.errors import Conflict
-from batchyard.domain.jobs import OutputTarget
+from batchyard.domain.job_specs import OutputTarget
 from batchyard.domain.outputs.formats import shard_name
 from batchyard.ports.datastore import Piece, Written
 

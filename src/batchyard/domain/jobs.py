@@ -7,44 +7,11 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import reduce
 
-from batchyard.domain.assets import EnvironmentBuild, Sealed
 from batchyard.domain.deployments import ExecutionSettings, Overrides, effective
 from batchyard.domain.failures import FailureReport
+from batchyard.domain.job_specs import InputSource, ScoringSpec, Spec
 from batchyard.domain.job_states import JobStatus
-from batchyard.domain.resource_ids import AssetId, DatastorePath
-
-
-class InputKind(Enum):
-    """Whether the input is one file or a folder of files; the value is Azure's word."""
-
-    FOLDER = "uri_folder"
-    FILE = "uri_file"
-
-
-@dataclass(frozen=True, slots=True)
-class InputSource:
-    """The data to score.
-
-    uri: `azureml://datastores/…/paths/…`, `file:///…` read in place for the owner, or, of an invocation alone,
-    `azureml:NAME:VERSION` of a data asset. asset: the data asset that the uri was read from, None for a plain one.
-    """
-
-    kind: InputKind
-    uri: str
-    asset: AssetId | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OutputTarget:
-    """Where the output is published.
-
-    place: the folder in a datastore; file_name: of the predictions in it. into_existing: the invocation named path
-    and file, so that the folder may have other files and only these three names must be free (rule 13).
-    """
-
-    place: DatastorePath
-    file_name: str
-    into_existing: bool = False
+from batchyard.domain.resource_ids import DatastorePath
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,32 +34,6 @@ class Invocation:
     output_is_file: bool = False
     experiment_name: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class JobSpec:
-    """Everything a run depends on, frozen at invoke; the job's process reads nothing else of the registry.
-
-    model/code: the sealed trees. scoring_script: relative to the code folder. settings: effective ones.
-    """
-
-    job: str
-    endpoint: str
-    deployment: str
-    deployment_revision: int
-    routed_by: str
-    source: InputSource
-    settings: ExecutionSettings
-    compute: str
-    model: AssetId
-    model_seal: Sealed
-    code: AssetId
-    code_seal: Sealed
-    scoring_script: str
-    environment: AssetId
-    build: EnvironmentBuild
-    output: OutputTarget
-    experiment_name: str = ""
 
 
 class ErrorClass(Enum):
@@ -212,6 +153,14 @@ class Rerun:
 
 
 @dataclass(frozen=True, slots=True)
+class StepOf:
+    """Which step of which pipeline job a job is. job: the one right above it. name: of the step."""
+
+    job: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A job as recorded. Times are seconds since the epoch, UTC.
 
@@ -219,12 +168,13 @@ class Job:
     scoring is a part of running, from the first worker that was ready.
     run: 1, and one more for each time it was taken up again, of which `reruns` tells, oldest first.
     generation: of the output that is published; 0 while there is none. is_archived: lists leave it out.
+    step_of: None for a job that was asked for itself.
     pause_requested: it is to pause, and its owner is seeing to it.
     fence: grows with each owner. queue_reason: why it waits, "" when it does not.
     rate_items_s / eta_s: while running, from the engine; None when unknown. failures: in groups, without stacks.
     """
 
-    spec: JobSpec
+    spec: Spec
     status: JobStatus
     created_at: float
     created_by: str
@@ -250,12 +200,21 @@ class Job:
     reruns: tuple[Rerun, ...] = ()
     generation: int = 0
     is_archived: bool = False
+    step_of: StepOf | None = None
+
+    @property
+    def scoring(self) -> ScoringSpec:
+        """The spec of a job that scores; who asks knows that it does."""
+        if not isinstance(self.spec, ScoringSpec):
+            raise TypeError(f"job {self.name!r} scores nothing: it has a {type(self.spec).__name__}")
+        return self.spec
 
     @property
     def settings(self) -> ExecutionSettings:
-        """The settings in force for this run: those of the spec, with what was changed when it was taken up again."""
+        """The settings in force for this run of a job that scores: those of its spec, with what was changed when it was
+        taken up again."""
         changes = [rerun.overrides for rerun in self.reruns if rerun.undone is None]
-        return reduce(effective, changes, self.spec.settings)
+        return reduce(effective, changes, self.scoring.settings)
 
     @property
     def name(self) -> str:

@@ -16,7 +16,7 @@ from batchyard.control import calibrations
 from batchyard.domain.deployments import OutputAction
 from batchyard.domain.errors import CallerError, PlatformError
 from batchyard.domain.forecast.calibration import Calibration, CalibrationSpec, SampledRun, SampledStart, SampleFailure
-from batchyard.domain.jobs import InputKind
+from batchyard.domain.job_specs import InputKind
 from batchyard.domain.scoring.events import (
     Failure,
     InstanceEvent,

@@ -70,7 +70,7 @@ def _publish(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed, gathered: Ga
     rows = _lay_out(rooms, job, home, sealed, gathered)
     rooms.faults.reach("collect.laid_out")
     publication = patiently(
-        lambda: rooms.datastores.publication(job.spec.output, job=job.name, generation=job.generation + 1)
+        lambda: rooms.datastores.publication(job.scoring.output, job=job.name, generation=job.generation + 1)
     )
     try:
         written: list[dict[str, Any]] = []  # Any: JSON values
@@ -81,7 +81,7 @@ def _publish(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed, gathered: Ga
         with closing(Listing(home.path(sealed.planned.listing))) as listing:
             entry = patiently(lambda: publication.write_failed_items(failed_lines(gathered.failures, listing, cut)))
             written.append(asdict(entry))
-        written += write_files(publication, home, gathered.files, job.spec.settings.same_name)
+        written += write_files(publication, home, gathered.files, job.scoring.settings.same_name)
         manifest = make_manifest(
             job,
             rooms.sealed,

@@ -62,7 +62,7 @@ class JobLineages:
     def of_file(self, job: Job, name: str) -> Trace:
         """Trace a published file."""
         book = self._book(job)
-        files = PublishedFiles(self.datastores, job.spec.output)
+        files = PublishedFiles(self.datastores, job.scoring.output)
         document = _manifest(files)
         entries = {str(entry["name"]): entry for entry in document["outputs"]}
         if name == files.manifest or name == failed_list_beside(files.manifest):
@@ -207,7 +207,7 @@ class _Source:
     """Finds the bytes of a range as they were written: in its part file, or in the output where it has them so."""
 
     def __init__(self, datastores: Datastores, job: Job, book: _Book) -> None:
-        self._files, self._book = PublishedFiles(datastores, job.spec.output), book
+        self._files, self._book = PublishedFiles(datastores, job.scoring.output), book
         self._rows: PublishedRows | None = None
 
     def reader(self, record: Committed, place: RowPlace) -> Read | None:

@@ -23,7 +23,7 @@ _MOST_FILES = 1000
 
 def said_by_record(job: Job, *, generation: int) -> dict[str, Any]:
     """Give what a manifest says that the job's record says as well, as JSON. generation: of the output."""
-    spec = job.spec
+    spec = job.scoring
     document = {
         "generation": generation,
         "job": job.name,
@@ -66,8 +66,8 @@ def make_manifest(
     document = {
         **said,
         "format": FORMAT,
-        "model": {**said["model"], "files": _files(trees, job.spec.model_seal)},
-        "code": {**said["code"], "files": _files(trees, job.spec.code_seal)},
+        "model": {**said["model"], "files": _files(trees, job.scoring.model_seal)},
+        "code": {**said["code"], "files": _files(trees, job.scoring.code_seal)},
         "input": {**said["input"], **of_input},
         "counts": asdict(counts),
         "outputs": outputs,

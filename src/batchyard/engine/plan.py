@@ -17,7 +17,8 @@ from pathlib import Path
 
 from batchyard.domain.errors import InvalidInput, Mistake, PlatformError
 from batchyard.domain.item_names import item_text
-from batchyard.domain.jobs import InputKind, Job
+from batchyard.domain.job_specs import InputKind
+from batchyard.domain.jobs import Job
 from batchyard.domain.scoring.ledger import Planned
 from batchyard.domain.scoring.packing import Packing
 from batchyard.engine.packing import PackedStarts
@@ -63,7 +64,7 @@ def plan(rooms: Rooms, job: Job, staged: Staged, *, meanwhile: Callable[[], None
     names = tuple(os.fsdecode(path) for path in skipped.names())
     planned = Planned(
         runs.count,
-        job.spec.settings.mini_batch_size,
+        job.scoring.settings.mini_batch_size,
         digest,
         listed_at,
         name,
@@ -74,7 +75,7 @@ def plan(rooms: Rooms, job: Job, staged: Staged, *, meanwhile: Callable[[], None
 
 
 def _packing(job: Job) -> Packing | None:
-    settings = job.spec.settings
+    settings = job.scoring.settings
     if settings.mini_batch_max_bytes is None:
         return None
     return Packing(most_items=settings.mini_batch_size, most_bytes=settings.mini_batch_max_bytes)
@@ -161,7 +162,7 @@ def _with_breaks(slices: Iterable[list[bytes]], meanwhile: Callable[[], None]) -
 
 
 def _paths(job: Job, staged: Staged, skipped: Skipped) -> Iterator[list[bytes]]:
-    return paths_of(staged.source, skipped, is_file=job.spec.source.kind is InputKind.FILE)
+    return paths_of(staged.source, skipped, is_file=job.scoring.source.kind is InputKind.FILE)
 
 
 def paths_of(source: Path, skipped: Skipped, *, is_file: bool) -> Iterator[list[bytes]]:

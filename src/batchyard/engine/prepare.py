@@ -17,7 +17,8 @@ from batchyard.domain.deployments import (
     output_format_of,
 )
 from batchyard.domain.errors import PlatformError
-from batchyard.domain.jobs import InputKind, Job
+from batchyard.domain.job_specs import InputKind
+from batchyard.domain.jobs import Job
 from batchyard.domain.outputs.formats import is_structured
 from batchyard.domain.resource_ids import AssetId
 from batchyard.domain.scoring.ledger import Planned
@@ -49,7 +50,7 @@ def prepare(rooms: Rooms, job: Job, *, meanwhile: Callable[[], None]) -> Staged:
     meanwhile: called while an input is fetched; what it raises ends that.
     Raises: PlatformError when sealed bytes or the environment are gone, or the disk is full.
     """
-    home, spec = rooms.homes.open(job.name), job.spec
+    home, spec = rooms.homes.open(job.name), job.scoring
     if job.fence > 1:  # The first owner has nobody before it.
         rooms.kill_left_overs(home.path("workers.jsonl"))
     if not home.exists("spec.json"):
@@ -76,9 +77,9 @@ def _source(rooms: Rooms, job: Job, home: JobHome, meanwhile: Callable[[], None]
 
     Raises: InvalidInput; NotFound; PlatformError.
     """
-    if is_web(job.spec.source.uri):
-        return rooms.web.fetch(job.spec.source.uri, home.path("input/x").parent, meanwhile=meanwhile)
-    return rooms.datastores.input_path(job.spec.source)
+    if is_web(job.scoring.source.uri):
+        return rooms.web.fetch(job.scoring.source.uri, home.path("input/x").parent, meanwhile=meanwhile)
+    return rooms.datastores.input_path(job.scoring.source)
 
 
 def worker_plan(rooms: Rooms, job: Job, staged: Staged) -> WorkerPlan:
@@ -93,7 +94,7 @@ def worker_plan(rooms: Rooms, job: Job, staged: Staged) -> WorkerPlan:
         slots=settings.max_concurrency_per_instance,
         python=staged.python,
         code_dir=staged.code_dir,
-        script=job.spec.scoring_script,
+        script=job.scoring.scoring_script,
         model_dir=staged.model_dir,
         parts_dir=home.path("parts"),
         files_dir=home.path("files"),
@@ -102,7 +103,9 @@ def worker_plan(rooms: Rooms, job: Job, staged: Staged) -> WorkerPlan:
         timeout_s=settings.retry.timeout_s,
         start_timeout_s=rooms.worker_start_timeout_s,
         writes_rows=settings.output_action is OutputAction.APPEND_ROW,
-        rows=row_plan(settings, job=job.name, deployment_revision=job.spec.deployment_revision, model=job.spec.model),
+        rows=row_plan(
+            settings, job=job.name, deployment_revision=job.spec.deployment_revision, model=job.scoring.model
+        ),
         logging_level=settings.logging_level.value,
         environment_variables=settings.environment_variables,
         output_contract=settings.output_contract,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import BinaryIO
 
 from batchyard.domain.errors import NotFound
-from batchyard.domain.jobs import OutputTarget
+from batchyard.domain.job_specs import OutputTarget
 from batchyard.ports.datastore import Datastores
 
 

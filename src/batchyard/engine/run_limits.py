@@ -43,7 +43,7 @@ def remember(rooms: Rooms, job: Job, tally: Tally) -> None:
 
 
 def _key(job: Job) -> Key:
-    spec, settings = job.spec, job.settings
+    spec, settings = job.scoring, job.settings
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     what = [
         spec.endpoint,

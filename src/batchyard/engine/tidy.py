@@ -41,7 +41,7 @@ def tidy_after_crash(rooms: Rooms, name: str) -> None:
         return
     tidy(rooms, job)
     if "finalizing" in job.phases:
-        rooms.datastores.discard_unfinished(job.spec.output, job=name)
+        rooms.datastores.discard_unfinished(job.scoring.output, job=name)
 
 
 def tidy_all(rooms: Rooms) -> None:

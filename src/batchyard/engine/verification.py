@@ -55,9 +55,9 @@ class JobVerifications:
             yield from _guarded("ledger", self._home(job, self.homes.open(job.name), document))
         else:
             yield wrong("ledger", "", expected="the home of the job", found="nothing: it is missing")
-        yield from _guarded("model", self.sealed.check(job.spec.model_seal, "model"))
-        yield from _guarded("code", self.sealed.check(job.spec.code_seal, "code"))
-        yield from _guarded("environment", self.environments.check(job.spec.build))
+        yield from _guarded("model", self.sealed.check(job.scoring.model_seal, "model"))
+        yield from _guarded("code", self.sealed.check(job.scoring.code_seal, "code"))
+        yield from _guarded("environment", self.environments.check(job.scoring.build))
         yield unchecked("input", "", _NOT_HASHED)
 
     def _output(self, job: Job) -> Generator[Event, None, Mapping[str, Any] | None]:
@@ -66,7 +66,7 @@ class JobVerifications:
             yield unchecked("output", "", f"The job is {job.status.value}: nothing was published.")
             return None
         try:
-            files = PublishedFiles(self.datastores, job.spec.output)
+            files = PublishedFiles(self.datastores, job.scoring.output)
             document = yield from check_output(files, files.manifest)
         except (BatchyardError, OSError) as exc:
             yield wrong("output", "", expected="an output that can be read", found=str(exc))
@@ -107,7 +107,7 @@ class JobVerifications:
 
     def _rows(self, job: Job, home: JobHome, ledger: Sequence[Extent], document: Mapping[str, Any]) -> Iterator[Event]:
         """Hold the published rows against the crc that the ledger has of each range: no manifest can be in its way."""
-        files = PublishedFiles(self.datastores, job.spec.output)
+        files = PublishedFiles(self.datastores, job.scoring.output)
         try:
             of = row_files(files, document)
         except (BatchyardError, OSError, KeyError, TypeError, AttributeError):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from batchyard.domain.assets import Sealed
-from batchyard.domain.jobs import InputSource, OutputTarget
+from batchyard.domain.job_specs import InputSource, OutputTarget
 from batchyard.domain.outputs.tree_files import TreeFile
 from batchyard.domain.outputs.verification import Events
 from batchyard.domain.resource_ids import DatastorePath

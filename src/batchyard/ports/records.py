@@ -116,7 +116,8 @@ class JobFilter:
     """Which jobs to list; None leaves a field open.
 
     statuses: any of them. tags: all of them, each with its value; None for any value. created_from, created_before:
-    seconds since the epoch, UTC; the first is included.
+    seconds since the epoch, UTC; the first is included. parent: the steps of this pipeline job; None for jobs that are
+    no steps.
     """
 
     endpoint: str | None = None
@@ -127,6 +128,7 @@ class JobFilter:
     created_from: float | None = None
     created_before: float | None = None
     is_archived: bool | None = None
+    parent: str | None = None
 
 
 class Jobs(Protocol):
@@ -147,6 +149,18 @@ class Jobs(Protocol):
 
     def list(self, which: JobFilter, *, limit: int = 50, token: str | None = None) -> Page[Job]:
         """Give jobs, newest first, with `queue_reason` where they are queued."""
+
+    def steps_of(self, job: str) -> Mapping[str, Job]:
+        """Give the jobs of the steps of a pipeline job that have begun, by the name of the step; no inner ones."""
+
+    def pipelines_at_work(self) -> Sequence[Job]:
+        """Give the pipeline jobs that are neither final nor paused, in the order of invocation."""
+
+    def advance_pipeline(self, name: str, changes: Sequence[JobChange]) -> Job:
+        """Take a pipeline job through these states, one after the other; it has neither owner nor lease.
+
+        Raises: NotFound; Conflict for an illegal transition, after which nothing is changed.
+        """
 
     def take_up_again(self, job: Job) -> None:
         """Store a final job as it is queued for its next run, and reserve its output again.

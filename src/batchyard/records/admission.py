@@ -11,6 +11,7 @@ from batchyard.domain.computes import Compute, InstanceDemand
 from batchyard.domain.job_states import HOLDS_INSTANCES, JobStatus
 from batchyard.ports.records import Kind
 from batchyard.records import codec
+from batchyard.records.job_rows import PIPELINE
 from batchyard.records.tables import documents, jobs
 
 
@@ -34,7 +35,7 @@ def demand(connection: Connection, scope: str) -> Demand:
 
 def _demands(connection: Connection, scope: str, statuses: Iterable[JobStatus]) -> tuple[InstanceDemand, ...]:
     query = select(jobs.c.name, jobs.c.compute, jobs.c.instances).where(
-        jobs.c.scope == scope, jobs.c.status.in_([status.value for status in statuses])
+        jobs.c.scope == scope, jobs.c.status.in_([status.value for status in statuses]), jobs.c.kind != PIPELINE
     )
     rows = connection.execute(query.order_by(jobs.c.id)).all()
     return tuple(InstanceDemand(name, compute, instances) for name, compute, instances in rows)

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from batchyard.domain.failures import FailureReport
-from batchyard.domain.job_states import JobStatus
+from batchyard.domain.job_states import FINAL, JobStatus
 from batchyard.domain.jobs import Counts, JobError, Rerun, RunEnd
+from batchyard.ports.records import JobChange
 from batchyard.records import codec
-from batchyard.records.job_rows import RELEASED, job_of
+from batchyard.records.job_rows import NOT_HELD, RELEASED, job_of
 from batchyard.records.tables import AnyRow
 
 _IN_VAIN = (JobStatus.FAILED.value, JobStatus.CANCELED.value)
@@ -34,6 +35,25 @@ def ended(row: AnyRow, values: Mapping[str, object]) -> dict[str, object]:
         "pause_requested": False,
         **RELEASED,
     }
+
+
+def changed_columns(row: AnyRow, change: JobChange) -> dict[str, object]:
+    """Give the columns that a change of a job writes."""
+    told: dict[str, object] = {"ledger_sha256": change.ledger_sha256, "listed_at": change.listed_at}
+    told["generation"] = change.generation
+    told["counts"] = None if change.counts is None else codec.encode(change.counts)
+    told["error"] = None if change.error is None else codec.encode(change.error)
+    told["failures"] = None if change.failures is None else codec.encode(change.failures)
+    values: dict[str, object] = {column: value for column, value in told.items() if value is not None}
+    values["status"] = change.status.value
+    values["phases"] = codec.encode_mapping(codec.decode_numbers(row.phases) | dict(change.phases))
+    if change.status is JobStatus.CANCEL_REQUESTED:
+        values["cancel_requested"] = True
+    if change.status in FINAL or change.status in (JobStatus.FINALIZING, JobStatus.PAUSED):
+        values["pause_requested"] = False
+    if change.status is JobStatus.PAUSED:
+        return values | NOT_HELD
+    return ended(row, values) if change.status in FINAL else values
 
 
 def _run_end(row: AnyRow, values: Mapping[str, object]) -> RunEnd:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from batchyard.domain.failures import FailureReport
 from batchyard.domain.job_notes import JobNotes, notes_of
+from batchyard.domain.job_specs import CommandSpec, OutputTarget, PipelineSpec, ScoringSpec, Spec
 from batchyard.domain.job_states import FINAL, JobStatus
-from batchyard.domain.jobs import Counts, Job, JobError, JobSpec, Owner, Rerun
+from batchyard.domain.jobs import Counts, Job, JobError, Owner, Rerun, StepOf
 from batchyard.records import codec
 from batchyard.records.tables import AnyRow
 
@@ -24,15 +26,25 @@ NOT_HELD: dict[str, object] = {
 RELEASED: dict[str, object] = {**NOT_HELD, "reservation": None, "reserved_folder": None}
 
 
-def reserved_folder(spec: JobSpec) -> str:
+PIPELINE = "pipeline"
+_SPEC_OF: Mapping[str, type[Spec]] = {"scoring": ScoringSpec, "command": CommandSpec, PIPELINE: PipelineSpec}
+_KIND_OF = {type_: kind for kind, type_ in _SPEC_OF.items()}
+
+
+def reserved_folder(output: OutputTarget) -> str:
     """Name the folder that a job publishes to; one folder has one name, however its slashes were written."""
-    parts = [part for part in spec.output.place.path.split("/") if part not in ("", ".")]
-    return json.dumps([spec.output.place.datastore, "/".join(parts)])
+    parts = [part for part in output.place.path.split("/") if part not in ("", ".")]
+    return json.dumps([output.place.datastore, "/".join(parts)])
 
 
-def reservation(spec: JobSpec) -> str:
+def reservation(output: OutputTarget) -> str:
     """Name the file that a job publishes, unique over jobs that are not final."""
-    return json.dumps([*json.loads(reserved_folder(spec)), spec.output.file_name])
+    return json.dumps([*json.loads(reserved_folder(output)), output.file_name])
+
+
+def reserved_output(spec: Spec) -> OutputTarget | None:
+    """Give what a job reserves, None for nothing: a step's places are in its pipeline's, or named after itself."""
+    return spec.output if isinstance(spec, ScoringSpec) else None
 
 
 def owner_columns(owner: Owner | None) -> dict[str, object]:
@@ -60,9 +72,12 @@ def notes_columns(notes: JobNotes) -> dict[str, object]:
 
 def row_of(job: Job) -> dict[str, object]:
     """Give a new job as columns; the scope is the table's."""
-    spec = job.spec
+    spec, output = job.spec, reserved_output(job.spec)
     columns: dict[str, object] = {
         "name": job.name,
+        "kind": _KIND_OF[type(spec)],
+        "parent": job.step_of.job if job.step_of else None,
+        "step": job.step_of.name if job.step_of else None,
         "endpoint": spec.endpoint,
         "deployment": spec.deployment,
         "status": job.status.value,
@@ -70,16 +85,16 @@ def row_of(job: Job) -> dict[str, object]:
         "created_by": job.created_by,
         "request_id": job.request_id,
         "compute": spec.compute,
-        "instances": job.settings.instance_count,
+        "instances": job.settings.instance_count if isinstance(spec, ScoringSpec) else spec.instance_count,
         "fence": job.fence,
         "lease_until": None,
         **owner_columns(job.owner),
         "process_ends": 0,
         "cancel_requested": job.cancel_requested,
         "pause_requested": job.pause_requested,
-        "reservation": reservation(spec),
-        "reserved_folder": reserved_folder(spec),
-        "reserves_folder": not spec.output.into_existing,
+        "reservation": reservation(output) if output else None,
+        "reserved_folder": reserved_folder(output) if output else None,
+        "reserves_folder": output is not None and not output.into_existing,
         "run": job.run,
         "spec": codec.encode(spec),
         "counts": codec.encode(job.counts),
@@ -100,7 +115,8 @@ def row_of(job: Job) -> dict[str, object]:
 def job_of(row: AnyRow, *, queue_reason: str = "") -> Job:
     """Give the job of a row of all columns."""
     return Job(
-        spec=codec.decode(JobSpec, row.spec),
+        spec=codec.decode(_SPEC_OF[row.kind], row.spec),
+        step_of=None if row.parent is None else StepOf(row.parent, row.step),
         status=JobStatus(row.status),
         created_at=row.created_at,
         created_by=row.created_by,

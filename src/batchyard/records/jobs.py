@@ -11,14 +11,24 @@ from batchyard.domain.errors import Conflict, NotFound, near_names
 from batchyard.domain.job_notes import JobNotes
 from batchyard.domain.job_states import ENDS_AT_ONCE, FINAL, JobStatus, can_cancel, can_pause, check_transition
 from batchyard.domain.jobs import Job
-from batchyard.ports.records import JobFilter, Page
+from batchyard.ports.records import JobChange, JobFilter, Page
 from batchyard.records import codec
 from batchyard.records.admission import demand
-from batchyard.records.endings import ended
+from batchyard.records.endings import changed_columns, ended
 from batchyard.records.job_filters import wanted
-from batchyard.records.job_rows import job_of, notes_columns, reservation, reserved_folder, row_of
+from batchyard.records.job_rows import (
+    PIPELINE,
+    job_of,
+    notes_columns,
+    reservation,
+    reserved_folder,
+    reserved_output,
+    row_of,
+)
 from batchyard.records.paging import make_token, read_token
 from batchyard.records.tables import AnyRow, jobs
+
+_AT_WORK = sorted(status.value for status in set(JobStatus) - FINAL - {JobStatus.PAUSED})
 
 
 class JobTable:
@@ -61,6 +71,26 @@ class JobTable:
         reasons = self._queue_reasons(rows)
         found = tuple(job_of(row, queue_reason=reasons.get(row.name, "")) for row in rows)
         return Page(found, make_token([rows[-1].id]) if more and rows else None)
+
+    def steps_of(self, job: str) -> Mapping[str, Job]:
+        """Give the jobs of the steps of a pipeline job that have begun, by step."""
+        query = select(jobs).where(jobs.c.scope == self._scope, jobs.c.parent == job)
+        return {row.step: job_of(row) for row in self._connection.execute(query.order_by(jobs.c.id))}
+
+    def pipelines_at_work(self) -> Sequence[Job]:
+        """Give the pipeline jobs that are not final, in the order of invocation."""
+        at_work = and_(jobs.c.kind == PIPELINE, jobs.c.status.in_(_AT_WORK))
+        query = select(jobs).where(jobs.c.scope == self._scope, at_work)
+        return [job_of(row) for row in self._connection.execute(query.order_by(jobs.c.id))]
+
+    def advance_pipeline(self, name: str, changes: Sequence[JobChange]) -> Job:
+        """Take a pipeline job through these states, one after the other; it has no owner."""
+        row = self._known(name)
+        for change in changes:
+            check_transition(name, JobStatus(row.status), change.status)
+            changed = update(jobs).where(jobs.c.id == row.id).values(changed_columns(row, change))
+            row = self._connection.execute(changed.returning(jobs)).one()
+        return job_of(row)
 
     def take_up_again(self, job: Job) -> None:
         """Store a final job as it is queued for its next run, and reserve its output again."""
@@ -150,13 +180,15 @@ class JobTable:
             )
 
     def _refuse_reserved_output(self, job: Job) -> None:
-        whole = not job.spec.output.into_existing
-        same_file = or_(jobs.c.reservation == reservation(job.spec), jobs.c.reserves_folder)
-        same_folder = jobs.c.reserved_folder == reserved_folder(job.spec)
-        holder = self._holder(same_folder if whole else and_(same_folder, same_file))
+        output = reserved_output(job.spec)
+        if output is None:
+            return
+        same_file = or_(jobs.c.reservation == reservation(output), jobs.c.reserves_folder)
+        same_folder = jobs.c.reserved_folder == reserved_folder(output)
+        holder = self._holder(and_(same_folder, same_file) if output.into_existing else same_folder)
         if holder is not None:
             raise Conflict(
-                f"The output {job.spec.output.file_name!r} in {job.spec.output.place} is reserved by job "
+                f"The output {output.file_name!r} in {output.place} is reserved by job "
                 f"{holder[0]!r}, which is {holder[1]}. Choose another output path, or wait until that job has ended."
             )
 

@@ -18,8 +18,8 @@ from batchyard.ports.records import Holding, JobChange, Progress, Wish
 from batchyard.records import codec
 from batchyard.records.admission import Demand, demand
 from batchyard.records.clock import database_now
-from batchyard.records.endings import ended
-from batchyard.records.job_rows import NOT_HELD, job_of, owner_columns, owner_of
+from batchyard.records.endings import changed_columns, ended
+from batchyard.records.job_rows import PIPELINE, job_of, owner_columns, owner_of
 from batchyard.records.tables import AnyRow, jobs
 
 _HOLDING = sorted(status.value for status in HOLDS_INSTANCES)
@@ -57,7 +57,8 @@ class JobLeaseTable:
             jobs.c.process_ends,
             lapsed,
         )
-        query = select(*columns).where(jobs.c.scope == self._scope, jobs.c.status.in_(_HOLDING))
+        holding = and_(jobs.c.status.in_(_HOLDING), jobs.c.kind != PIPELINE)
+        query = select(*columns).where(jobs.c.scope == self._scope, holding)
         rows = self._connection.execute(query.order_by(jobs.c.id))
         return [Holding(row.name, row.fence, owner_of(row), bool(row.lapsed), row.process_ends) for row in rows]
 
@@ -114,7 +115,7 @@ class JobLeaseTable:
         check_transition(name, before, change.status)
         if before in FINAL:
             return job_of(row)
-        changed = update(jobs).where(jobs.c.id == row.id, jobs.c.fence == fence).values(_changes(row, change))
+        changed = update(jobs).where(jobs.c.id == row.id, jobs.c.fence == fence).values(changed_columns(row, change))
         return job_of(self._connection.execute(changed.returning(jobs)).one())
 
     def _held_by(self, name: str, fence: int) -> ColumnElement[bool]:
@@ -160,25 +161,6 @@ class JobLeaseTable:
         row = self._connection.execute(query).one_or_none()
         found = "there is no such job" if row is None else f"it is {row.status} with fence {row.fence}"
         return LeaseLost(f"Job {name!r} is not held with fence {fence} (any more): {found}.")
-
-
-def _changes(row: AnyRow, change: JobChange) -> dict[str, object]:
-    """Give the columns that a change of a held job writes."""
-    told: dict[str, object] = {"ledger_sha256": change.ledger_sha256, "listed_at": change.listed_at}
-    told["generation"] = change.generation
-    told["counts"] = None if change.counts is None else codec.encode(change.counts)
-    told["error"] = None if change.error is None else codec.encode(change.error)
-    told["failures"] = None if change.failures is None else codec.encode(change.failures)
-    values: dict[str, object] = {column: value for column, value in told.items() if value is not None}
-    values["status"] = change.status.value
-    values["phases"] = codec.encode_mapping(codec.decode_numbers(row.phases) | dict(change.phases))
-    if change.status is JobStatus.CANCEL_REQUESTED:
-        values["cancel_requested"] = True
-    if change.status in FINAL or change.status in (JobStatus.FINALIZING, JobStatus.PAUSED):
-        values["pause_requested"] = False
-    if change.status is JobStatus.PAUSED:
-        return values | NOT_HELD
-    return ended(row, values) if change.status in FINAL else values
 
 
 def _never_starts(job: InstanceDemand, waiting: Demand) -> JobError | None:

@@ -11,8 +11,9 @@ from batchyard.domain.assets import EnvironmentBuild, Sealed
 from batchyard.domain.computes import Compute
 from batchyard.domain.deployments import ExecutionSettings
 from batchyard.domain.failures import FailureReport
+from batchyard.domain.job_specs import InputKind, InputSource, OutputTarget, ScoringSpec
 from batchyard.domain.job_states import JobStatus
-from batchyard.domain.jobs import Counts, InputKind, InputSource, Job, JobSpec, OutputTarget, Owner
+from batchyard.domain.jobs import Counts, Job, Owner
 from batchyard.domain.resource_ids import AssetId, DatastorePath
 from batchyard.domain.scoring.run_items import RunLimit
 from batchyard.ports.records import JobChange, Key, Kind, Progress
@@ -54,7 +55,7 @@ def rehearse_reading(connection: Connection) -> None:
 
 def _job() -> Job:
     path = DatastorePath(NAME, NAME)
-    spec = JobSpec(
+    spec = ScoringSpec(
         job=NAME,
         endpoint=NAME,
         deployment=NAME,

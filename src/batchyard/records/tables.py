@@ -122,6 +122,10 @@ jobs = Table(
     Column("id", _ROW_NUMBER, primary_key=True, autoincrement=True),
     _required("scope", _NAME),
     _required("name", _NAME),
+    Column("kind", Text, nullable=False, server_default="scoring"),
+    # Of a step: the pipeline job right above it, and which step of it; null for a job that was asked for itself.
+    Column("parent", _NAME),
+    Column("step", _NAME),
     _required("endpoint", _NAME),
     _required("deployment", _NAME),
     _required("status", Text),
@@ -162,6 +166,8 @@ jobs = Table(
     UniqueConstraint("scope", "endpoint", "request_id", name="jobs_request"),
     UniqueConstraint("scope", "reservation", name="jobs_reservation"),
 )
+Index("jobs_step", jobs.c.scope, jobs.c.parent, jobs.c.step, unique=True)
+Index("jobs_kind", jobs.c.scope, jobs.c.kind, jobs.c.status)
 Index("jobs_folder", jobs.c.scope, jobs.c.reserved_folder)
 Index("jobs_listed", jobs.c.scope, jobs.c.endpoint, jobs.c.id)
 Index("jobs_status", jobs.c.scope, jobs.c.status, jobs.c.id)

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BeforeValidator
 
 from batchyard.domain.errors import Mistake
-from batchyard.domain.jobs import InputKind, InputSource
+from batchyard.domain.job_specs import InputKind, InputSource
 from batchyard.domain.resource_ids import Scope, parse_arm_id, parse_datastore_uri, parse_reference
 from batchyard.wire.mistakes import shown
 from batchyard.wire.shapes import ArmShape, Text

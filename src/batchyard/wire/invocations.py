@@ -9,7 +9,8 @@ from pydantic import model_validator
 
 from batchyard.domain.deployments import Overrides
 from batchyard.domain.errors import Mistake
-from batchyard.domain.jobs import InputKind, Invocation
+from batchyard.domain.job_specs import InputKind
+from batchyard.domain.jobs import Invocation
 from batchyard.domain.names import file_name_mistake, name_mistake
 from batchyard.domain.resource_ids import DatastorePath, Scope, parse_arm_id, parse_datastore_uri
 from batchyard.wire.invocation_inputs import KINDS, ONE_INPUT, DatasetArm, InputArm, KindWord, source_from_arm

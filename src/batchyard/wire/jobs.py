@@ -7,7 +7,8 @@ from dataclasses import asdict
 from itertools import pairwise
 
 from batchyard.domain.deployments import OutputFormat, given, output_format_of
-from batchyard.domain.jobs import Counts, Job, JobError, JobSpec, Rerun, RunEnd
+from batchyard.domain.job_specs import ScoringSpec
+from batchyard.domain.jobs import Counts, Job, JobError, Rerun, RunEnd
 from batchyard.domain.resource_ids import Scope
 from batchyard.wire.envelopes import arm_envelope, iso
 from batchyard.wire.failures import failures_cli_from_arm, failures_to_arm
@@ -79,7 +80,7 @@ def job_to_arm(
     """
     if child:
         return arm_envelope(scope, "jobs", child_job_name(job.name), properties=None)
-    spec = job.spec
+    spec = job.scoring
     # Azure: a page of its studio. There are none here yet, so it is the job itself.
     link = f"{base_url}{scope.child('jobs', job.name)}" if base_url else None
     properties = {
@@ -177,7 +178,7 @@ def partial_answer(
 def _partial_name(job: Job) -> str:
     """Give the name of what there is; a Parquet file is made when all is, until then its rows are lines of JSON."""
     is_json = output_format_of(job.settings) is OutputFormat.PARQUET
-    return f"{job.spec.output.file_name}.jsonl" if is_json else job.spec.output.file_name
+    return f"{job.scoring.output.file_name}.jsonl" if is_json else job.scoring.output.file_name
 
 
 def invoke_answer(scope: Scope, job: Job) -> dict[str, object]:
@@ -197,7 +198,7 @@ def jobs_cli_from_arm(page: Mapping[str, object]) -> list[dict[str, object]]:
 
 
 def _ours(job: Job) -> dict[str, object]:
-    spec = job.spec
+    spec = job.scoring
     return {
         "endpoint": spec.endpoint,
         "deployment": spec.deployment,
@@ -239,7 +240,7 @@ def _ours(job: Job) -> dict[str, object]:
     }
 
 
-def _pinned(spec: JobSpec) -> dict[str, object]:
+def _pinned(spec: ScoringSpec) -> dict[str, object]:
     return {
         "model": {"id": f"azureml:{spec.model}", "sha256": spec.model_seal.sha256},
         "code": {"id": f"azureml:{spec.code}", "sha256": spec.code_seal.sha256, "scoringScript": spec.scoring_script},

@@ -36,7 +36,7 @@ def item_spellings(item: str, encoded: str) -> list[bytes]:
 
 def lineage_to_history(job: Job, traces: Sequence[Trace]) -> dict[str, Any]:
     """Give what a job was made of, and what was traced, as JSON."""
-    spec = job.spec
+    spec = job.scoring
     return {
         "job": job.name,
         "generation": job.generation,

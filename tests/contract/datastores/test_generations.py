@@ -13,7 +13,7 @@ import pytest
 
 from batchyard.datastores.local import LocalDatastores
 from batchyard.domain.errors import Conflict
-from batchyard.domain.jobs import OutputTarget
+from batchyard.domain.job_specs import OutputTarget
 from batchyard.domain.resource_ids import DatastorePath
 from batchyard.ports.datastore import Piece, Written
 

@@ -13,7 +13,7 @@ import pytest
 from batchyard.datastores.local import LocalDatastore, LocalDatastores
 from batchyard.datastores.sealed import LocalSealedStore
 from batchyard.domain.errors import CallerError, Conflict, InvalidInput, NotFound, PlatformError, PreconditionFailed
-from batchyard.domain.jobs import InputKind, InputSource, OutputTarget
+from batchyard.domain.job_specs import InputKind, InputSource, OutputTarget
 from batchyard.domain.resource_ids import DatastorePath
 from batchyard.ports.datastore import Entry, Piece
 

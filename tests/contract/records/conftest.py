@@ -14,8 +14,9 @@ import pytest
 
 from batchyard.domain.assets import EnvironmentBuild, Sealed
 from batchyard.domain.deployments import ExecutionSettings
+from batchyard.domain.job_specs import InputKind, InputSource, OutputTarget, ScoringSpec
 from batchyard.domain.job_states import JobStatus
-from batchyard.domain.jobs import InputKind, InputSource, Job, JobSpec, OutputTarget, Owner
+from batchyard.domain.jobs import Job, Owner
 from batchyard.domain.resource_ids import AssetId, DatastorePath, Scope
 from batchyard.records.database import DatabaseRecords, migrate, open_records
 
@@ -78,7 +79,7 @@ def make_job() -> MakeJob:
     ) -> Job:
         place = DatastorePath("workspaceblobstore", f"azureml/{name}/score" if path is None else path)
         sealed = Sealed("ab", 1, 2)
-        spec = JobSpec(
+        spec = ScoringSpec(
             job=name,
             endpoint=endpoint,
             deployment=deployment,

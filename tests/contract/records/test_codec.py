@@ -33,7 +33,8 @@ from batchyard.domain.deployments import (
 )
 from batchyard.domain.endpoints import Endpoint, ProvisioningState
 from batchyard.domain.errors import PlatformError
-from batchyard.domain.jobs import Counts, ErrorClass, Job, JobError, JobSpec
+from batchyard.domain.job_specs import ScoringSpec
+from batchyard.domain.jobs import Counts, ErrorClass, Job, JobError
 from batchyard.domain.outputs.contracts import InputContract, InputFormat, OutputContract, RowsPerItem
 from batchyard.domain.resource_ids import AssetId
 from batchyard.domain.schedules import Schedule
@@ -109,7 +110,7 @@ def test_a_document_comes_back_equal_and_of_the_same_type(kind: Kind) -> None:
 def test_the_parts_of_a_job_come_back_equal(make_job: Callable[..., Job]) -> None:
     job = make_job("j", instances=2)
     error = JobError("C", "m", ErrorClass.SCRIPT, item="caf\udce9.png", position=3, mini_batch=0, stack="s")
-    assert decode(JobSpec, encode(job.spec)) == job.spec
+    assert decode(ScoringSpec, encode(job.spec)) == job.spec
     assert decode(JobError, encode(error)) == error
     assert decode(Counts, encode(Counts(1, 2, 3))) == Counts(1, 2, 3)
 

@@ -93,4 +93,5 @@ def test_the_migrations_are_packaged_beside_the_code() -> None:
         "0006_workspaces.py",
         "0007_archived_jobs.py",
         "0008_calibrations.py",
+        "0009_steps.py",
     ]

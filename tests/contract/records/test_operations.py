@@ -17,7 +17,8 @@ from batchyard.domain.forecast.calibration import (
     SampleFailure,
     SampleWish,
 )
-from batchyard.domain.jobs import InputKind, InputSource, Owner
+from batchyard.domain.job_specs import InputKind, InputSource
+from batchyard.domain.jobs import Owner
 from batchyard.ports.records import Key, Kind, Operation, OperationStatus, Records
 from batchyard.records.database import DatabaseRecords
 

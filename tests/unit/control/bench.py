@@ -13,7 +13,8 @@ from batchyard.domain.deployments import Deployment, DeploymentDraft, Deployment
 from batchyard.domain.endpoints import Endpoint
 from batchyard.domain.forecast.calibration import SampleWish
 from batchyard.domain.forecast.preflight import Finding
-from batchyard.domain.jobs import InputKind, InputSource, Invocation, Job, JobSpec
+from batchyard.domain.job_specs import InputKind, InputSource, ScoringSpec
+from batchyard.domain.jobs import Invocation, Job
 from batchyard.domain.resource_ids import Reference
 from batchyard.ports.records import Operation, Stored
 
@@ -149,7 +150,7 @@ class Bench:
         *,
         caller: Caller = OWNER,
         environments: FakeEnvironments | None = None,
-    ) -> tuple[list[Finding], JobSpec | None]:
+    ) -> tuple[list[Finding], ScoringSpec | None]:
         """Look at an invocation, as the door does."""
         return preflights.of_invocation(
             self.tx,

@@ -25,8 +25,9 @@ from batchyard.domain.errors import (
 )
 from batchyard.domain.forecast.calibration import Calibration
 from batchyard.domain.job_notes import JobNotes
+from batchyard.domain.job_specs import InputSource, OutputTarget
 from batchyard.domain.job_states import FINAL, JobStatus, can_cancel, can_pause
-from batchyard.domain.jobs import InputSource, Job, OutputTarget
+from batchyard.domain.jobs import Job
 from batchyard.domain.outputs.schemas import Columns
 from batchyard.domain.resource_ids import DatastorePath, Scope
 from batchyard.domain.workspaces import DEFAULT_WORKSPACE, Workspace, is_same
@@ -495,7 +496,7 @@ def _matches(job: Job, which: JobFilter) -> bool:
 
 
 def _output(job: Job) -> tuple[str, str, str]:
-    output = job.spec.output
+    output = job.scoring.output
     return output.place.datastore, output.place.path, output.file_name
 
 

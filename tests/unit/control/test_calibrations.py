@@ -22,9 +22,10 @@ def test_what_is_calibrated_is_what_a_job_would_run(ready: Bench) -> None:
     spec = operation.calibration
     assert spec is not None
     assert (operation.key.name, operation.key.parent, operation.created_by) == ("blue", "digits", "ada")
-    assert spec.settings == job.spec.settings
-    assert (spec.source, spec.model_seal, spec.code_seal) == (job.spec.source, job.spec.model_seal, job.spec.code_seal)
-    assert (spec.scoring_script, spec.build, spec.wish.items) == (job.spec.scoring_script, job.spec.build, 7)
+    assert spec.settings == job.scoring.settings
+    scoring = job.scoring
+    assert (spec.source, spec.model_seal, spec.code_seal) == (scoring.source, scoring.model_seal, scoring.code_seal)
+    assert (spec.scoring_script, spec.build, spec.wish.items) == (job.scoring.scoring_script, job.scoring.build, 7)
 
 
 def test_asking_makes_no_job_and_leaves_no_audit(ready: Bench) -> None:

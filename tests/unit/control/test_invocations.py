@@ -11,8 +11,8 @@ from batchyard.control import deployments
 from batchyard.domain.access import Caller
 from batchyard.domain.deployments import OutputFormat, Overrides, RetrySettings, output_format_of
 from batchyard.domain.errors import Conflict, InvalidInput
+from batchyard.domain.job_specs import InputKind, InputSource
 from batchyard.domain.job_states import JobStatus
-from batchyard.domain.jobs import InputKind, InputSource
 from batchyard.domain.resource_ids import DatastorePath
 
 from .bench import INPUT, INVOCATION, OWNER, Bench, settings
@@ -32,7 +32,7 @@ def test_overrides_apply_to_the_job_alone(ready: Bench) -> None:
         output_file_name="out.csv",
     )
     job = ready.invoke(replace(INVOCATION, overrides=overrides))
-    assert job.spec.settings == settings(
+    assert job.scoring.settings == settings(
         mini_batch_size=5,
         max_concurrency_per_instance=4,
         instance_count=2,
@@ -40,8 +40,8 @@ def test_overrides_apply_to_the_job_alone(ready: Bench) -> None:
         error_threshold=0,
         output_file_name="out.csv",
     )
-    assert job.spec.output.file_name == "out.csv"
-    assert not job.spec.output.into_existing
+    assert job.scoring.output.file_name == "out.csv"
+    assert not job.scoring.output.into_existing
     assert deployments.get(ready.tx, OWNER, "digits", "blue").document.settings == settings()
 
 
@@ -91,7 +91,7 @@ def test_a_compute_that_is_gone_is_told(ready: Bench) -> None:
 
 def test_a_wished_name_is_kept_and_a_taken_one_refused(ready: Bench) -> None:
     wished = replace(INVOCATION, job_name="nightly-1")
-    assert ready.invoke(wished).spec.output.place.path == "azureml/nightly-1/score"
+    assert ready.invoke(wished).scoring.output.place.path == "azureml/nightly-1/score"
     with refused(ready.tx, Conflict) as refusal:
         ready.invoke(replace(wished, output_path=DatastorePath("workspaceblobstore", "elsewhere")))
     assert "'nightly-1'" in refusal.text
@@ -114,7 +114,7 @@ def test_an_empty_or_missing_input_is_refused(ready: Bench) -> None:
 def test_the_owner_has_a_local_folder_read_in_place(ready: Bench) -> None:
     source = InputSource(InputKind.FOLDER, "file:///data/in")
     ready.datastores.inputs.add(source.uri)
-    assert ready.invoke(replace(INVOCATION, source=source)).spec.source == source
+    assert ready.invoke(replace(INVOCATION, source=source)).scoring.source == source
 
 
 @pytest.mark.parametrize("uri", ["file:///data/in", "FILE:///data/in", "file:/data/in", "file://host/in"])
@@ -171,7 +171,7 @@ def test_output_goes_where_it_was_asked_for(
 def test_the_name_in_the_path_decides_the_format_unless_it_contradicts_the_one_asked_for(ready: Bench) -> None:
     place = DatastorePath("workspaceblobstore", "out/a.jsonl")
     asked = replace(INVOCATION, output_path=place, output_is_file=True, overrides=Overrides())
-    settings = ready.invoke(asked).spec.settings
+    settings = ready.invoke(asked).scoring.settings
     assert output_format_of(settings) is OutputFormat.JSONL
     with refused(ready.tx, InvalidInput) as refusal:
         ready.invoke(replace(asked, job_name="again", overrides=Overrides(output_format=OutputFormat.CSV)))
@@ -247,5 +247,5 @@ def test_an_output_that_another_job_will_write_is_refused_naming_it(ready: Bench
 
 def test_an_output_in_another_jobs_folder_is_allowed(ready: Bench) -> None:
     first = ready.invoke()
-    place = DatastorePath("workspaceblobstore", first.spec.output.place.path + "/more")
-    assert ready.invoke(replace(INVOCATION, output_path=place)).spec.output.place == place
+    place = DatastorePath("workspaceblobstore", first.scoring.output.place.path + "/more")
+    assert ready.invoke(replace(INVOCATION, output_path=place)).scoring.output.place == place

@@ -9,8 +9,9 @@ import pytest
 from batchyard.control import audit, deployments, endpoints, jobs
 from batchyard.domain.access import Caller
 from batchyard.domain.errors import CallerError, Conflict, NotFound, PlatformError
+from batchyard.domain.job_specs import OutputTarget, ScoringSpec
 from batchyard.domain.job_states import JobStatus
-from batchyard.domain.jobs import Job, JobSpec, OutputTarget
+from batchyard.domain.jobs import Job
 from batchyard.domain.resource_ids import AssetId, DatastorePath, Reference
 from batchyard.ports.records import JobFilter
 
@@ -23,7 +24,7 @@ SOMEBODY = Caller("sue", frozenset({"Owner"}))
 def test_a_job_is_queued_with_everything_frozen(ready: Bench) -> None:
     job = ready.invoke(caller=SOMEBODY, new_name="job-1")
     model, code = ready.model().document, ready.code().document
-    spec = JobSpec(
+    spec = ScoringSpec(
         job="job-1",
         endpoint="digits",
         deployment="blue",
@@ -105,7 +106,7 @@ def test_an_update_in_progress_or_failed_does_not_disturb_consumers(ready: Bench
     ready.fail(operation)
     assert ready.invoke().spec.deployment_revision == 2
     ready.provision(ready.put(with_code("2"))[1])
-    assert ready.invoke().spec.code == AssetId("src", "2")
+    assert ready.invoke().scoring.code == AssetId("src", "2")
 
 
 @pytest.mark.parametrize("gone", ["deployment", "endpoint"])
@@ -137,7 +138,7 @@ def test_it_does_so_whatever_changed_meanwhile(ready: Bench, change: str) -> Non
     elif change == "deleted":
         endpoints.delete(ready.tx, OWNER, "digits", now=NOW)
     elif change == "output":
-        ready.datastores.taken.add(first.spec.output.place.path)
+        ready.datastores.taken.add(first.scoring.output.place.path)
     else:
         ready.datastores.inputs.clear()
     assert ready.invoke(asked).spec == first.spec
@@ -160,7 +161,7 @@ def test_a_stored_revision_without_a_build_is_ours_to_answer_for(ready: Bench) -
 
 def test_an_archived_model_goes_on_serving(ready: Bench) -> None:
     ready.model("net", "1", is_archived=True)
-    assert ready.invoke().spec.model == AssetId("net", "1")
+    assert ready.invoke().scoring.model == AssetId("net", "1")
 
 
 def test_the_job_keeps_the_bytes_it_was_invoked_with(ready: Bench) -> None:
@@ -168,7 +169,7 @@ def test_the_job_keeps_the_bytes_it_was_invoked_with(ready: Bench) -> None:
     before = ready.invoke()
     ready.deploy("blue", model=Reference("models", "net", "2"))
     after = ready.invoke()
-    assert before.spec.model_seal != after.spec.model_seal
+    assert before.scoring.model_seal != after.scoring.model_seal
     assert after.spec.deployment_revision > before.spec.deployment_revision
 
 

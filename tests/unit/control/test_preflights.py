@@ -11,7 +11,7 @@ from batchyard.domain.assets import Environment
 from batchyard.domain.deployments import Overrides
 from batchyard.domain.errors import NotFound
 from batchyard.domain.forecast.preflight import Finding, Level, has_passed
-from batchyard.domain.jobs import InputKind, InputSource
+from batchyard.domain.job_specs import InputKind, InputSource
 from batchyard.domain.resource_ids import DatastorePath
 
 from .bench import DRAFT, INVOCATION, OWNER, Bench

@@ -103,7 +103,7 @@ def test_everything_wrong_with_the_overrides_is_told_at_once(ready: Bench) -> No
 
 def test_an_output_that_somebody_took_meanwhile_is_a_conflict(ready: Bench) -> None:
     job = failed(ready)
-    ready.datastores.taken.add(job.spec.output.place.path)
+    ready.datastores.taken.add(job.scoring.output.place.path)
     with refused(ready.tx, Conflict) as refusal:
         ready.resume(job.name)
     assert "exists already" in refusal.text
@@ -112,7 +112,7 @@ def test_an_output_that_somebody_took_meanwhile_is_a_conflict(ready: Bench) -> N
 
 def test_an_output_that_another_job_reserves_is_a_conflict(ready: Bench) -> None:
     job = failed(ready)
-    ready.tx.change_job(job.name, spec=replace(job.spec, output=ready.invoke().spec.output))
+    ready.tx.change_job(job.name, spec=replace(job.spec, output=ready.invoke().scoring.output))
     with refused(ready.tx, Conflict) as refusal:
         ready.resume(job.name)
     assert "reserved by job 'job2'" in refusal.text
@@ -182,7 +182,7 @@ def test_a_job_that_has_not_ended_cannot_be_retried(ready: Bench, status: JobSta
 
 def test_an_output_that_is_not_what_was_published_is_told_before_anything_is_scored(ready: Bench) -> None:
     job = completed(ready)
-    ready.datastores.taken.add(job.spec.output.place.path)
+    ready.datastores.taken.add(job.scoring.output.place.path)
     with refused(ready.tx, Conflict) as refusal:
         ready.retry_failed(job.name)
     assert "is not generation 1" in refusal.text

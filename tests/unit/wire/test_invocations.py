@@ -6,7 +6,8 @@ import pytest
 
 from batchyard.domain.deployments import OutputFormat, Overrides
 from batchyard.domain.errors import InvalidInput
-from batchyard.domain.jobs import InputKind, InputSource, Invocation
+from batchyard.domain.job_specs import InputKind, InputSource
+from batchyard.domain.jobs import Invocation
 from batchyard.domain.resource_ids import DEFAULT_SCOPE, DatastorePath
 from batchyard.wire.documents import load_yaml
 from batchyard.wire.invocations import (

@@ -8,17 +8,9 @@ import pytest
 
 from batchyard.domain.assets import EnvironmentBuild, Sealed
 from batchyard.domain.deployments import ExecutionSettings, RetrySettings
+from batchyard.domain.job_specs import InputKind, InputSource, OutputTarget, ScoringSpec
 from batchyard.domain.job_states import JobStatus
-from batchyard.domain.jobs import (
-    Counts,
-    ErrorClass,
-    InputKind,
-    InputSource,
-    Job,
-    JobError,
-    JobSpec,
-    OutputTarget,
-)
+from batchyard.domain.jobs import Counts, ErrorClass, Job, JobError
 from batchyard.domain.resource_ids import DEFAULT_SCOPE, AssetId, DatastorePath
 from batchyard.wire.jobs import (
     child_job_name,
@@ -31,7 +23,7 @@ from batchyard.wire.jobs import (
 )
 
 WS = DEFAULT_SCOPE.arm_id
-SPEC = JobSpec(
+SPEC = ScoringSpec(
     job="job-1",
     endpoint="digits",
     deployment="dpl",

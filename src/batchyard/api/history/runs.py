@@ -118,7 +118,7 @@ def _place(tx: Transaction, caller: Caller, job: str, output: str) -> DatastoreP
     if output == LOGS_NAME:
         # Azure: the child's logs are its own; here they are those of the job, whose one step it is.
         return DatastorePath(ARTIFACT_STORE.name, log_folder(jobs.read_logs(tx, caller, job).name))
-    return jobs.read_output(tx, caller, job).spec.output.place
+    return jobs.read_output(tx, caller, job).scoring.output.place
 
 
 def _log_files(rooms: Rooms, job: str, base_url: str) -> dict[str, str]:

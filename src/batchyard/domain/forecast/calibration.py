@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from batchyard.domain.assets import EnvironmentBuild, Sealed
 from batchyard.domain.deployments import ExecutionSettings
 from batchyard.domain.forecast.unfit_items import UnfitItem
-from batchyard.domain.jobs import InputSource, JobSpec
+from batchyard.domain.job_specs import InputSource, ScoringSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class SampleWish:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationSpec:
-    """Everything that a calibration depends on, frozen when it is asked for, as `JobSpec` is for a job."""
+    """Everything that a calibration depends on, frozen when it is asked for, as `ScoringSpec` is for a job."""
 
     endpoint: str
     deployment: str
@@ -50,7 +50,7 @@ class CalibrationSpec:
     wish: SampleWish = field(default_factory=SampleWish)
 
 
-def sample_of(spec: JobSpec, wish: SampleWish) -> CalibrationSpec:
+def sample_of(spec: ScoringSpec, wish: SampleWish) -> CalibrationSpec:
     """Give the calibration of the job that would run by this spec."""
     return CalibrationSpec(
         endpoint=spec.endpoint,
