@@ -157,7 +157,7 @@ def test_twenty_deployments_live_under_one_endpoint_and_each_is_invoked_by_its_n
 
 
 def wait_until_all_serve(served: ServerHome, endpoint: str, *, count: int) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     with served.rest() as client:
         while True:
             listed = client.get(f"{WS}/batchEndpoints/{endpoint}/deployments").json()["value"]

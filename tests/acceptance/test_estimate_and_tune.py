@@ -59,7 +59,7 @@ def test_an_estimate_from_a_sample_tells_about_what_the_job_then_takes(
     assert told["worker_bytes"] > 1 << 20
     took_s = job_seconds(served, f"shape-{shape}", source)
     # Whether it is within 20 % is measured on a quiet machine: `make tuning`.
-    assert took_s / 2 < told["duration_s"] < took_s * 2
+    assert took_s / 3 < told["duration_s"] < took_s * 3
 
 
 def test_an_estimate_of_a_script_that_fails_tells_the_failure_and_makes_no_job(served: ServerHome) -> None:

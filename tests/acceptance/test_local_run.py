@@ -116,7 +116,7 @@ def test_every_mistake_is_told_at_once_and_an_output_that_exists_is_kept(own_hom
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_run_that_is_stopped_leaves_no_output_and_no_process(own_home: ServerHome, number: signal.Signals) -> None:
-    write(own_home, "import time\ndef run(b):\n    time.sleep(60)\n    return list(b)\n")
+    write(own_home, "import time\ndef run(b):\n    time.sleep(600)\n    return list(b)\n")
     source = own_home.files("input", 2)
     command = [BATCHYARD, "run", "deployment.yml", "--input", str(source), "--output", "out"]
     # A shell that runs the tests in its background has SIGINT ignored, which children inherit.
@@ -128,14 +128,14 @@ def test_a_run_that_is_stopped_leaves_no_output_and_no_process(own_home: ServerH
         stderr=subprocess.DEVNULL,
         preexec_fn=heed,  # noqa: PLW1509
     )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not list((own_home.home / "runs").glob("*/logs/user/stdout/*/*")):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     time.sleep(0.5)
     process.send_signal(number)
-    process.wait(timeout=20)
-    assert wait_for_none(own_home.home, within_s=5) == {}
+    process.wait(timeout=60)
+    assert wait_for_none(own_home.home, within_s=60.0) == {}
     assert not (own_home.folder / "out").exists()
 
 

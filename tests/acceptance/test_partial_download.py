@@ -62,7 +62,7 @@ def half_done(served: ServerHome, tmp_path: Path) -> str:
         retry_settings=retry,
     )
     job = served.invoke("halves", served.files("sixty", ITEMS))
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while served.json("job", "show", "-n", job)["counts"]["succeeded"] < ITEMS // 6:
         assert time.monotonic() < deadline
         time.sleep(0.1)

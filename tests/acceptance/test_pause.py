@@ -29,7 +29,7 @@ def shown(served: ServerHome, job: str) -> dict[str, Any]:
 
 def wait_for(served: ServerHome, job: str, *statuses: str) -> dict[str, Any]:
     """Wait until a job has one of these states."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while (found := shown(served, job))["status"] not in statuses:
         assert time.monotonic() < deadline, found
         time.sleep(0.1)
@@ -38,7 +38,7 @@ def wait_for(served: ServerHome, job: str, *statuses: str) -> dict[str, Any]:
 
 def reached(client: httpx2.Client, job: str, status: str) -> dict[str, Any]:
     """Wait over REST, which is quicker than the command, until a job has a state, and give its properties."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while (found := client.get(f"{WS}/jobs/{job}").json()["properties"])["status"] != status:
         assert time.monotonic() < deadline, found
         time.sleep(0.05)
@@ -85,7 +85,7 @@ def test_a_paused_job_frees_its_instances_runs_nothing_and_keeps_its_place(serve
     served.run("job", "pause", "-n", job, "-o", "none")
     wait_for(served, job, "Paused")
     assert served.finish(waiting)["status"] == "Completed"
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while left := [command for command in served.processes().values() if job in command]:
         assert time.monotonic() < deadline, left
         time.sleep(0.1)

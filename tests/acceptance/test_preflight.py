@@ -239,13 +239,13 @@ def test_what_a_local_look_leaves_when_it_is_killed_goes_with_the_next(own_home:
     asked = ["run", str(path), "--input", str(tables(own_home, "in")), "--dry-run"]
     runs = own_home.home / "runs"
     process = subprocess.Popen([BATCHYARD, *asked], env=own_home.environment(), cwd=own_home.folder)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not list(runs.glob("dry-run-*/sample/parts/*.part")):
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    wait_for_none(own_home.home, within_s=30)
+    wait_for_none(own_home.home, within_s=60.0)
     local(own_home, ECHO)
     own_home.run(*asked)
     assert list(runs.iterdir()) == []

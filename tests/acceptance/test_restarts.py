@@ -31,7 +31,7 @@ def start(home: ServerHome) -> str:
 def test_a_stopped_server_leaves_nothing_running_and_the_job_goes_on_at_the_next_start(own_home: ServerHome) -> None:
     job = start(own_home)
     own_home.run("server", "stop", "-o", "none")
-    assert wait_for_none(own_home.home, within_s=5) == {}
+    assert wait_for_none(own_home.home, within_s=60.0) == {}
     assert not own_home.output(job).exists()
     record = own_home.finish(job)
     assert record["status"] == "Completed"

@@ -166,7 +166,7 @@ def test_the_output_is_there_while_its_failed_items_are_retried_and_a_cancel_kee
     job = served.finish(served.invoke("held", served.files("five", 5)))["name"]
     (tmp_path / "hold").touch()
     served.run("job", "retry-failed", "-n", job, "-o", "none")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while served.json("job", "show", "-n", job)["status"] != "Running":
         assert time.monotonic() < deadline
         time.sleep(0.1)

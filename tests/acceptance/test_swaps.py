@@ -53,7 +53,7 @@ class Consumer(threading.Thread):
 
     def wait_for_more(self, count: int) -> None:
         """Return once that many further invocations were answered."""
-        wanted, deadline = len(self.answers) + count, time.monotonic() + 30
+        wanted, deadline = len(self.answers) + count, time.monotonic() + 120
         while len(self.answers) < wanted:
             assert self.is_alive(), self.answers[-1:]
             assert time.monotonic() < deadline

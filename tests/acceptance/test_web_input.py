@@ -77,8 +77,8 @@ def test_a_job_whose_input_never_comes_can_be_cancelled(own_home: ServerHome) ->
         own_home.deploy("web", "blue", SCRIPT)
         url = f"http://127.0.0.1:{server.server_port}/numbers.csv"
         job = own_home.json("batch-endpoint", "invoke", "--name", "web", "--input", url)["name"]
-        assert Dripping.asked.wait(20)
+        assert Dripping.asked.wait(40)
         own_home.run("job", "cancel", "--name", job)
-        ended = own_home.finish(job, within_s=20)
+        ended = own_home.finish(job, within_s=40)
         server.shutdown()
     assert ended["status"] == "Canceled"

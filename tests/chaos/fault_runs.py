@@ -188,7 +188,7 @@ def start_engine(
 
 def finish(direct: DirectHome, fault_log: Path | None = None) -> Outcome:
     """Check what must be true of any job that has ended, and give what became of it."""
-    left = wait_for_none(direct.home, within_s=20.0)
+    left = wait_for_none(direct.home, within_s=60.0)
     assert not left, f"left running: {left}"
     return _outcome(direct, fault_log)
 

@@ -48,7 +48,7 @@ def main(folder: Path, left_bytes: int) -> None:
         filler.unlink()
         _wait(lambda: direct.job("job").status in FINAL, engine)
         assert engine.wait(60) == 0
-        assert wait_for_none(home, within_s=20) == {}
+        assert wait_for_none(home, within_s=60.0) == {}
     except AssertionError:
         print(direct.job("job"), (home / "engine.log").read_text(), file=sys.stderr)
         raise

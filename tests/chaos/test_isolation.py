@@ -42,7 +42,7 @@ def test_kills_while_a_mini_batch_is_divided_lose_and_double_no_item(tmp_path: P
     direct.submit("job", source, SCRIPT, settings)
     try:
         kills = drive(direct, tmp_path / "calls")
-        assert wait_for_none(home, within_s=12.0) == {}
+        assert wait_for_none(home, within_s=60.0) == {}
     finally:
         for pid in processes_of(home):
             kill(pid)
@@ -71,8 +71,8 @@ def drive(direct: DirectHome, calls: Path) -> int:
                 kills += 1
                 for pid in processes_of(direct.home):
                     kill(pid, signal.SIGKILL)
-                engine.wait(timeout=20)
+                engine.wait(timeout=60)
             time.sleep(0.01)
         assert engine is not None
-        engine.wait(timeout=20)
+        engine.wait(timeout=60)
     return kills

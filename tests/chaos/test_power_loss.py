@@ -40,7 +40,7 @@ path = {str(home / "jobs/job")!r}
 os.chdir(path)
 """
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-c", start + program], env=environment, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", start + program], env=environment, check=True, timeout=180)
     forget(home, notes)
 
 

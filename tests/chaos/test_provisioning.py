@@ -60,7 +60,7 @@ def test_provisioning_that_is_killed_is_done_again_alone_and_leaves_nothing(home
         assert kill(engine if victim == "engine" else provisioning)
         deploying.result()
     home.run("server", "stop", "-o", "none")
-    assert wait_for_none(home.home, within_s=20) == {}
+    assert wait_for_none(home.home, within_s=60.0) == {}
     assert lines(told) == ["begun", "begun", "ended"]
     assert list((home.folder / "tmp").iterdir()) == []
     assert list((home.home / "operations").iterdir()) == []

@@ -115,7 +115,7 @@ def run_to_the_end(direct: DirectHome, fault: str, *, within_s: float = 180.0, i
             time.sleep(0.1)
         assert engine is not None
         engine.wait(timeout=60)
-    assert wait_for_none(direct.home, within_s=30.0) == {}
+    assert wait_for_none(direct.home, within_s=60.0) == {}
     assert not is_reached or (direct.home / "reached.done").exists(), "the fault did not happen"
     return direct.job("job")
 

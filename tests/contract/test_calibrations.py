@@ -215,7 +215,7 @@ def test_after_a_kill_the_next_try_clears_what_is_left_and_tells_all(direct: Dir
     script = "import time\ndef run(mini_batch):\n    time.sleep(0.5)\n    return mini_batch\n"
     operation = begin(direct, forty, script, ExecutionSettings(mini_batch_size=1), SampleWish(items=4))
     pid = fork(direct.rooms, operation_child(operation), leave=lambda: None, ends_with_parent=True)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not list((direct.home / "operations" / "cal" / "parts").glob("*.part")):
         assert time.monotonic() < deadline
         time.sleep(0.02)

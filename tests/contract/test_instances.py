@@ -89,7 +89,7 @@ def test_mini_batch_over_its_limit_is_charged_as_timeout_and_its_children_are_ki
     assert ended.running is not None
     assert (ended.running.mini_batch, ended.running.error_class.value) == (1, "timeout")
     assert ended.running.message.startswith("run() on one mini-batch exceeded the time limit of 0.5 s (measured 0.5")
-    assert took_s < 2
+    assert took_s < 10, "and not the 60 s that they would go on for"
     assert bench.of(LeaseReported) == []
 
 
@@ -403,7 +403,7 @@ def test_early_close_kills_every_session_at_once(tmp_path: Path) -> None:
         took_s = time.monotonic() - began
         assert [pid for pid in pids if is_alive(pid)] == []
         bench.instances.close(is_early=True)
-    assert took_s < 2
+    assert took_s < 10, "and not the 60 s that they would go on for"
     assert list(bench.plan.scratch_dir.iterdir()) == []
 
 

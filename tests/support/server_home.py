@@ -42,7 +42,7 @@ class ServerHome:
         self._program = program
 
     def run(
-        self, *arguments: str, exit_code: int | None = 0, timeout_s: float = 120
+        self, *arguments: str, exit_code: int | None = 0, timeout_s: float = 240
     ) -> subprocess.CompletedProcess[str]:
         """Run a command and give what it printed. exit_code: the one expected, None for any."""
         done = self._run(arguments, timeout_s)
@@ -83,7 +83,7 @@ class ServerHome:
             headers={"Authorization": f"Bearer {token}"} if with_token else {},
             params={"api-version": "2024-01-01-preview"},
             trust_env=False,
-            timeout=30,
+            timeout=90,
         )
 
     def json(self, *arguments: str) -> Any:
@@ -134,7 +134,7 @@ class ServerHome:
         answer = self.json("batch-endpoint", "invoke", "--name", endpoint, "--input", str(source), *more)
         return str(answer["name"])
 
-    def finish(self, job: str, *, within_s: float = 60.0) -> dict[str, Any]:
+    def finish(self, job: str, *, within_s: float = 180.0) -> dict[str, Any]:
         """Wait until a job is final and give its record."""
         deadline = time.monotonic() + within_s
         found: dict[str, Any] = {}
@@ -176,7 +176,7 @@ class ServerHome:
             end_all(self.home)
 
 
-def ended(client: httpx2.Client, job: str, *, within_s: float = 60.0) -> dict[str, Any]:
+def ended(client: httpx2.Client, job: str, *, within_s: float = 180.0) -> dict[str, Any]:
     """Wait over REST until a job is final and give its `properties`."""
     deadline = time.monotonic() + within_s
     while True:
@@ -197,7 +197,7 @@ def copy_deployment(client: httpx2.Client, source: str, target: str, **propertie
     is_new = client.get(f"{WS}/batchEndpoints/{endpoint}").status_code == 404
     if is_new:
         client.put(f"{WS}/batchEndpoints/{endpoint}", json={"properties": {}}).raise_for_status()
-    path, deadline = f"{WS}/batchEndpoints/{endpoint}/deployments/{name}", time.monotonic() + 60
+    path, deadline = f"{WS}/batchEndpoints/{endpoint}/deployments/{name}", time.monotonic() + 180
     made = client.put(path, json={"properties": {**found, **properties}}).raise_for_status().json()
     while made["properties"]["provisioningState"] != "Succeeded":
         assert made["properties"]["provisioningState"] != "Failed", made
