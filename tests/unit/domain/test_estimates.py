@@ -142,6 +142,16 @@ def test_what_only_the_first_run_of_a_worker_takes_is_not_taken_for_every_item()
     assert estimated(calibration, settings(1, 2)).duration_s == pytest.approx(lazy.duration(1, 2), rel=0.1)
 
 
+@pytest.mark.parametrize("workers", [1, 6])
+def test_a_heavy_item_that_a_fresh_worker_meets_first_is_not_taken_for_its_warm_up(workers: int) -> None:
+    sizes = [30_000, 9_000, 6_000, 5_000, 7_000, 4_000, *[1000] * 494]
+    tail = Simulated([size * 1e-5 for size in sizes], sizes)
+    costs = input_costs(tail.calibrate(1, mini_batches=500, workers=workers), 1)
+    assert costs is not None
+    assert costs.warm_up_s == 0
+    assert costs.seconds == pytest.approx(sum(tail.costs))
+
+
 def test_a_last_round_that_does_not_fill_the_workers_counts() -> None:
     long = Simulated([10.0] * 5, [1] * 5)
     found = estimated(long.calibrate(1, mini_batches=5, workers=4), settings(1, 4))

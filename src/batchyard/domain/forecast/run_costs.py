@@ -92,14 +92,20 @@ def _without_warm_up(runs: Sequence[SampledRun]) -> tuple[list[SampledRun], floa
 
 
 def _likely(run: SampledRun, later: Sequence[SampledRun]) -> SampledRun:
-    """Give the run as the costliest of its three likes suggests: of about its bytes, then near in the listing."""
+    """Give the run as the costliest of its three likes suggests: of about its bytes, then near in the listing.
+
+    Where its files are larger than theirs it may be that much heavier: a heavy tail is no warm-up.
+    """
 
     def unlikeness(other: SampledRun) -> tuple[float, int]:
         return round(abs(math.log2((_bytes_each(other) + 1) / (_bytes_each(run) + 1)))), abs(other.first - run.first)
 
-    likes = sorted(later, key=unlikeness)[:3]
-    seconds_each = max(other.seconds / max(other.items, 1) for other in likes)
-    cpu_each = max(other.cpu_seconds / max(other.items, 1) for other in likes)
+    likes = [
+        (other, max(1.0, (_bytes_each(run) + 1) / (_bytes_each(other) + 1)) / max(other.items, 1))
+        for other in sorted(later, key=unlikeness)[:3]
+    ]
+    seconds_each = max(other.seconds * heavier for other, heavier in likes)
+    cpu_each = max(other.cpu_seconds * heavier for other, heavier in likes)
     return replace(run, seconds=seconds_each * run.items, cpu_seconds=min(run.cpu_seconds, cpu_each * run.items))
 
 
