@@ -184,6 +184,7 @@ def _space(told: Calibration, first: Trial, limits: _Limits, settings: Execution
         (AUTO_THREADS, *sorted(set(threads) - {AUTO_THREADS})),
         limits.memory_bytes or round(told.memory_bytes * _FREE_SHARE),
         told.cores,
+        told.items,
     )
 
 

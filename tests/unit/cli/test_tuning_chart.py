@@ -14,7 +14,7 @@ NS = "{http://www.w3.org/2000/svg}"
 
 def prospect(size: int, workers: int, *, rate: float | None = None, is_measured: bool = True) -> Prospect:
     items_per_s = rate if rate is not None else size * workers * 1.5
-    return Prospect(Setting(size, workers), items_per_s, 10.0, 10.0 * workers, 1 << 20, is_measured)
+    return Prospect(Setting(size, workers), items_per_s, 10.0, 10.4, 10.0 * workers, 1 << 20, is_measured)
 
 
 def test_the_chart_has_a_line_for_each_size_and_a_ring_around_the_recommended_setting() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -130,6 +131,43 @@ def test_a_target_that_cannot_be_met_is_said_and_the_fastest_setting_given() -> 
     advice = advised(Scorer(random.Random(3)), 20_000, target_s=1.0)
     assert not advice.meets_target
     assert advice.chosen.duration_s <= 1.05 * min(prospect.duration_s for prospect in advice.prospects)
+
+
+def test_a_setting_whose_own_trial_was_uncertain_is_not_trusted_with_a_target() -> None:
+    space = Space((1,), (1, 2))
+    alone, both = Trial(Setting(1, 1), 100.0), Trial(Setting(1, 2), 190.0)
+    sure = advise(space, [alone, both], Workload(1000), target_s=11.0)
+    assert sure is not None
+    assert sure.chosen.setting == Setting(1, 1)
+    unsure = advise(space, [replace(alone, error=0.05), both], Workload(1000), target_s=11.0)
+    assert unsure is not None
+    assert unsure.chosen.setting == Setting(1, 2)
+    other = advise(space, [alone, replace(both, error=0.05)], Workload(1000), target_s=11.0)
+    assert other is not None
+    assert other.chosen.setting == Setting(1, 1), "what is uncertain of one setting says nothing of another"
+
+
+def test_a_cheaper_setting_that_might_meet_the_target_is_tried_before_a_dearer_one_is_recommended() -> None:
+    space, workload = Space((1,), (1, 2, 3, 4)), Workload(1000, cores=4)
+    trials = [Trial(Setting(1, n), 100.0 * n, busy=1.0) for n in (1, 3, 4)]
+    found = advise(space, trials, workload, target_s=5.7)
+    assert found is not None
+    assert found.chosen.setting == Setting(1, 3), "two workers were not tried, and need nearly all of the time"
+    assert next_trial(space, trials, workload, target_s=5.7, most=4) == Setting(1, 2)
+
+
+def test_workers_for_whom_there_is_no_mini_batch_are_neither_tried_nor_recommended() -> None:
+    space = Space((10, 50), (1, 2, 4, 8), items=100)
+    assert set(space) == {Setting(10, n) for n in (1, 2, 4, 8)} | {Setting(50, n) for n in (1, 2)}
+    trials = search(space, lambda setting: Trial(setting, 10.0 * setting.workers * setting.run_items))
+    assert {trial.setting for trial in trials} <= set(space)
+
+
+def test_a_trial_with_fewer_mini_batches_than_workers_is_no_faster_for_the_workers_that_waited() -> None:
+    runs = tuple(SampledRun(f"n0-s{k}-0", 50 * k, 50, 50, 50, 1.0, 1.0, 50, 0, MB, False, 50, 50) for k in range(2))
+    (trial,) = trials_of(Calibration(100, 100, 2, runs, (), 8, 2))
+    assert trial.items_per_s == pytest.approx(100.0)
+    assert trial.run_s == pytest.approx(1.0)
 
 
 def test_memory_that_a_size_would_need_is_reckoned_from_those_that_were_tried() -> None:

@@ -13,8 +13,10 @@ from itertools import pairwise
 from batchyard.domain.forecast.estimates import FIXED_S
 from batchyard.domain.forecast.tuning import MOST_TRIALS, Setting, Space, Trial, best_of, next_setting, worker_bytes
 
-# A setting meets a target if its expected duration leaves so much of it, or twice the error of what was measured.
-_MARGINS = (0.05, 0.2)
+# A setting meets a target if it does so though it took longer by so much of its duration, or by twice its own error.
+_MARGINS = (0.04, 0.25)
+# What a setting that was not tried is reckoned from may be off by so much.
+UNTRIED_ERROR = 0.05
 # Of the trials, so many are kept for the settings that the advice would be.
 _FOR_THE_ADVICE = 4
 # Among settings that are about as good the one with fewer workers, then smaller mini-batches, is taken.
@@ -32,11 +34,15 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Prospect:
-    """What a job with this setting would take. is_measured: the setting itself was tried."""
+    """What a job with this setting would take. is_measured: the setting itself was tried.
+
+    high_s: what it will hardly take longer than, as far as its trial can tell.
+    """
 
     setting: Setting
     items_per_s: float
     duration_s: float
+    high_s: float
     worker_seconds: float
     memory_bytes: int
     is_measured: bool
@@ -52,18 +58,26 @@ class Advice:
 
 
 def advise(
-    space: Space, trials: Sequence[Trial], workload: Workload, *, target_s: float | None = None
+    space: Space,
+    trials: Sequence[Trial],
+    workload: Workload,
+    *,
+    target_s: float | None = None,
+    untried_error: float = UNTRIED_ERROR,
 ) -> Advice | None:
     """Choose the cheapest setting that ends in target_s, else the fastest one; None when nothing fits or was tried.
 
     Without a target: the fastest, or the cheapest of those that are about as fast.
+    untried_error: by how much the rate of a setting that was not tried may be off, relative, one standard deviation.
     """
-    prospects = _prospects(space, trials, workload)
+    prospects = _prospects(space, trials, workload, untried_error)
     if not prospects:
         return None
     fastest = min(prospect.duration_s for prospect in prospects)
-    within_s = fastest * (1 + _AS_GOOD) if target_s is None else target_s * (1 - _margin(trials))
-    good = [prospect for prospect in prospects if prospect.duration_s <= within_s]
+    if target_s is None:
+        good = [prospect for prospect in prospects if prospect.duration_s <= fastest * (1 + _AS_GOOD)]
+    else:
+        good = [prospect for prospect in prospects if prospect.high_s <= target_s]
     if not good:
         meets = target_s is not None and fastest <= target_s
         good = [prospect for prospect in prospects if prospect.duration_s <= fastest * (1 + _AS_GOOD / 3)]
@@ -88,25 +102,28 @@ def next_trial(
         wanted = _promising(space, trials, workload) or next_setting(space, trials, most=searched)
     if wanted is not None:
         return wanted
-    advice = advise(space, trials, workload, target_s=target_s)
-    if advice is not None and not advice.chosen.is_measured:
-        return advice.chosen.setting
-    return next_setting(space, trials, most=most)
+    return _hopeful(space, trials, workload, target_s) or next_setting(space, trials, most=most)
+
+
+def _hopeful(space: Space, trials: Sequence[Trial], workload: Workload, target_s: float | None) -> Setting | None:
+    """Give the setting that would be advised if it did as its neighbours let hope; None when it was tried."""
+    advice = advise(space, trials, workload, target_s=target_s, untried_error=0.0)
+    return None if advice is None or advice.chosen.is_measured else advice.chosen.setting
 
 
 def _promising(space: Space, trials: Sequence[Trial], workload: Workload) -> Setting | None:
     """Give the setting that was not tried and should be the fastest, if it should beat the best one."""
     best = best_of(space, trials)
-    found = [prospect for prospect in _prospects(space, trials, workload) if not prospect.is_measured]
+    found = [prospect for prospect in _prospects(space, trials, workload, UNTRIED_ERROR) if not prospect.is_measured]
     if best is None or not found:
         return None
     fastest = max(found, key=lambda prospect: prospect.items_per_s)
     return fastest.setting if fastest.items_per_s > (1 + _AS_GOOD) * best.items_per_s else None
 
 
-def _margin(trials: Sequence[Trial]) -> float:
+def _margin(error: float) -> float:
     least, most = _MARGINS
-    return min(most, max(least, 2 * max((trial.error for trial in trials), default=0.0)))
+    return min(most, max(least, 2 * error))
 
 
 def _cheapest(prospects: Sequence[Prospect]) -> Prospect:
@@ -116,7 +133,7 @@ def _cheapest(prospects: Sequence[Prospect]) -> Prospect:
     return min(about, key=lambda p: (p.setting.workers, not p.is_measured, p.setting.threads, p.setting.run_items))
 
 
-def _prospects(space: Space, trials: Sequence[Trial], workload: Workload) -> tuple[Prospect, ...]:
+def _prospects(space: Space, trials: Sequence[Trial], workload: Workload, untried_error: float) -> tuple[Prospect, ...]:
     best = best_of(space, trials)
     if best is None:
         return ()
@@ -129,9 +146,10 @@ def _prospects(space: Space, trials: Sequence[Trial], workload: Workload) -> tup
         memory = trial.memory_bytes if trial else setting.workers * rates.worker_bytes[setting.run_items]
         if rate <= 0 or (space.memory_bytes and memory > space.memory_bytes):
             continue
-        duration_s = _duration_s(setting, rate, best, workload)
+        duration_s = _duration_s(setting, rate, trial or best, workload)
+        high_s = duration_s * (1 + _margin(untried_error if trial is None else trial.error))
         cost = setting.workers * duration_s
-        found.append(Prospect(setting, rate, duration_s, cost, round(memory), trial is not None))
+        found.append(Prospect(setting, rate, duration_s, high_s, cost, round(memory), trial is not None))
     return tuple(found)
 
 

@@ -143,6 +143,11 @@ class Calibration:
     looked_at: int = 0
 
     @property
+    def concurrency(self) -> int:
+        """Mini-batches that were scored at a time: no more than there were, however many workers waited for one."""
+        return max(1, min(self.workers, len(self.runs)))
+
+    @property
     def sample_items(self) -> int:
         """Items that were given to `run()`; those of several sizes count each time."""
         return sum(run.items for run in self.runs)

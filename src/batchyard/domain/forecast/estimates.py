@@ -110,7 +110,7 @@ def start_seconds(calibration: Calibration, workers: int) -> float:
 def scoring_seconds(calibration: Calibration, costs: InputCosts, workers: int) -> float:
     """Give the time from the first `run()` to the last end, with so many workers."""
     busy = costs.cpu_seconds / costs.seconds if costs.seconds else 0.0
-    slower = _slower(calibration, busy, workers)
+    slower = _slower(calibration, busy, min(workers, calibration.mini_batches))
     return costs.warm_up_s + slower * _makespan(costs, workers)
 
 
@@ -120,9 +120,9 @@ def _slower(calibration: Calibration, busy: float, workers: int) -> float:
     busy: the share of its time in which a run keeps a core busy (above 1 with threads). All cores together give each
     second a second of each; a sample that had used them up is taken for one that would be busy all the time.
     """
-    if calibration.workers * busy >= _BUSY_SHARE * calibration.cores:
+    if calibration.concurrency * busy >= _BUSY_SHARE * calibration.cores:
         busy = max(1.0, busy)
-    sampled = max(1.0, calibration.workers * busy / calibration.cores)
+    sampled = max(1.0, calibration.concurrency * busy / calibration.cores)
     return max(1.0, workers * busy / calibration.cores) / sampled
 
 

@@ -58,7 +58,8 @@ class Trial:
 class Space:
     """The values that each number may have, ascending, and the memory that all workers may take; 0 for any.
 
-    cores: that workers share, for what AUTO_THREADS means.
+    cores: that workers share, for what AUTO_THREADS means. items: of the whole input, 0 for any number: workers for
+    whom there is no mini-batch are no setting.
     """
 
     run_items: tuple[int, ...]
@@ -66,6 +67,7 @@ class Space:
     threads: tuple[int, ...] = (AUTO_THREADS,)
     memory_bytes: int = 0
     cores: int = 1
+    items: int = 0
 
     def values_of(self, axis: str, workers: int) -> list[int]:
         """Give the values of one number, ascending by what they mean beside so many workers."""
@@ -76,8 +78,13 @@ class Space:
         has_auto = AUTO_THREADS in values
         return sorted((t for t in values if not (has_auto and t == auto)), key=lambda threads: threads or auto)
 
+    def has_work(self, setting: Setting) -> bool:
+        """Whether there is a mini-batch for each worker; one worker always has work."""
+        return not self.items or setting.workers == 1 or setting.workers <= -(-self.items // setting.run_items)
+
     def __iter__(self) -> Iterator[Setting]:
-        return (Setting(b, n, t) for b in self.run_items for n in self.workers for t in self.threads)
+        every = (Setting(b, n, t) for b in self.run_items for n in self.workers for t in self.threads)
+        return filter(self.has_work, every)
 
 
 def sizes_up_to(most: int) -> tuple[int, ...]:
@@ -102,13 +109,13 @@ def trials_of(calibration: Calibration, threads: int = AUTO_THREADS) -> list[Tri
         costs = input_costs(calibration, run_items)
         if costs is None or costs.seconds <= 0:
             continue
-        rate = calibration.workers * calibration.items / costs.seconds
+        rate = calibration.concurrency * calibration.items / costs.seconds
         found.append(
             Trial(
                 Setting(run_items, calibration.workers, threads),
                 rate,
                 costs.peak_bytes,
-                run_items * calibration.workers / rate,
+                run_items * calibration.concurrency / rate,
                 calibration.start_seconds,
                 costs.warm_up_s,
                 costs.cpu_seconds / costs.seconds,
@@ -208,9 +215,9 @@ def _with(setting: Setting, axis: str, value: int) -> Setting:
 
 
 def _fitting(space: Space, trials: Sequence[Trial]) -> Callable[[Setting], bool]:
-    """Give whether a setting may fit into the memory, as far as the trials can tell."""
+    """Give whether a setting has work for its workers and may fit into the memory, as far as the trials can tell."""
     most = space.memory_bytes or math.inf
-    return lambda setting: setting.workers * worker_bytes(setting.run_items, trials) <= most
+    return lambda setting: space.has_work(setting) and setting.workers * worker_bytes(setting.run_items, trials) <= most
 
 
 def worker_bytes(run_items: int, trials: Sequence[Trial]) -> float:
