@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 from batchyard.bootstrap.database import database_url
@@ -16,6 +18,8 @@ from batchyard.datastores.job_home import LocalJobHomes
 from batchyard.datastores.local import LocalDatastores
 from batchyard.datastores.sealed import LocalSealedStore
 from batchyard.domain.datastores import ARTIFACT_STORE, log_folder
+from batchyard.domain.errors import Mistake
+from batchyard.domain.pipelines.definitions import Definition
 from batchyard.domain.resource_ids import DEFAULT_SCOPE
 from batchyard.domain.workspaces import Workspace
 from batchyard.engine.rooms import Rooms
@@ -66,6 +70,8 @@ class EngineRooms:
             worker_start_timeout_s=settings.worker_start_timeout_s,
             log_cap_bytes=settings.log_cap_bytes,
             remove_abandoned=lambda: remove_abandoned(places, sealed=home / "sealed", now=time.time),
+            read_component=_read_component,
+            new_name=lambda: str(uuid.uuid4()),
             worker_fault=settings.fault if settings.fault.startswith(("worker.", "zygote.")) else "",
             worker_fault_log=settings.fault_log,
         )
@@ -74,3 +80,10 @@ class EngineRooms:
 def _made(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _read_component(spec: Mapping[str, object]) -> tuple[Definition | None, list[Mistake]]:
+    # What reads documents costs 100 ms of import, which an engine without pipelines never pays.
+    from batchyard.wire.component_definitions import read_definition
+
+    return read_definition(spec)

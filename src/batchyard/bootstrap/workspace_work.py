@@ -13,6 +13,7 @@ from batchyard.bootstrap.tidying import Tidying
 from batchyard.domain.errors import BatchyardError
 from batchyard.domain.jobs import Owner
 from batchyard.engine.claim import claim_job, claim_operation, orphans, take_over
+from batchyard.engine.pipelines import advance_pipelines
 from batchyard.engine.provision import give_up
 from batchyard.engine.rooms import Rooms
 from batchyard.ports.records import Holding, Operation
@@ -48,7 +49,8 @@ class WorkspaceWork:
         return [*self._jobs, *self._operations, *self._tidying.pids]
 
     def claim(self) -> None:
-        """Fork a child for everything that waits."""
+        """Take pipelines on to their next steps, and fork a child for everything that waits."""
+        advance_pipelines(self._rooms)
         while (job := claim_job(self._rooms)) is not None:
             self._jobs[self._fork(job_child(job))] = job.name
         while (operation := claim_operation(self._rooms)) is not None:

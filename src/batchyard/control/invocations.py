@@ -14,10 +14,10 @@ from batchyard.domain.assets import AssetKind
 from batchyard.domain.datastores import BLOB_STORE
 from batchyard.domain.deployments import Deployment, ExecutionSettings, effective, settings_mistakes
 from batchyard.domain.errors import CallerError, Conflict, InvalidInput, Mistake, PlatformError
-from batchyard.domain.job_specs import InputKind, InputSource, OutputTarget, ScoringSpec
+from batchyard.domain.job_specs import InputSource, OutputTarget, ScoringSpec
 from batchyard.domain.jobs import Invocation
 from batchyard.domain.names import file_name_mistake, name_mistake
-from batchyard.domain.resource_ids import AssetId, DatastorePath, parse_datastore_uri, parse_reference
+from batchyard.domain.resource_ids import AssetId, DatastorePath, parse_datastore_uri
 from batchyard.domain.routing import Route, route
 from batchyard.ports.datastore import Datastores
 from batchyard.ports.records import Kind, Stored, Transaction
@@ -76,7 +76,7 @@ def freeze(
     """
     job = invocation.job_name or new_name
     settings = effective(served.document.settings, invocation.overrides)
-    source, source_mistakes = _source(tx, invocation.source)
+    source, source_mistakes = references.source_of(tx, invocation.source, field="input")
     invocation = replace(invocation, source=source)
     output = _target(invocation, settings, job)
     output_mistakes, taken = _output_findings(tx, output, invocation, datastores)
@@ -134,18 +134,6 @@ def compute_mistakes(tx: Transaction, name: str, settings: ExecutionSettings) ->
     if settings.instance_count > compute.document.max_instances:
         return [registry.too_many_instances(compute.document, settings.instance_count)]
     return []
-
-
-def _source(tx: Transaction, source: InputSource) -> tuple[InputSource, list[Mistake]]:
-    """Follow the name of a data asset to where its data lies, as a file or a folder as it was registered."""
-    named = parse_reference(source.uri) if source.uri.startswith(("azureml:", "/")) else None
-    if named is None or parse_datastore_uri(source.uri) is not None:
-        return source, []
-    found = references.follow(tx, AssetKind.DATA, named, field="input")
-    if isinstance(found, Mistake):
-        return source, [found]
-    data = found.document
-    return InputSource(InputKind(data.type.value), data.uri, AssetId(data.name, data.version)), []
 
 
 def _input_mistakes(caller: Caller, source: InputSource, datastores: Datastores) -> list[Mistake]:

@@ -8,7 +8,8 @@ from batchyard.control import registry
 from batchyard.control.workspaces import is_here
 from batchyard.domain.assets import AssetKind
 from batchyard.domain.errors import Mistake, NotFound, not_found
-from batchyard.domain.resource_ids import Reference
+from batchyard.domain.job_specs import InputKind, InputSource
+from batchyard.domain.resource_ids import AssetId, Reference, parse_datastore_uri, parse_reference
 from batchyard.ports.records import Stored, Transaction
 
 
@@ -57,6 +58,19 @@ def follow(tx: Transaction, kind: AssetKind, reference: Reference, *, field: str
         return find_version(tx, kind, reference.name, version=reference.version, label=reference.label)
     except NotFound as exc:
         return Mistake(field, text, f"a registered {kind.noun}", str(exc))
+
+
+def source_of(tx: Transaction, source: InputSource, *, field: str) -> tuple[InputSource, list[Mistake]]:
+    """Follow the name of a data asset to where its data lies, as a file or a folder as it was registered; or say what
+    is wrong with it. field: where it was written. Any other source stays as it is."""
+    named = parse_reference(source.uri) if source.uri.startswith(("azureml:", "/")) else None
+    if named is None or parse_datastore_uri(source.uri) is not None:
+        return source, []
+    found = follow(tx, AssetKind.DATA, named, field=field)
+    if isinstance(found, Mistake):
+        return source, [found]
+    data = found.document
+    return InputSource(InputKind(data.type.value), data.uri, AssetId(data.name, data.version)), []
 
 
 def _spelled(reference: Reference) -> str:

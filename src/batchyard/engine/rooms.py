@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchyard.control.definitions import Read
+from batchyard.domain.errors import Mistake
 from batchyard.domain.jobs import Owner
+from batchyard.domain.pipelines.definitions import Definition
 from batchyard.ports.datastore import Datastores, Trees
 from batchyard.ports.environment import Environments
 from batchyard.ports.faults import Faults
@@ -17,6 +20,11 @@ from batchyard.ports.tables import Tables
 from batchyard.ports.web import WebInputs
 
 
+def _no_component(spec: Mapping[str, object]) -> tuple[Definition | None, list[Mistake]]:  # noqa: ARG001
+    """Read nothing: a run that no server knows has no pipelines."""
+    return None, [Mistake("component", "a component", "nothing: there are no pipelines here")]
+
+
 @dataclass(frozen=True, slots=True)
 class Rooms:
     """The ports of one engine or job process.
@@ -25,6 +33,7 @@ class Rooms:
     provisioning may use. kill_left_overs: ends every process that an earlier owner's workers left behind, told by the
     `workers.jsonl` of a job home, or of an operation's folder. now: epoch seconds; monotonic: seconds.
     remove_abandoned: removes what servers that were killed left unfinished in datastores.
+    read_component: what the definition of a component says. new_name: of a job, unlike any other.
     local_folder: of a run that no server knows, "" otherwise.
     worker_fault, worker_fault_log: handed to workers in tests, "" otherwise.
     """
@@ -48,6 +57,8 @@ class Rooms:
     worker_start_timeout_s: float
     log_cap_bytes: int
     remove_abandoned: Callable[[], object] = tuple
+    read_component: Read = _no_component
+    new_name: Callable[[], str] = str
     local_folder: str = ""
     worker_fault: str = ""
     worker_fault_log: str = ""

@@ -25,8 +25,8 @@ from batchyard.domain.errors import (
 )
 from batchyard.domain.forecast.calibration import Calibration
 from batchyard.domain.job_notes import JobNotes
-from batchyard.domain.job_specs import InputSource, OutputTarget
-from batchyard.domain.job_states import FINAL, JobStatus, can_cancel, can_pause
+from batchyard.domain.job_specs import InputSource, OutputTarget, PipelineSpec, ScoringSpec
+from batchyard.domain.job_states import FINAL, JobStatus, can_cancel, can_pause, check_transition
 from batchyard.domain.jobs import Job
 from batchyard.domain.outputs.schemas import Columns
 from batchyard.domain.resource_ids import DatastorePath, Scope
@@ -36,6 +36,7 @@ from batchyard.ports.job_home import JobHome
 from batchyard.ports.records import (
     Audit,
     Documents,
+    JobChange,
     JobFilter,
     JobLeases,
     Jobs,
@@ -113,8 +114,10 @@ class FakeJobs:
                 raise Conflict(f"The job name {job.name!r} is taken.")
             if job.request_id and (other.spec.endpoint, other.request_id) == (job.spec.endpoint, job.request_id):
                 raise Conflict(f"The request id was seen; it made job {other.name!r}.")
-            if other.status not in FINAL and _output(other) == _output(job):
+            if other.status not in FINAL and _output(job) and _output(other) == _output(job):
                 raise Conflict(f"The output is reserved by job {other.name!r}.")
+            if job.step_of is not None and other.step_of == job.step_of:
+                raise AssertionError(f"step {job.step_of.name!r} begins a second time")
         self.known[job.name] = job
 
     def get(self, name: str) -> Job | None:
@@ -128,11 +131,29 @@ class FakeJobs:
         found = [job for job in self.known.values() if _matches(job, which)]
         return page_of(list(reversed(found)), limit=limit, token=token)
 
+    def steps_of(self, job: str) -> Mapping[str, Job]:
+        of = [one for one in self.known.values() if one.step_of is not None and one.step_of.job == job]
+        return {one.step_of.name: one for one in of if one.step_of is not None}
+
+    def pipelines_at_work(self) -> Sequence[Job]:
+        left = (*FINAL, JobStatus.PAUSED)
+        return [j for j in self.known.values() if isinstance(j.spec, PipelineSpec) and j.status not in left]
+
+    def advance_pipeline(self, name: str, changes: Sequence[JobChange]) -> Job:
+        job = self.known[name]
+        for change in changes:
+            check_transition(name, job.status, change.status)
+            phases, error = {**job.phases, **change.phases}, change.error or job.error
+            job = replace(job, status=change.status, phases=phases, error=error)
+        self.known[name] = job
+        return job
+
     def take_up_again(self, job: Job) -> None:
         if self.known[job.name].run != job.run - 1:
             raise Conflict(f"Job {job.name!r} has been taken up again meanwhile.")
         for other in self.known.values():
-            if other.name != job.name and other.status not in FINAL and _output(other) == _output(job):
+            is_held = other.name != job.name and other.status not in FINAL
+            if is_held and _output(job) and _output(other) == _output(job):
                 raise Conflict(f"The output is reserved by job {other.name!r}.")
         self.known[job.name] = job
 
@@ -492,11 +513,14 @@ def _matches(job: Job, which: JobFilter) -> bool:
         and (which.created_from is None or job.created_at >= which.created_from)
         and (which.created_before is None or job.created_at < which.created_before)
         and which.is_archived in (None, job.is_archived)
+        and which.parent == (job.step_of.job if job.step_of else None)
     )
 
 
-def _output(job: Job) -> tuple[str, str, str]:
-    output = job.scoring.output
+def _output(job: Job) -> tuple[str, str, str] | None:
+    if not isinstance(job.spec, ScoringSpec):
+        return None
+    output = job.spec.output
     return output.place.datastore, output.place.path, output.file_name
 
 

@@ -229,12 +229,15 @@ PARTS = (
     "mlflow_models",
     "outputs",
     "pipeline_drafts",
+    "pipeline_runs",
     "references",
     "registry",
     "reruns",
     "script_sources",
     "scripts",
     "sealed_places",
+    "step_inputs",
+    "step_specs",
 )
 
 
