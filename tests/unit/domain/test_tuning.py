@@ -170,6 +170,16 @@ def test_a_trial_with_fewer_mini_batches_than_workers_is_no_faster_for_the_worke
     assert trial.run_s == pytest.approx(1.0)
 
 
+def test_no_number_of_workers_is_faster_than_the_cores() -> None:
+    # Eight of ten beside each other on two cores, then two alone: the first eight are taken for warm-ups.
+    runs = tuple(
+        SampledRun(f"n0-s{k % 8}-0", 50 * k, 50, 50, 50, s, 0.5, 50, 0, MB, k < 8, 50, 50)
+        for k, s in enumerate([2.0] * 8 + [0.5] * 2)
+    )
+    (trial,) = trials_of(Calibration(500, 500, 10, runs, (), 8, 2))
+    assert trial.items_per_s == pytest.approx(200.0)
+
+
 def test_memory_that_a_size_would_need_is_reckoned_from_those_that_were_tried() -> None:
     trials = [Trial(Setting(size, 1), 1.0, 100 * MB + size * MB) for size in (1, 10)]
     assert worker_bytes(1, trials) == 101 * MB

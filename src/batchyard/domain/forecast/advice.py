@@ -14,7 +14,7 @@ from batchyard.domain.forecast.estimates import FIXED_S
 from batchyard.domain.forecast.tuning import MOST_TRIALS, Setting, Space, Trial, best_of, next_setting, worker_bytes
 
 # A setting meets a target if it does so though it took longer by so much of its duration, or by twice its own error.
-_MARGINS = (0.04, 0.25)
+_MARGINS = (0.03, 0.25)
 # What a setting that was not tried is reckoned from may be off by so much.
 UNTRIED_ERROR = 0.05
 # Of the trials, so many are kept for the settings that the advice would be.

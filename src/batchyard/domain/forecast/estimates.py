@@ -111,7 +111,8 @@ def scoring_seconds(calibration: Calibration, costs: InputCosts, workers: int) -
     """Give the time from the first `run()` to the last end, with so many workers."""
     busy = costs.cpu_seconds / costs.seconds if costs.seconds else 0.0
     slower = _slower(calibration, busy, min(workers, calibration.mini_batches))
-    return costs.warm_up_s + slower * _makespan(costs, workers)
+    # The last runs of a sample have the cores for themselves; a job's have not.
+    return costs.warm_up_s + max(slower * _makespan(costs, workers), costs.cpu_seconds / calibration.cores)
 
 
 def _slower(calibration: Calibration, busy: float, workers: int) -> float:

@@ -72,6 +72,15 @@ def input_costs(calibration: Calibration, run_items: int, *, attempts: int = 1) 
     )
 
 
+def least_seconds(calibration: Calibration, costs: InputCosts) -> float:
+    """Give the time in which as many workers as the sample's score all of it, none of them ever idle.
+
+    It is never less than the cores take for the processor time: the last runs of a sample have the cores for
+    themselves, and would make many workers look faster than the machine.
+    """
+    return max(costs.seconds / calibration.concurrency, costs.cpu_seconds / calibration.cores)
+
+
 def _without_warm_up(runs: Sequence[SampledRun]) -> tuple[list[SampledRun], float]:
     """Give the runs with those of fresh workers brought down to what their likes took, and the most that was above.
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from batchyard.domain.forecast.calibration import Calibration
-from batchyard.domain.forecast.run_costs import input_costs, sizes_of
+from batchyard.domain.forecast.run_costs import input_costs, least_seconds, sizes_of
 
 MOST_TRIALS = 20
 AUTO_THREADS = 0  # What the platform gives: cores divided by workers.
@@ -109,7 +109,7 @@ def trials_of(calibration: Calibration, threads: int = AUTO_THREADS) -> list[Tri
         costs = input_costs(calibration, run_items)
         if costs is None or costs.seconds <= 0:
             continue
-        rate = calibration.concurrency * calibration.items / costs.seconds
+        rate = calibration.items / least_seconds(calibration, costs)
         found.append(
             Trial(
                 Setting(run_items, calibration.workers, threads),
