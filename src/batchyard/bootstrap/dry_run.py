@@ -37,7 +37,8 @@ def dry_run_folder(runs: Path) -> Iterator[Path]:
 
 def look_at_run(rooms: Rooms, spec: ScoringSpec, folder: Path, *, names_output: bool) -> list[Finding]:
     """Score a sample of what a local run would score. names_output: whether it was said where to publish."""
-    found = [Finding("environment", Level.OK, f"It is built: Python {spec.build.python_version}.")]
+    version = spec.build.python_version if spec.build else "unknown"
+    found = [Finding("environment", Level.OK, f"It is built: Python {version}.")]
     if names_output:
         try:
             rooms.datastores.probe_output(spec.output)

@@ -58,7 +58,9 @@ def inputs_of(
 
 def outputs_of(job: Job) -> Mapping[str, StepOutput]:
     """Give where the outputs of a step's job go, by name."""
-    return job.spec.outputs if isinstance(job.spec, CommandSpec | PipelineSpec) else {}
+    if isinstance(job.spec, CommandSpec | PipelineSpec):
+        return job.spec.outputs
+    return job.spec.step.outputs if job.spec.step else {}
 
 
 def kind_of(type_: PortType) -> InputKind:

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from batchyard.control import definitions, references
+from batchyard.control.parallel_steps import Pinned, parallel_spec
 from batchyard.control.step_inputs import Around, inputs_of
 from batchyard.domain.assets import AssetKind
 from batchyard.domain.datastores import BLOB_STORE
 from batchyard.domain.deployments import PipelineSettings
 from batchyard.domain.errors import InvalidInput, Mistake
-from batchyard.domain.job_specs import CommandSpec, Given, PipelineSpec, Spec, StepOutput
+from batchyard.domain.job_specs import CommandSpec, Given, PipelineSpec, ScoringSpec, Spec, StepOutput
 from batchyard.domain.jobs import Job
 from batchyard.domain.pipelines.components import Signature
 from batchyard.domain.pipelines.definitions import CommandDefinition, ParallelDefinition, PipelineDefinition, Step
@@ -78,7 +79,8 @@ def spec_of(
         case PipelineDefinition():
             spec = _pipeline(beginning)
         case ParallelDefinition():
-            spec = [Mistake("type", "'parallel'", "command or pipeline: this version runs no parallel steps yet")]
+            # What it cuts into mini-batches may be among what is wrong.
+            spec = [] if mistakes else _parallel(tx, component, beginning)
     if isinstance(spec, list) or mistakes:
         raise InvalidInput(subject, [*mistakes, *(spec if isinstance(spec, list) else [])])
     return spec
@@ -132,6 +134,29 @@ def _command(tx: Transaction, component: CommandDefinition, beginning: Beginning
         is_deterministic=component.is_deterministic,
         force_rerun=around.settings.force_rerun,
         experiment_name=around.experiment_name,
+    )
+
+
+def _parallel(tx: Transaction, component: ParallelDefinition, beginning: Beginning) -> ScoringSpec | list[Mistake]:
+    environment = references.follow(tx, AssetKind.ENVIRONMENT, component.task.environment, field="task.environment")
+    code = references.follow(tx, AssetKind.CODE, component.task.code, field="task.code")
+    if isinstance(environment, Mistake) or isinstance(code, Mistake):
+        return [one for one in (environment, code) if isinstance(one, Mistake)]
+    return parallel_spec(
+        component,
+        beginning.step,
+        job=beginning.job,
+        parent=beginning.around,
+        compute=beginning.compute,
+        pinned=Pinned(
+            component=beginning.component,
+            code=AssetId(code.key.name, code.key.version),
+            code_seal=code.document.sealed,
+            environment=AssetId(environment.key.name, environment.key.version),
+            build=environment.document.build,
+        ),
+        inputs=beginning.inputs,
+        outputs=beginning.outputs,
     )
 
 

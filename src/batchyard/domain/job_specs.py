@@ -12,6 +12,7 @@ from enum import Enum
 from batchyard.domain.assets import EnvironmentBuild, Sealed
 from batchyard.domain.deployments import ExecutionSettings, PipelineSettings
 from batchyard.domain.pipelines.components import InputMode, Literal, OutputMode, PortType, Signature
+from batchyard.domain.pipelines.definitions import TabularFormat
 from batchyard.domain.resource_ids import AssetId, DatastorePath
 
 
@@ -49,37 +50,6 @@ class OutputTarget:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoringSpec:
-    """A job that scores an input in mini-batches.
-
-    model/code: the sealed trees. scoring_script: relative to the code folder. settings: effective ones.
-    """
-
-    job: str
-    endpoint: str
-    deployment: str
-    deployment_revision: int
-    routed_by: str
-    source: InputSource
-    settings: ExecutionSettings
-    compute: str
-    model: AssetId
-    model_seal: Sealed
-    code: AssetId
-    code_seal: Sealed
-    scoring_script: str
-    environment: AssetId
-    build: EnvironmentBuild
-    output: OutputTarget
-    experiment_name: str = ""
-
-    @property
-    def instance_count(self) -> int:
-        """How many instances of its compute it holds while it runs."""
-        return self.settings.instance_count
-
-
-@dataclass(frozen=True, slots=True)
 class StepData:
     """Data that a step or a pipeline is given. type: of the port that it was given to."""
 
@@ -103,6 +73,72 @@ class StepOutput:
     type: PortType
     mode: OutputMode = OutputMode.RW_MOUNT
     registers: AssetId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableCut:
+    """How the rows of tabular input become mini-batches: pieces of about so many bytes, or the rows of equal keys.
+
+    most_bytes: None where keys cut. keys: columns.
+    """
+
+    input_format: TabularFormat
+    most_bytes: int | None = None
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ParallelStep:
+    """What a parallel step of a pipeline has beside what every job has that scores.
+
+    component: the version that the step runs. input_data: the input that is cut into mini-batches, the spec's source.
+    outputs: all of the signature's. append_row_to: the one that the rows go to. tables: None for lists of files.
+    """
+
+    component: AssetId
+    signature: Signature
+    input_data: str
+    inputs: Mapping[str, Given] = field(default_factory=dict)
+    outputs: Mapping[str, StepOutput] = field(default_factory=dict)
+    program_arguments: str = ""
+    append_row_to: str | None = None
+    tables: TableCut | None = None
+    is_deterministic: bool = True
+    force_rerun: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringSpec:
+    """A job that scores an input in mini-batches.
+
+    model/code: the sealed trees; a step has no model. scoring_script: relative to the code folder. settings: effective
+    ones. step: None for a job that an invocation of a model's deployment made. build: None where the environment of a
+    step has not been built before; the job's own process builds it.
+    """
+
+    job: str
+    endpoint: str
+    deployment: str
+    deployment_revision: int
+    routed_by: str
+    source: InputSource
+    settings: ExecutionSettings
+    compute: str
+    model: AssetId | None
+    model_seal: Sealed | None
+    code: AssetId
+    code_seal: Sealed
+    scoring_script: str
+    environment: AssetId
+    build: EnvironmentBuild | None
+    output: OutputTarget
+    experiment_name: str = ""
+    step: ParallelStep | None = None
+
+    @property
+    def instance_count(self) -> int:
+        """How many instances of its compute it holds while it runs."""
+        return self.settings.instance_count
 
 
 @dataclass(frozen=True, slots=True)

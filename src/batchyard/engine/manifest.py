@@ -10,6 +10,7 @@ from typing import Any  # JSON values
 
 from batchyard.domain.assets import Sealed as Seal
 from batchyard.domain.item_names import item_fields
+from batchyard.domain.job_specs import ScoringSpec
 from batchyard.domain.jobs import Counts, Job
 from batchyard.domain.outputs.manifests import FORMAT, manifest_bytes
 from batchyard.domain.outputs.tree_files import TreeFile
@@ -31,7 +32,7 @@ def said_by_record(job: Job, *, generation: int) -> dict[str, Any]:
         "deployment": spec.deployment,
         "deployment_revision": spec.deployment_revision,
         "routed_by": spec.routed_by,
-        "model": {"name": spec.model.name, "version": spec.model.version, "sha256": spec.model_seal.sha256},
+        "model": _model(spec),
         "code": {
             "name": spec.code.name,
             "version": spec.code.version,
@@ -41,8 +42,8 @@ def said_by_record(job: Job, *, generation: int) -> dict[str, Any]:
         "environment": {
             "name": spec.environment.name,
             "version": spec.environment.version,
-            "sha256": spec.build.sha256,
-            "python_version": spec.build.python_version,
+            "sha256": spec.build.sha256 if spec.build else None,
+            "python_version": spec.build.python_version if spec.build else None,
         },
         "input": {"uri": spec.source.uri, "kind": spec.source.kind.value},
         "settings": asdict(job.settings),
@@ -66,7 +67,7 @@ def make_manifest(
     document = {
         **said,
         "format": FORMAT,
-        "model": {**said["model"], "files": _files(trees, job.scoring.model_seal)},
+        "model": {**said["model"], "files": _files(trees, seal)} if (seal := job.scoring.model_seal) else None,
         "code": {**said["code"], "files": _files(trees, job.scoring.code_seal)},
         "input": {**said["input"], **of_input},
         "counts": asdict(counts),
@@ -74,6 +75,13 @@ def make_manifest(
         "ledger_sha256": ledger_sha256,
     }
     return manifest_bytes(json.loads(to_json(document)))
+
+
+def _model(spec: ScoringSpec) -> dict[str, Any] | None:
+    """Give the model that scores; None of a step, whose script says itself what it reads."""
+    if spec.model is None or spec.model_seal is None:
+        return None
+    return {"name": spec.model.name, "version": spec.model.version, "sha256": spec.model_seal.sha256}
 
 
 def _files(trees: Trees, seal: Seal) -> list[dict[str, Any]] | None:

@@ -24,6 +24,7 @@ from batchyard.domain.resource_ids import AssetId
 from batchyard.domain.scoring.ledger import Planned
 from batchyard.engine.plain_json import to_json
 from batchyard.engine.rooms import Rooms
+from batchyard.engine.step_environment import built_environment
 from batchyard.ports.instance import FrozenListing, RowPlan, WorkerPlan
 from batchyard.ports.job_home import JobHome
 from batchyard.ports.web import is_web
@@ -38,7 +39,7 @@ class Staged:
     home: JobHome
     python: Path
     code_dir: Path
-    model_dir: Path
+    model_dir: Path | None
     source: Path
     input_root: Path
 
@@ -56,9 +57,10 @@ def prepare(rooms: Rooms, job: Job, *, meanwhile: Callable[[], None]) -> Staged:
     if not home.exists("spec.json"):
         home.create("spec.json", to_json(asdict(spec)))
     _clear_older(home, job.fence)
-    model_dir, code = rooms.sealed.path(spec.model_seal), rooms.sealed.path(spec.code_seal)
+    model_dir = rooms.sealed.path(spec.model_seal) if spec.model_seal else None
+    code = rooms.sealed.path(spec.code_seal)
     for what, path in (("model", model_dir), ("code", code)):
-        if not path.is_dir():
+        if path is not None and not path.is_dir():
             raise PlatformError(f"The sealed {what} of job {job.name!r} is gone from {path}.")
     code_dir = home.path(f"code-{job.fence}")
     try:
@@ -69,7 +71,8 @@ def prepare(rooms: Rooms, job: Job, *, meanwhile: Callable[[], None]) -> Staged:
     source = _source(rooms, job, home, meanwhile)
     root = source if spec.source.kind is InputKind.FOLDER else source.parent
     rooms.faults.reach("prepare.staged")
-    return Staged(home, rooms.environments.python(spec.build), code_dir, model_dir, source, root)
+    build = spec.build or built_environment(rooms, spec.environment, rooms.logs_of(job.name) / "logs")
+    return Staged(home, rooms.environments.python(build), code_dir, model_dir, source, root)
 
 
 def _source(rooms: Rooms, job: Job, home: JobHome, meanwhile: Callable[[], None]) -> Path:

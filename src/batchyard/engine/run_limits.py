@@ -48,8 +48,8 @@ def _key(job: Job) -> Key:
     what = [
         spec.endpoint,
         spec.deployment,
-        spec.build.sha256,
-        spec.model_seal.sha256,
+        spec.build.sha256 if spec.build else "",
+        spec.model_seal.sha256 if spec.model_seal else "",
         spec.code_seal.sha256,
         settings.instance_count * settings.max_concurrency_per_instance,
         memory_bytes >> 30,

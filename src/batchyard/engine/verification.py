@@ -55,9 +55,11 @@ class JobVerifications:
             yield from _guarded("ledger", self._home(job, self.homes.open(job.name), document))
         else:
             yield wrong("ledger", "", expected="the home of the job", found="nothing: it is missing")
-        yield from _guarded("model", self.sealed.check(job.scoring.model_seal, "model"))
+        if job.scoring.model_seal is not None:
+            yield from _guarded("model", self.sealed.check(job.scoring.model_seal, "model"))
         yield from _guarded("code", self.sealed.check(job.scoring.code_seal, "code"))
-        yield from _guarded("environment", self.environments.check(job.scoring.build))
+        if job.scoring.build is not None:
+            yield from _guarded("environment", self.environments.check(job.scoring.build))
         yield unchecked("input", "", _NOT_HASHED)
 
     def _output(self, job: Job) -> Generator[Event, None, Mapping[str, Any] | None]:

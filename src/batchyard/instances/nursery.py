@@ -153,7 +153,7 @@ def worker_environment(plan: WorkerPlan, scratch: Path) -> dict[str, str]:
         scratch=scratch,
         chosen={**thread_counts(plan.core_shares or plan.nodes * plan.slots), **plan.environment_variables},
         fixed={
-            "AZUREML_MODEL_DIR": str(plan.model_dir),
+            **({} if plan.model_dir is None else {"AZUREML_MODEL_DIR": str(plan.model_dir)}),
             "AZUREML_BI_OUTPUT_PATH": str(files_link(scratch)),
             "AZUREML_RUN_ID": plan.job,
         },

@@ -32,7 +32,7 @@ class WorkerPlan:
     """What every worker of a job run needs; paths are on the node.
 
     python: interpreter of the user's environment. code_dir: writable copy, working directory, first on sys.path.
-    script: relative to it. model_dir: becomes AZUREML_MODEL_DIR.
+    script: relative to it. model_dir: becomes AZUREML_MODEL_DIR; None for a step.
     parts_dir, files_dir, logs_dir: in the job home. scratch_dir: HOME and TMPDIR of the workers lie in it.
     fence: prefixes part files (`<fence>-<worker name>.part`, `….2.part` …). slots: worker processes on each node.
     start_timeout_s: for import and init(). log_cap_bytes: for each stream of each worker.
@@ -51,7 +51,7 @@ class WorkerPlan:
     python: Path
     code_dir: Path
     script: str
-    model_dir: Path
+    model_dir: Path | None
     parts_dir: Path
     files_dir: Path
     logs_dir: Path

@@ -44,7 +44,7 @@ def reservation(output: OutputTarget) -> str:
 
 def reserved_output(spec: Spec) -> OutputTarget | None:
     """Give what a job reserves, None for nothing: a step's places are in its pipeline's, or named after itself."""
-    return spec.output if isinstance(spec, ScoringSpec) else None
+    return spec.output if isinstance(spec, ScoringSpec) and spec.step is None else None
 
 
 def owner_columns(owner: Owner | None) -> dict[str, object]:

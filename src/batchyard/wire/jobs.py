@@ -242,12 +242,12 @@ def _ours(job: Job) -> dict[str, object]:
 
 def _pinned(spec: ScoringSpec) -> dict[str, object]:
     return {
-        "model": {"id": f"azureml:{spec.model}", "sha256": spec.model_seal.sha256},
+        "model": {"id": f"azureml:{spec.model}", "sha256": spec.model_seal.sha256} if spec.model_seal else None,
         "code": {"id": f"azureml:{spec.code}", "sha256": spec.code_seal.sha256, "scoringScript": spec.scoring_script},
         "environment": {
             "id": f"azureml:{spec.environment}",
-            "sha256": spec.build.sha256,
-            "pythonVersion": spec.build.python_version,
+            "sha256": spec.build.sha256 if spec.build else None,
+            "pythonVersion": spec.build.python_version if spec.build else None,
         },
     }
 

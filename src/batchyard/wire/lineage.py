@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any  # JSON values
 
+from batchyard.domain.assets import Sealed
 from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.domain.item_names import item_fields
 from batchyard.domain.jobs import Job
 from batchyard.domain.outputs.lineage import Origin, Trace, TracedItem
+from batchyard.domain.resource_ids import AssetId
 from batchyard.wire.item_history import spellings_of
 
 _MOST_DIGITS = 18
@@ -44,19 +46,24 @@ def lineage_to_history(job: Job, traces: Sequence[Trace]) -> dict[str, Any]:
         "deployment": spec.deployment,
         "deploymentRevision": spec.deployment_revision,
         "routedBy": spec.routed_by,
-        "model": {"name": spec.model.name, "version": spec.model.version, "sha256": spec.model_seal.sha256},
-        "code": {"name": spec.code.name, "version": spec.code.version, "sha256": spec.code_seal.sha256},
+        "model": _asset(spec.model, spec.model_seal),
+        "code": _asset(spec.code, spec.code_seal),
         "scoringScript": spec.scoring_script,
         "environment": {
             "name": spec.environment.name,
             "version": spec.environment.version,
-            "sha256": spec.build.sha256,
-            "pythonVersion": spec.build.python_version,
+            "sha256": spec.build.sha256 if spec.build else None,
+            "pythonVersion": spec.build.python_version if spec.build else None,
         },
         "input": {"uri": spec.source.uri, "kind": spec.source.kind.value},
         "ledgerSha256": job.ledger_sha256,
         "traced": [_trace(trace) for trace in traces],
     }
+
+
+def _asset(asset: AssetId | None, seal: Sealed | None) -> dict[str, str] | None:
+    """Give a version of an asset with its hash; None of what a step has none of, a model."""
+    return {"name": asset.name, "version": asset.version, "sha256": seal.sha256} if asset and seal else None
 
 
 def _trace(trace: Trace) -> dict[str, Any]:

@@ -228,6 +228,7 @@ PARTS = (
     "mlflow_environment",
     "mlflow_models",
     "outputs",
+    "parallel_steps",
     "pipeline_drafts",
     "pipeline_runs",
     "references",

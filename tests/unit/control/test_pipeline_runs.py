@@ -10,7 +10,7 @@ from batchyard.domain.deployments import PipelineSettings
 from batchyard.domain.job_specs import InputKind, InputSource, PipelineSpec, StepData
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.pipelines.components import InputMode, InputPort, OutputMode
-from batchyard.domain.pipelines.definitions import ParallelDefinition, ParallelTask
+from batchyard.domain.pipelines.definitions import ParallelDefinition, ParallelSettings, ParallelTask
 from batchyard.domain.pipelines.graphs import Fixed, FixedData, FromPipeline, FromStep
 from batchyard.domain.resource_ids import AssetId, Reference
 
@@ -326,14 +326,27 @@ def test_a_step_that_cannot_begin_fails_the_pipeline_with_all_that_is_wrong(pipe
 
 
 def test_a_step_that_cannot_begin_ends_those_that_have(pipelines: Pipelines) -> None:
-    task = ParallelTask(Reference("codes", "src", "1"), "score.py", ENVIRONMENT)
-    pipelines.component("many", ParallelDefinition(COMMAND.signature, task, "data"))
+    pipelines.component("many", with_definition(environment=Reference("environments", "gone", "1")))
     pipelines.pipeline(one=step(), two=step("many"))
     pipelines.begin()
 
     assert pipelines.tick().status is JobStatus.RUNNING
     assert pipelines.states() == {"one": "Canceled"}
     assert pipelines.tick().status is JobStatus.FAILED
+
+
+def test_a_parallel_step_begins_as_a_job_that_scores(pipelines: Pipelines) -> None:
+    task = ParallelTask(Reference("codes", "src", "1"), "score.py", ENVIRONMENT, "--in ${{inputs.data}}")
+    pipelines.component("many", ParallelDefinition(COMMAND.signature, task, "data", ParallelSettings(max_retries=1)))
+    pipelines.pipeline(one=step("many"))
+    pipelines.begin()
+
+    pipelines.tick()
+
+    spec = pipelines.child("one").scoring
+    assert spec.step is not None
+    assert (spec.step.program_arguments, spec.settings.retry.max_retries) == ("--in ${{inputs.data}}", 1)
+    assert (spec.scoring_script, spec.compute, spec.model) == ("score.py", "cpu", None)
 
 
 def test_a_definition_that_cannot_be_read_any_more_fails_the_pipeline(chain: Pipelines) -> None:

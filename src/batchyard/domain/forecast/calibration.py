@@ -51,7 +51,9 @@ class CalibrationSpec:
 
 
 def sample_of(spec: ScoringSpec, wish: SampleWish) -> CalibrationSpec:
-    """Give the calibration of the job that would run by this spec."""
+    """Give the calibration of the job that would run by this spec, which is of no step: those have no sample."""
+    if spec.model_seal is None or spec.build is None:
+        raise TypeError(f"job {spec.job!r} is a step: a sample is scored of a model's deployment alone")
     return CalibrationSpec(
         endpoint=spec.endpoint,
         deployment=spec.deployment,
