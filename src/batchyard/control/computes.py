@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from batchyard.control import audit, registry
+from batchyard.control import audit, definitions, registry
 from batchyard.domain.access import Action, Caller, authorise
 from batchyard.domain.computes import Compute, compute_mistakes
+from batchyard.domain.deployments import Deployment
 from batchyard.domain.errors import Conflict, InvalidInput
+from batchyard.domain.job_specs import PipelineSpec, Spec
 from batchyard.domain.job_states import FINAL, JobStatus
 from batchyard.ports.records import JobFilter, Kind, Page, Stored, Transaction
 
@@ -50,17 +52,18 @@ def delete(
     caller: Caller,
     name: str,
     *,
+    read: definitions.Read,
     now: float,
     if_match: str | None = None,
     reason: str = "",
     ticket: str = "",
 ) -> bool:
-    """Delete one; False when there was none.
+    """Delete one; False when there was none. read: what a component's definition says.
 
     Raises: Forbidden; Conflict naming the deployments and the unfinished jobs that use it; PreconditionFailed.
     """
     authorise(caller, Action.COMPUTE_DELETE)
-    users = _users(tx, name)
+    users = _users(tx, name, read)
     if users:
         more = f" and {len(users) - _MOST_NAMED} more" if len(users) > _MOST_NAMED else ""
         listed = ", ".join(users[:_MOST_NAMED]) + more
@@ -69,14 +72,21 @@ def delete(
     return audit.delete(tx, act, registry.compute_key(name), if_match=if_match)
 
 
-def _users(tx: Transaction, compute: str) -> list[str]:
+def _users(tx: Transaction, compute: str, read: definitions.Read) -> list[str]:
     """Name everything that would break without the compute; jobs not yet started are ended when it is gone."""
+
+    def uses(run: Deployment | Spec) -> bool:
+        used = {run.compute}
+        if isinstance(run, Deployment | PipelineSpec) and run.component is not None:
+            used |= definitions.computes_of(tx, run.component, read=read)
+        return compute in used
+
     users = []
     for endpoint in registry.names(tx, Kind.ENDPOINT):
         for stored in registry.deployments_of(tx, endpoint):
             serving = registry.serving(tx, endpoint, stored.key.name)
-            used = {stored.document.compute, *([serving.document.compute] if serving else [])}
-            users += [f"deployment {endpoint}/{stored.key.name}"] if compute in used else []
-    unfinished = JobFilter(statuses=frozenset(JobStatus) - FINAL)
+            used = uses(stored.document) or (serving is not None and uses(serving.document))
+            users += [f"deployment {endpoint}/{stored.key.name}"] if used else []
+    unfinished = JobFilter(statuses=frozenset(JobStatus) - FINAL, with_steps=True)
     jobs = registry.every(lambda token: tx.jobs.list(unfinished, token=token))
-    return users + [f"job {job.name}" for job in jobs if job.spec.compute == compute]
+    return users + [f"job {job.name}" for job in jobs if uses(job.spec)]

@@ -15,7 +15,7 @@ from batchyard.domain.pipelines.definitions import (
     definition_mistakes,
 )
 from batchyard.domain.pipelines.graphs import FixedData
-from batchyard.domain.resource_ids import Reference, parse_reference
+from batchyard.domain.resource_ids import AssetId, Reference, parse_reference
 from batchyard.ports.records import Transaction
 
 # Reads a definition as it is stored: what it says, None where that cannot be told, and every mistake in it.
@@ -44,6 +44,18 @@ def definition_at(tx: Transaction, reference: Reference, *, read: Read) -> Defin
     # Kept to the letter by a version that did not look at it.
     remedy = f"It was registered before components were checked, and cannot be run: {found[0]} Register a new version."
     return Mistake("component", f"'{reference.name}:{reference.version}'", "a component that can be run", remedy)
+
+
+def computes_of(tx: Transaction, component: AssetId, *, read: Read) -> set[str]:
+    """Give the computes that the steps of a pipeline component name themselves, inner ones too."""
+    definition = definition_at(tx, Reference("components", component.name, component.version), read=read)
+    found: set[str] = set()
+    for step in definition.steps.values() if isinstance(definition, PipelineDefinition) else ():
+        found |= {step.compute} - {""}
+        inner = references.follow(tx, AssetKind.COMPONENT, step.component, field="component")
+        if not isinstance(inner, Mistake):
+            found |= computes_of(tx, AssetId(inner.key.name, inner.key.version), read=read)
+    return found
 
 
 def _missing(tx: Transaction, definition: Definition) -> Iterator[Mistake]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from batchyard.control import audit, invocations, registry, reruns
@@ -9,12 +10,15 @@ from batchyard.domain.access import Action, Caller, authorise
 from batchyard.domain.deployments import Overrides, given
 from batchyard.domain.errors import Conflict, NotFound, near_names
 from batchyard.domain.job_notes import JobEdit, changed_fields, edited, notes_of
+from batchyard.domain.job_specs import PipelineSpec, ScoringSpec
 from batchyard.domain.job_states import FINAL, JobStatus
 from batchyard.domain.jobs import Invocation, Job, RerunKind, taken_up_again
 from batchyard.ports.datastore import Datastores
 from batchyard.ports.job_home import JobHomes
-from batchyard.ports.records import JobFilter, Page, Transaction
+from batchyard.ports.records import JobChange, JobFilter, Page, Transaction
 from batchyard.ports.tables import Tables
+
+_ON_THE_WAY = (JobStatus.PREPARING, JobStatus.RUNNING)
 
 
 def invoke(
@@ -168,10 +172,16 @@ def pause(tx: Transaction, caller: Caller, name: str, *, now: float, reason: str
     """Ask a running job to pause, or pause a queued one at once; asking again changes nothing.
 
     A running job lets the mini-batches end that run, gives its instances back, and is Paused then.
-    Raises: Forbidden; NotFound; Conflict when it is sealed, to be cancelled, or final.
+    Raises: Forbidden; NotFound; Conflict when it is sealed, to be cancelled, or final, or when it scores nothing.
     """
     authorise(caller, Action.JOB_PAUSE)
     before = _load(tx, name)
+    if not isinstance(before.spec, ScoringSpec):
+        what = "runs a pipeline" if isinstance(before.spec, PipelineSpec) else "runs a command"
+        raise Conflict(
+            f"Job {name!r} {what} and cannot be paused: only scoring stops between two mini-batches. Cancel it; "
+            f"`batchyard job resume` then runs what has not finished."
+        )
     after = tx.jobs.request_pause(name, now=now)
     act = audit.Act(caller.name, Action.JOB_PAUSE, now, reason, ticket)
     return _recorded(tx, act, before, after)
@@ -203,12 +213,18 @@ def resume(
 ) -> Job:
     """Queue a Failed or Canceled job for another run, which goes on from its ledger; its output is reserved again.
 
-    overrides: settings to run with from here on; name and spec stay.
+    overrides: settings to run with from here on; name and spec stay. Of a pipeline the steps that have not done their
+    work are taken up again; what has finished is not run a second time.
     Raises: Forbidden; NotFound; InvalidInput with every mistake; Conflict (its state, its output's place, its home).
     """
     authorise(caller, Action.JOB_RESUME)
     before = _load(tx, name)
     reruns.check_resumable(before)
+    reruns.check_own(before)
+    if isinstance(before.spec, PipelineSpec):
+        reruns.check_no_overrides(before, overrides)
+        steps = reruns.steps_to_take_up(tx, before, datastores=datastores, homes=homes)
+        return _resume_pipeline(tx, audit.Act(caller.name, Action.JOB_RESUME, now, reason, ticket), before, steps)
     reruns.check_overrides(tx, before, overrides)
     reruns.check_hopeful(before, overrides)
     reruns.check_places(before, datastores=datastores, homes=homes)
@@ -248,6 +264,16 @@ def _taken_up(tx: Transaction, act: audit.Act, before: Job, kind: RerunKind, ove
     changed = {key: str(value) for key, value in given(overrides).items()}
     details = {"status_before": before.status.value, "run": str(after.run), **changed}
     audit.record(tx, replace(act, details=details), audit.job_target(before.name), before=before, after=after)
+    return after
+
+
+def _resume_pipeline(tx: Transaction, act: audit.Act, before: Job, steps: Sequence[Job]) -> Job:
+    for job in (*steps, before):
+        after = _taken_up(tx, act, job, RerunKind.RESUME, Overrides())
+        if isinstance(job.spec, PipelineSpec):
+            # Its steps are queued already: a cancel has to reach them, so that it waits for nothing itself.
+            changes = [JobChange(status, phases={status.value.lower(): act.now}) for status in _ON_THE_WAY]
+            after = tx.jobs.advance_pipeline(job.name, changes)
     return after
 
 

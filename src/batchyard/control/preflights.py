@@ -12,7 +12,7 @@ from batchyard.domain.computes import InstanceDemand
 from batchyard.domain.deployments import Deployment
 from batchyard.domain.errors import BatchyardError, CallerError, Conflict, InvalidInput, Mistake
 from batchyard.domain.forecast.preflight import Finding, Level, of_compute, of_mistakes
-from batchyard.domain.job_specs import ScoringSpec
+from batchyard.domain.job_specs import PipelineSpec, ScoringSpec
 from batchyard.domain.job_states import FINAL, HOLDS_INSTANCES, JobStatus
 from batchyard.domain.jobs import Invocation
 from batchyard.domain.resource_ids import AssetId
@@ -203,15 +203,16 @@ def _compute(tx: Transaction, name: str, asked: int) -> Finding:
 
 
 def _demands(tx: Transaction, compute: str, statuses: Any) -> list[InstanceDemand]:
-    which = JobFilter(compute=compute, statuses=frozenset(statuses))
-    jobs = tx.jobs.list(which, limit=_MOST_JOBS).items
-    return [InstanceDemand(job.name, compute, job.settings.instance_count) for job in reversed(jobs)]
+    which = JobFilter(compute=compute, statuses=frozenset(statuses), with_steps=True)
+    jobs = [job for job in tx.jobs.list(which, limit=_MOST_JOBS).items if not isinstance(job.spec, PipelineSpec)]
+    return [InstanceDemand(job.name, compute, job.instance_count) for job in reversed(jobs)]
 
 
 def _refuse_reserved(tx: Transaction, spec: ScoringSpec) -> None:
     """Raises: Conflict when an unfinished job is going to publish to the same place."""
-    which = JobFilter(statuses=frozenset(set(JobStatus) - FINAL))
-    for job in tx.jobs.list(which, limit=_MOST_JOBS).items:
+    which = JobFilter(statuses=frozenset(set(JobStatus) - FINAL), with_steps=True)
+    scoring = [job for job in tx.jobs.list(which, limit=_MOST_JOBS).items if isinstance(job.spec, ScoringSpec)]
+    for job in scoring:
         other, mine = job.scoring.output, spec.output
         whole = not (other.into_existing and mine.into_existing)
         if other.place == mine.place and (whole or other.file_name == mine.file_name):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from batchyard.control import invocations
-from batchyard.domain.deployments import Overrides, effective, settings_mistakes
+from batchyard.domain.deployments import Overrides, effective, given, settings_mistakes
 from batchyard.domain.errors import CallerError, Conflict, InvalidInput, Mistake
+from batchyard.domain.job_specs import ScoringSpec
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Job
 from batchyard.domain.scoring.budgets import Limits
@@ -31,9 +32,43 @@ def check_retriable(job: Job) -> None:
     """Let a final job with failed items pass. Raises: Conflict saying what there is to do instead."""
     if job.status not in _RETRIABLE:
         raise Conflict(f"Job {job.name!r} is {job.status.value}; its failed items are retried once it has ended.")
+    if not isinstance(job.spec, ScoringSpec):
+        raise Conflict(f"Job {job.name!r} scores no items, so that none can be retried. {_instead(job)}")
     if not job.counts.failed:
         instead = "" if job.status is JobStatus.COMPLETED else f" Resume it: `batchyard job resume -n {job.name}`."
         raise Conflict(f"Job {job.name!r} has no failed items.{instead}")
+
+
+def check_own(job: Job) -> None:
+    """Let a job pass that is taken up by itself. Raises: Conflict for what goes on with the pipeline around it."""
+    if job.step_of is not None and not isinstance(job.spec, ScoringSpec):
+        raise Conflict(
+            f"Job {job.name!r} is step {job.step_of.name!r} of the pipeline job {job.step_of.job!r}, and goes on with "
+            f"that one: `batchyard job resume -n {job.step_of.job}`."
+        )
+
+
+def check_no_overrides(job: Job, overrides: Overrides) -> None:
+    """Refuse settings for a job that has none. Raises: InvalidInput with every one."""
+    allowed = "nothing: the steps of a pipeline run as they began"
+    mistakes = [Mistake(name, repr(value), allowed) for name, value in given(overrides).items()]
+    if mistakes:
+        raise InvalidInput(f"Run {job.run + 1} of job {job.name!r}", mistakes)
+
+
+def steps_to_take_up(tx: Transaction, job: Job, *, datastores: Datastores, homes: JobHomes) -> list[Job]:
+    """Give the jobs of a pipeline's steps that have not done their work, inner ones too, each after the one around it.
+
+    Raises: Conflict or InvalidInput where one of them cannot go on, as `check_places` does.
+    """
+    found: list[Job] = []
+    for step in tx.jobs.steps_of(job.name).values():
+        if step.status in _RESUMABLE:
+            found.append(step)
+            if isinstance(step.spec, ScoringSpec):
+                check_places(step, datastores=datastores, homes=homes)
+            found += steps_to_take_up(tx, step, datastores=datastores, homes=homes)
+    return found
 
 
 def check_overrides(tx: Transaction, job: Job, overrides: Overrides) -> None:
@@ -86,6 +121,8 @@ def check_places(job: Job, *, datastores: Datastores, homes: JobHomes) -> None:
 
 
 def _instead(job: Job) -> str:
+    if not isinstance(job.spec, ScoringSpec):
+        return "" if job.status is JobStatus.COMPLETED else f"Resume it: `batchyard job resume -n {job.name}`."
     if job.status is JobStatus.COMPLETED:
         return f"Its failed items are scored again by `batchyard job retry-failed -n {job.name}`."
     return "It has not ended: watch it with `batchyard job stream`."

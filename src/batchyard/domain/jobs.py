@@ -217,6 +217,11 @@ class Job:
         return reduce(effective, changes, self.scoring.settings)
 
     @property
+    def instance_count(self) -> int:
+        """How many instances of its compute it holds while it runs; 0 for a pipeline, whose steps hold theirs."""
+        return self.settings.instance_count if isinstance(self.spec, ScoringSpec) else self.spec.instance_count
+
+    @property
     def name(self) -> str:
         """The job's name, unique in its workspace."""
         return self.spec.job

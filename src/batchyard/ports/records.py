@@ -117,7 +117,7 @@ class JobFilter:
 
     statuses: any of them. tags: all of them, each with its value; None for any value. created_from, created_before:
     seconds since the epoch, UTC; the first is included. parent: the steps of this pipeline job; None for jobs that are
-    no steps.
+    no steps, or, with_steps, for all jobs.
     """
 
     endpoint: str | None = None
@@ -129,6 +129,7 @@ class JobFilter:
     created_before: float | None = None
     is_archived: bool | None = None
     parent: str | None = None
+    with_steps: bool = False
 
 
 class Jobs(Protocol):

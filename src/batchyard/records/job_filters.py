@@ -26,7 +26,10 @@ def wanted(which: JobFilter) -> Iterator[ColumnElement[bool]]:
         yield jobs.c.created_at >= which.created_from
     if which.created_before is not None:
         yield jobs.c.created_at < which.created_before
-    yield jobs.c.parent.is_(None) if which.parent is None else jobs.c.parent == which.parent
+    if which.parent is not None:
+        yield jobs.c.parent == which.parent
+    elif not which.with_steps:
+        yield jobs.c.parent.is_(None)
     yield from (_has_tag(name, value) for name, value in which.tags)
 
 

@@ -85,7 +85,7 @@ def row_of(job: Job) -> dict[str, object]:
         "created_by": job.created_by,
         "request_id": job.request_id,
         "compute": spec.compute,
-        "instances": job.settings.instance_count if isinstance(spec, ScoringSpec) else spec.instance_count,
+        "instances": job.instance_count,
         "fence": job.fence,
         "lease_until": None,
         **owner_columns(job.owner),

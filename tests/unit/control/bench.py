@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +12,12 @@ from batchyard.domain.assets import CodeDraft, CodeVersion, Environment, Environ
 from batchyard.domain.computes import Compute
 from batchyard.domain.deployments import Deployment, DeploymentDraft, DeploymentKind, ExecutionSettings, Overrides
 from batchyard.domain.endpoints import Endpoint
+from batchyard.domain.errors import Mistake
 from batchyard.domain.forecast.calibration import SampleWish
 from batchyard.domain.forecast.preflight import Finding
 from batchyard.domain.job_specs import InputKind, InputSource, ScoringSpec
 from batchyard.domain.jobs import Invocation, Job
+from batchyard.domain.pipelines.definitions import Definition
 from batchyard.domain.resource_ids import Reference
 from batchyard.ports.records import Operation, Stored
 
@@ -182,6 +185,11 @@ class Bench:
     def last_entry(self) -> Any:
         """The newest audit row."""
         return self.tx.entries[-1]
+
+
+def read_nothing(spec: Mapping[str, object]) -> tuple[Definition | None, list[Mistake]]:
+    """Read no definition: for a workspace without components."""
+    raise AssertionError("there are no components")
 
 
 def with_code(version: str) -> DeploymentDraft:

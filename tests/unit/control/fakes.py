@@ -513,7 +513,7 @@ def _matches(job: Job, which: JobFilter) -> bool:
         and (which.created_from is None or job.created_at >= which.created_from)
         and (which.created_before is None or job.created_at < which.created_before)
         and which.is_archived in (None, job.is_archived)
-        and which.parent == (job.step_of.job if job.step_of else None)
+        and ((which.with_steps and not which.parent) or which.parent == (job.step_of.job if job.step_of else None))
     )
 
 

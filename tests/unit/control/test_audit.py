@@ -11,7 +11,7 @@ from batchyard.domain.computes import Compute
 from batchyard.domain.deployments import ExecutionSettings, OutputAction
 from batchyard.ports.records import Key, Kind
 
-from .bench import NOW, OWNER, Bench
+from .bench import NOW, OWNER, Bench, read_nothing
 
 
 def test_fingerprint_does_not_depend_on_the_order_of_a_mapping() -> None:
@@ -57,7 +57,7 @@ def test_row_of_a_change_starts_where_the_last_one_ended(bench: Bench) -> None:
 def test_row_of_a_deletion_has_no_after(bench: Bench) -> None:
     bench.compute("gpu")
     last = bench.last_entry
-    assert computes.delete(bench.tx, OWNER, "gpu", now=NOW)
+    assert computes.delete(bench.tx, OWNER, "gpu", read=read_nothing, now=NOW)
     assert (bench.last_entry.action, bench.last_entry.before, bench.last_entry.after) == (
         "computes/delete",
         last.after,

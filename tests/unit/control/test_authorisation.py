@@ -44,7 +44,7 @@ from batchyard.domain.schedules import Schedule
 from batchyard.domain.workspaces import Workspace
 from batchyard.ports.records import JobFilter
 
-from .bench import DRAFT, INVOCATION, NOBODY, NOW, OWNER, READER, Bench
+from .bench import DRAFT, INVOCATION, NOBODY, NOW, OWNER, READER, Bench, read_nothing
 from .fakes import FakeEnvironments, refused
 
 MODEL = ModelDraft("net", "9", ModelType.CUSTOM, "azureml://datastores/workspaceblobstore/paths/up")
@@ -104,7 +104,7 @@ MORE_THAN_READER: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
         "computes/write",
         lambda b, c: computes.create_or_update(b.tx, c, Compute("cpu"), now=NOW),
     ),
-    "computes.delete": ("computes/delete", lambda b, c: computes.delete(b.tx, c, "spare", now=NOW)),
+    "computes.delete": ("computes/delete", lambda b, c: computes.delete(b.tx, c, "spare", read=read_nothing, now=NOW)),
     "assets.register_model": (
         "assets/write",
         lambda b, c: assets.register_model(b.tx, c, MODEL, sealed=b.sealed, now=NOW),

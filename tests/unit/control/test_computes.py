@@ -10,7 +10,7 @@ from batchyard.control import computes, deployments, jobs
 from batchyard.domain.computes import Compute
 from batchyard.domain.errors import Conflict, InvalidInput, NotFound, PreconditionFailed
 
-from .bench import NOW, OWNER, Bench, with_code
+from .bench import NOW, OWNER, Bench, read_nothing, with_code
 from .fakes import refused
 
 
@@ -46,12 +46,12 @@ def test_an_old_etag_is_refused(bench: Bench) -> None:
     with refused(bench.tx, PreconditionFailed):
         computes.create_or_update(bench.tx, OWNER, Compute("cpu"), now=NOW, if_match="old")
     with refused(bench.tx, PreconditionFailed):
-        computes.delete(bench.tx, OWNER, "cpu", now=NOW, if_match="old")
+        computes.delete(bench.tx, OWNER, "cpu", read=read_nothing, now=NOW, if_match="old")
 
 
 def test_deleting_what_does_not_exist_gives_false(bench: Bench) -> None:
     before = bench.tx.snapshot()
-    assert computes.delete(bench.tx, OWNER, "none", now=NOW) is False
+    assert computes.delete(bench.tx, OWNER, "none", read=read_nothing, now=NOW) is False
     assert bench.tx.snapshot() == before
 
 
@@ -59,7 +59,7 @@ def test_a_compute_in_use_is_kept_and_its_deployments_are_named(bench: Bench) ->
     bench.deploy("blue")
     bench.deploy("green")
     with refused(bench.tx, Conflict) as refusal:
-        computes.delete(bench.tx, OWNER, "cpu", now=NOW)
+        computes.delete(bench.tx, OWNER, "cpu", read=read_nothing, now=NOW)
     assert "deployment digits/blue, deployment digits/green" in refusal.text
 
 
@@ -70,7 +70,7 @@ def test_a_compute_of_the_serving_revision_is_kept_while_an_update_moves_away(be
     bench.put(replace(with_code("2"), compute="gpu"))
     for name in ("cpu", "gpu"):
         with refused(bench.tx, Conflict) as refusal:
-            computes.delete(bench.tx, OWNER, name, now=NOW)
+            computes.delete(bench.tx, OWNER, name, read=read_nothing, now=NOW)
         assert "digits/blue" in refusal.text
 
 
@@ -80,10 +80,10 @@ def test_a_compute_is_kept_while_jobs_that_are_not_final_use_it(bench: Bench) ->
     job = bench.invoke()
     deployments.delete(bench.tx, OWNER, "digits", "blue", now=NOW, force=True)
     with refused(bench.tx, Conflict) as refusal:
-        computes.delete(bench.tx, OWNER, "cpu", now=NOW)
+        computes.delete(bench.tx, OWNER, "cpu", read=read_nothing, now=NOW)
     assert "job job1" in refusal.text
     jobs.cancel(bench.tx, OWNER, job.name, now=NOW)
-    assert computes.delete(bench.tx, OWNER, "cpu", now=NOW)
+    assert computes.delete(bench.tx, OWNER, "cpu", read=read_nothing, now=NOW)
 
 
 def test_a_long_list_of_users_is_cut() -> None:
@@ -91,13 +91,13 @@ def test_a_long_list_of_users_is_cut() -> None:
     for number in range(12):
         bench.deploy(f"dep-{number:02}")
     with refused(bench.tx, Conflict) as refusal:
-        computes.delete(bench.tx, OWNER, "cpu", now=NOW)
+        computes.delete(bench.tx, OWNER, "cpu", read=read_nothing, now=NOW)
     assert "dep-09 and 2 more" in refusal.text
     assert "dep-10" not in refusal.text
 
 
 def test_an_unused_compute_is_deleted(bench: Bench) -> None:
     bench.compute("gpu")
-    assert computes.delete(bench.tx, OWNER, "gpu", now=NOW)
+    assert computes.delete(bench.tx, OWNER, "gpu", read=read_nothing, now=NOW)
     with pytest.raises(NotFound):
         computes.get(bench.tx, OWNER, "gpu")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from batchyard.domain.deployments import PipelineSettings
 from batchyard.domain.job_specs import InputKind, InputSource, PipelineSpec, StepData
 from batchyard.domain.job_states import JobStatus
@@ -14,24 +12,10 @@ from batchyard.domain.pipelines.definitions import ParallelDefinition, ParallelS
 from batchyard.domain.pipelines.graphs import Fixed, FixedData, FromPipeline, FromStep
 from batchyard.domain.resource_ids import AssetId, Reference
 
-from .bench import INPUT, NOW, Bench
+from .bench import INPUT, NOW
 from .pipeline_bench import COMMAND, DATA, ENVIRONMENT, FILE, FOLDER, NUMBER, Pipelines, step, with_definition
 
 RESULTS = "azureml://datastores/workspaceblobstore/paths/results"
-
-
-@pytest.fixture
-def pipelines(bench: Bench) -> Pipelines:
-    """Give a workspace with the component `run`, and no pipeline yet."""
-    return Pipelines(bench)
-
-
-@pytest.fixture
-def chain(pipelines: Pipelines) -> Pipelines:
-    """Give a pipeline of two steps, of which the second takes what the first gives, and whose job is queued."""
-    pipelines.pipeline(first=step(), second=step(data="first", outputs={"out": "result"}))
-    pipelines.begin(tags={"team": "x"})
-    return pipelines
 
 
 def test_the_first_step_begins_and_the_pipeline_runs(chain: Pipelines) -> None:

@@ -12,6 +12,7 @@ from batchyard.api.reasons import ReasonsIn
 from batchyard.api.rooms import CallerIn, IfMatch, RoomsIn
 from batchyard.api.told import told
 from batchyard.control import computes
+from batchyard.wire.component_definitions import read_definition
 from batchyard.wire.computes import ComputeBody, compute_from_arm, compute_to_arm
 
 router = APIRouter()
@@ -52,6 +53,13 @@ def delete_compute(name: str, rooms: RoomsIn, caller: CallerIn, if_match: IfMatc
     """Delete one."""
     with rooms.records.writing() as tx:
         was_there = computes.delete(
-            tx, caller, name, now=rooms.clock(), if_match=if_match, reason=why.reason, ticket=why.ticket
+            tx,
+            caller,
+            name,
+            read=read_definition,
+            now=rooms.clock(),
+            if_match=if_match,
+            reason=why.reason,
+            ticket=why.ticket,
         )
     return deleted(was_there=was_there)
