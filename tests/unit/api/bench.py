@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, ClassVar, TextIO
 from urllib.parse import unquote
 
+from fastapi import APIRouter
 from fastapi.testclient import TestClient
 
 from batchyard.api.app import make_app
@@ -74,6 +75,8 @@ class FakeEnvironments:
 class Bench:
     """One application and a client that comes over loopback with the owner's token."""
 
+    _routes: ClassVar[APIRouter | None] = None
+
     def __init__(self, home: Path) -> None:
         self.home = home
         self._ticks = itertools.count()
@@ -82,6 +85,8 @@ class Bench:
         self.identity = HomeIdentity(home)
         self._rooms: dict[str, Rooms] = {}
         self.app = make_app(self.rooms_of, allowed_hosts=[HOST])
+        # Every application has the same routes; what FastAPI works out at their first use takes longer than most tests.
+        Bench._routes = self.app.router = Bench._routes or self.app.router
         self.token = (home / "token").read_text()
         self.client = self.client_from("127.0.0.1", {"Authorization": f"Bearer {self.token}"})
         self.stranger = self.client_from("127.0.0.1", {})
