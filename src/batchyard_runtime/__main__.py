@@ -3,6 +3,7 @@
     <command fd> <report fd> <stamp fd> <parent pid>             a worker, see `frames`
     --zygote <socket fd> <parent pid> <code folder> <script> <log cap> <fault> <fault log>    see `zygote`
     --check <report fd> <parent pid> <code folder> <script>      imports the script and reports, see `check`
+    --command <gate fd> <parent pid> <command>                   runs a step's command, see `command`
     --inline <listing> <parent pid> <size> <code folder> <script> <root> <row format> <pdb or ->
                                                                              scores on the terminal, see `inline`
 
@@ -16,7 +17,7 @@ import sys
 
 _PR_SET_PDEATHSIG = 1
 _SIGKILL = 9
-_ARGUMENTS = {"": 4, "--check": 4, "--inline": 8, "--zygote": 7}
+_ARGUMENTS = {"": 4, "--check": 4, "--command": 3, "--inline": 8, "--zygote": 7}
 _PARENT_PID = {"": 3}
 
 
@@ -32,6 +33,10 @@ def main():  # type: () -> None
         from batchyard_runtime.check import check
 
         check(int(arguments[0]), arguments[2], arguments[3])
+    elif mode == "--command":
+        from batchyard_runtime.command import become_shell
+
+        become_shell(int(arguments[0]), arguments[2])
     elif mode == "--inline":
         from batchyard_runtime.inline import inline
 

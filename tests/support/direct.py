@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 from urllib.parse import quote
 
 from batchyard.bootstrap.faults import make_faults
@@ -16,19 +16,32 @@ from batchyard.datastores.job_home import LocalJobHomes
 from batchyard.datastores.local import LocalDatastores
 from batchyard.datastores.sealed import LocalSealedStore
 from batchyard.datastores.web import WebFiles
-from batchyard.domain.assets import Environment, EnvironmentBuild
+from batchyard.domain.assets import Environment, EnvironmentBuild, Sealed
 from batchyard.domain.computes import Compute
 from batchyard.domain.deployments import ExecutionSettings
 from batchyard.domain.errors import Mistake
-from batchyard.domain.job_specs import InputKind, InputSource, OutputTarget, ScoringSpec
+from batchyard.domain.job_specs import (
+    CommandSpec,
+    Given,
+    InputKind,
+    InputSource,
+    OutputTarget,
+    ScoringSpec,
+    Spec,
+    StepData,
+    StepOutput,
+)
 from batchyard.domain.job_states import JobStatus
-from batchyard.domain.jobs import Job
+from batchyard.domain.jobs import Job, StepOf
+from batchyard.domain.pipelines.components import InputPort, OutputPort, PortType, Signature
 from batchyard.domain.resource_ids import DEFAULT_SCOPE, AssetId, DatastorePath
 from batchyard.engine.claim import claim_job
+from batchyard.engine.command_run import run_command
 from batchyard.engine.job_run import run_job
 from batchyard.engine.rooms import Rooms
 from batchyard.instances.local import LocalInstances
 from batchyard.instances.scripts import LocalScripts
+from batchyard.instances.step_process import LocalStepProcess
 from batchyard.instances.workers import kill_recorded_sessions
 from batchyard.parquet.files import ParquetFiles
 from batchyard.ports.records import Key, Kind
@@ -72,6 +85,7 @@ class DirectHome:
             tables=ParquetFiles(),
             scripts=LocalScripts(),
             make_instances=LocalInstances,
+            start_step=LocalStepProcess,
             kill_left_overs=kill_recorded_sessions,
             logs_of=self.logs_of,
             operation_dir=lambda operation: home / "operations" / operation,
@@ -101,10 +115,9 @@ class DirectHome:
     ) -> Job:
         """Put a job in the queue, as an invocation does."""
         store = self.datastores.get("workspaceblobstore")
-        store.put(f"up/{name}/code/score.py", [script.encode()], create_only=False)
         for path, content in (model or {"model.txt": b"m"}).items():
             store.put(f"up/{name}/model/{path}", [content], create_only=False)
-        code = self.rooms.sealed.seal(DatastorePath("workspaceblobstore", f"up/{name}/code"), keep_name=False)
+        code = self._seal_code(name, {"score.py": script})
         model_seal = self.rooms.sealed.seal(DatastorePath("workspaceblobstore", f"up/{name}/model"), keep_name=True)
         settings = settings or ExecutionSettings()
         kind = InputKind.FOLDER if source.is_dir() else InputKind.FILE
@@ -126,7 +139,54 @@ class DirectHome:
             build=EnvironmentBuild("0" * 64, "3"),
             output=OutputTarget(DatastorePath("workspaceblobstore", f"out/{name}/score"), settings.output_file_name),
         )
-        job = Job(spec, JobStatus.QUEUED, time.time(), "tester", phases={"queued": time.time()})
+        return self._queue(spec)
+
+    def submit_command(
+        self,
+        name: str,
+        command: str,
+        *,
+        inputs: Mapping[str, Given] | None = None,
+        outputs: Mapping[str, PortType] | None = None,
+        code: Mapping[str, str] | None = None,
+        step_of: StepOf | None = None,
+        **changes: Any,  # whatever a CommandSpec has
+    ) -> Job:
+        """Put a job in the queue that runs a command, as a pipeline does; outputs go to `out/<job>/<name>`."""
+        given, declared = dict(inputs or {}), dict(outputs or {})
+        spec = CommandSpec(
+            job=name,
+            endpoint="e",
+            deployment="d",
+            deployment_revision=1,
+            routed_by="default",
+            component=AssetId("prepare", "1"),
+            signature=Signature(
+                {key: InputPort(_port_type(value)) for key, value in given.items()},
+                {key: OutputPort(type_) for key, type_ in declared.items()},
+            ),
+            command=command,
+            compute="c",
+            environment=AssetId("env", "1"),
+            build=EnvironmentBuild("0" * 64, "3"),
+            code=AssetId("code", "1") if code else None,
+            code_seal=self._seal_code(name, code) if code else None,
+            inputs=given,
+            outputs={
+                key: StepOutput(DatastorePath("workspaceblobstore", f"out/{name}/{key}"), type_)
+                for key, type_ in declared.items()
+            },
+        )
+        return self._queue(replace(spec, **changes), step_of)
+
+    def _seal_code(self, name: str, code: Mapping[str, str]) -> Sealed:
+        store = self.datastores.get("workspaceblobstore")
+        for path, text in code.items():
+            store.put(f"up/{name}/code/{path}", [text.encode()], create_only=False)
+        return self.rooms.sealed.seal(DatastorePath("workspaceblobstore", f"up/{name}/code"), keep_name=False)
+
+    def _queue(self, spec: Spec, step_of: StepOf | None = None) -> Job:
+        job = Job(spec, JobStatus.QUEUED, time.time(), "tester", phases={"queued": time.time()}, step_of=step_of)
         with self.rooms.records.writing() as tx:
             key = Key(Kind.COMPUTE, "c")
             if tx.documents.get(key) is None:
@@ -138,7 +198,10 @@ class DirectHome:
         """Claim the next job, run it here to its end, and give its record."""
         job = claim_job(self.rooms)
         assert job is not None
-        run_job(self.rooms, job)
+        if isinstance(job.spec, CommandSpec):
+            run_command(self.rooms, job)
+        else:
+            run_job(self.rooms, job)
         return self.job(job.name)
 
     def job(self, name: str) -> Job:
@@ -150,7 +213,17 @@ class DirectHome:
     def output(self, name: str) -> Path:
         return self.home / "datastores" / "workspaceblobstore" / "out" / name / "score"
 
+    def published(self, job: str, output: str) -> Path:
+        """The place of an output of a job that ran a command."""
+        return self.home / "datastores" / "workspaceblobstore" / "out" / job / output
+
     def as_new_process(self) -> Rooms:
         """The same rooms after a fork."""
         self.rooms.records.after_fork()
         return replace(self.rooms, owner=this_process())
+
+
+def _port_type(given: Given) -> PortType:
+    if isinstance(given, StepData):
+        return given.type
+    return {bool: PortType.BOOLEAN, int: PortType.INTEGER, float: PortType.NUMBER}.get(type(given), PortType.STRING)

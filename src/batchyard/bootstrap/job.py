@@ -15,9 +15,11 @@ from typing import NoReturn
 from batchyard.bootstrap.log_lines import JsonLines
 from batchyard.bootstrap.process_identity import this_process
 from batchyard.domain.errors import BatchyardError, LeaseLost, PlatformError
+from batchyard.domain.job_specs import CommandSpec
 from batchyard.domain.jobs import Job
 from batchyard.engine.calibrate import calibrate
 from batchyard.engine.claim import note_end, note_stop
+from batchyard.engine.command_run import run_command
 from batchyard.engine.job_run import run_job
 from batchyard.engine.provision import provision
 from batchyard.engine.rooms import Rooms
@@ -94,7 +96,10 @@ def job_child(job: Job) -> Callable[[Rooms], None]:
         handler.setFormatter(JsonLines("job"))
         logging.getLogger().addHandler(handler)
         try:
-            run_job(rooms, job)
+            if isinstance(job.spec, CommandSpec):
+                run_command(rooms, job)
+            else:
+                run_job(rooms, job)
         except SystemExit:
             note_stop(rooms, job)
             raise

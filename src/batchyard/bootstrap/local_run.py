@@ -35,6 +35,7 @@ from batchyard.engine.rooms import Rooms
 from batchyard.environments.cache import LocalEnvironments
 from batchyard.instances.local import LocalInstances
 from batchyard.instances.scripts import LocalScripts
+from batchyard.instances.step_process import LocalStepProcess
 from batchyard.instances.workers import kill_recorded_sessions
 from batchyard.parquet.files import ParquetFiles
 from batchyard.records.one_job import OneJob
@@ -148,6 +149,7 @@ def _prepare(
         tables=tables,
         scripts=LocalScripts(),
         make_instances=LocalInstances,
+        start_step=LocalStepProcess,
         kill_left_overs=kill_recorded_sessions,
         logs_of=lambda _: folder,
         local_folder=str(folder),

@@ -25,6 +25,7 @@ from batchyard.domain.workspaces import Workspace
 from batchyard.engine.rooms import Rooms
 from batchyard.instances.local import LocalInstances
 from batchyard.instances.scripts import LocalScripts
+from batchyard.instances.step_process import LocalStepProcess
 from batchyard.instances.workers import kill_recorded_sessions
 from batchyard.parquet.files import ParquetFiles
 from batchyard.records.database import open_records
@@ -60,6 +61,7 @@ class EngineRooms:
             tables=ParquetFiles(),
             scripts=LocalScripts(),
             make_instances=LocalInstances,
+            start_step=LocalStepProcess,
             kill_left_overs=kill_recorded_sessions,
             logs_of=lambda job: _made(root / "datastores" / ARTIFACT_STORE.name / log_folder(job)),
             operation_dir=lambda operation: root / "operations" / operation,

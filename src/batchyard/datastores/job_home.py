@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from batchyard.datastores.disk import disk_errors, make_folder, sync_folder, write_new
+from batchyard.datastores.disk import disk_errors, make_folder, sync_folder, sync_tree, write_new
 from batchyard.domain.errors import Conflict, NotFound
 
 _TRIES = 5  # Each of them deletes what it can; whoever else is at it ends soon.
@@ -77,6 +77,11 @@ class LocalJobHome:
                 os.fsync(fd)
             finally:
                 os.close(fd)
+
+    def sync_tree(self, name: str) -> None:
+        with disk_errors(f"sync {name!r}"):
+            sync_tree(self._root / name)
+            sync_folder((self._root / name).parent)
 
     def read(self, name: str) -> BinaryIO:
         try:

@@ -7,7 +7,7 @@ import fcntl
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -15,11 +15,13 @@ from urllib.parse import unquote, urlsplit
 from batchyard.datastores.disk import disk_errors, make_folder, probe_folder, sync_folder, write_new
 from batchyard.datastores.publish import LocalPublication, clear_unfinished, published_names
 from batchyard.datastores.publish import check_next as check_next_generation
+from batchyard.datastores.publish_trees import check_free, publish_tree
 from batchyard.datastores.walking import UNFINISHED, files_in_order, holds_a_file, level_in_order
 from batchyard.domain.datastores import DATASTORES
 from batchyard.domain.errors import CallerError, Conflict, InvalidInput, Mistake, NotFound, not_found
 from batchyard.domain.job_specs import InputKind, InputSource, OutputTarget
-from batchyard.domain.resource_ids import parse_datastore_uri
+from batchyard.domain.outputs.tree_files import TreeFile
+from batchyard.domain.resource_ids import DatastorePath, parse_datastore_uri
 from batchyard.domain.sealed_places import CODE_CONTAINER
 from batchyard.ports.datastore import Entry
 from batchyard.ports.web import WebInputs, is_web
@@ -221,6 +223,15 @@ class LocalDatastores:
     def publication(self, target: OutputTarget, *, job: str, generation: int = 1) -> LocalPublication:
         folder = self.get(target.place.datastore).path(target.place.path.rstrip("/"))
         return LocalPublication(folder, target, job=job, generation=generation)
+
+    def check_free(self, place: DatastorePath, *, is_file: bool) -> None:
+        check_free(self._place(place), place, is_file=is_file)
+
+    def publish_tree(self, staged: Path, place: DatastorePath, files: Sequence[TreeFile], *, job: str) -> None:
+        publish_tree(staged, self._place(place), place, files, job=job)
+
+    def _place(self, place: DatastorePath) -> Path:
+        return self.get(place.datastore).path(place.path.rstrip("/"))
 
     def discard_unfinished(self, target: OutputTarget, *, job: str) -> None:
         clear_unfinished(self.get(target.place.datastore).path(target.place.path.rstrip("/")), target, job=job)

@@ -39,7 +39,7 @@ def clear_unfinished(folder: Path, target: OutputTarget, *, job: str) -> None:
     beside = _beside(folder, target)
     with disk_errors(f"clear up beside the output {str(target.place)!r}"):
         if beside.is_dir():
-            _clear_left_overs(beside, _prefix(job))
+            clear_left_overs(beside, unfinished_prefix(job))
 
 
 def check_next(folder: Path, target: OutputTarget, *, job: str, generation: int) -> None:
@@ -66,7 +66,8 @@ def _beside(folder: Path, target: OutputTarget) -> Path:
     return folder if target.into_existing else folder.parent
 
 
-def _prefix(job: str) -> str:
+def unfinished_prefix(job: str) -> str:
+    """Give how the hidden siblings of a job's outputs begin."""
     return f".batchyard-{job}-"
 
 
@@ -87,8 +88,8 @@ class LocalPublication:
         beside = _beside(folder, target)
         with disk_errors(f"prepare the output {str(target.place)!r}"):
             make_folder(beside, mode=0o777)
-            prefix = _prefix(job)
-            _clear_left_overs(beside, prefix)
+            prefix = unfinished_prefix(job)
+            clear_left_overs(beside, prefix)
             self._staging = beside / f"{prefix}{secrets.token_hex(_TOKEN_BYTES)}"
             self._staging.mkdir()
 
@@ -213,7 +214,7 @@ class LocalPublication:
             return Written(name, os.fstat(stream.fileno()).st_size, digest)
 
 
-def _clear_left_overs(beside: Path, prefix: str) -> None:
+def clear_left_overs(beside: Path, prefix: str) -> None:
     """Remove what earlier publishers of this job left; one that only sleeps must not publish half of it.
 
     So each is first renamed, at once and whole: whoever is still at it finds nothing under its name any more.

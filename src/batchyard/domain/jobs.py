@@ -9,7 +9,7 @@ from functools import reduce
 
 from batchyard.domain.deployments import ExecutionSettings, Overrides, effective
 from batchyard.domain.failures import FailureReport
-from batchyard.domain.job_specs import InputSource, ScoringSpec, Spec
+from batchyard.domain.job_specs import CommandSpec, InputSource, ScoringSpec, Spec
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.resource_ids import DatastorePath
 
@@ -207,6 +207,13 @@ class Job:
         """The spec of a job that scores; who asks knows that it does."""
         if not isinstance(self.spec, ScoringSpec):
             raise TypeError(f"job {self.name!r} scores nothing: it has a {type(self.spec).__name__}")
+        return self.spec
+
+    @property
+    def command(self) -> CommandSpec:
+        """The spec of a job that runs a command; who asks knows that it does."""
+        if not isinstance(self.spec, CommandSpec):
+            raise TypeError(f"job {self.name!r} runs no command: it has a {type(self.spec).__name__}")
         return self.spec
 
     @property

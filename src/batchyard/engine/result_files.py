@@ -9,11 +9,14 @@ from batchyard.domain.jobs import Counts, JobError, is_completed_with_errors
 from batchyard.ports.records import JobChange
 
 
-def write_result(logs: Path, ended: JobChange) -> None:
-    """Write how the job ended, and for a failed one why, where to read on first. Raises: PlatformError."""
+def write_result(logs: Path, ended: JobChange, *, has_items: bool = True) -> None:
+    """Write how the job ended, and for a failed one why, where to read on first. Raises: PlatformError.
+
+    has_items: whether it scores items, which are counted.
+    """
     try:
         logs.mkdir(parents=True, exist_ok=True)
-        _write(logs / "job_result.txt", _result(ended))
+        _write(logs / "job_result.txt", _result(ended, has_items=has_items))
         if ended.error is not None:
             _write(logs / "job_error.txt", _error(ended.error))
     except OSError as exc:
@@ -25,11 +28,18 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
-def _result(ended: JobChange) -> str:
+def _result(ended: JobChange, *, has_items: bool) -> str:
     counts = ended.counts or Counts()
     lines = [ended.status.value]
     lines += [f"With errors: {counts.outcome}."] if is_completed_with_errors(ended.status, counts) else []
-    lines += [
+    lines += _counted(counts) if has_items else []
+    if ended.error is not None:
+        lines.append(f"Reason: {ended.error.message}")
+    return "\n".join(lines) + "\n"
+
+
+def _counted(counts: Counts) -> list[str]:
+    return [
         (
             f"Items: {counts.items} in all, {counts.succeeded} succeeded, {counts.failed} failed, "
             f"{counts.skipped} skipped, {counts.incomplete} incomplete."
@@ -40,9 +50,6 @@ def _result(ended: JobChange) -> str:
         ),
         f"Rows: {counts.rows}.",
     ]
-    if ended.error is not None:
-        lines.append(f"Reason: {ended.error.message}")
-    return "\n".join(lines) + "\n"
 
 
 def _error(error: JobError) -> str:

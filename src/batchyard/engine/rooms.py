@@ -16,6 +16,7 @@ from batchyard.ports.faults import Faults
 from batchyard.ports.instance import Instances, Scripts, WorkerPlan
 from batchyard.ports.job_home import JobHomes
 from batchyard.ports.records import Records
+from batchyard.ports.step_process import StepPlan, StepProcess
 from batchyard.ports.tables import Tables
 from batchyard.ports.web import WebInputs
 
@@ -47,6 +48,7 @@ class Rooms:
     tables: Tables
     scripts: Scripts
     make_instances: Callable[[WorkerPlan], Instances]
+    start_step: Callable[[StepPlan], StepProcess]
     kill_left_overs: Callable[[Path], object]
     logs_of: Callable[[str], Path]
     operation_dir: Callable[[str], Path]

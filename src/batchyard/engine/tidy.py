@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from batchyard.domain.errors import PlatformError
+from batchyard.domain.job_specs import CommandSpec, OutputTarget, PipelineSpec, ScoringSpec
 from batchyard.domain.job_states import FINAL, JobStatus
 from batchyard.domain.jobs import Job
 from batchyard.engine.prepare import clear
@@ -12,7 +13,7 @@ from batchyard.engine.rooms import Rooms
 
 log = logging.getLogger(__name__)
 
-_OF_ONE_OWNER = ("code-", "scratch-", "collect/")
+_OF_ONE_OWNER = ("code-", "scratch-", "collect/", "inputs-", "outputs-")
 
 
 def tidy(rooms: Rooms, job: Job) -> None:
@@ -41,7 +42,18 @@ def tidy_after_crash(rooms: Rooms, name: str) -> None:
         return
     tidy(rooms, job)
     if "finalizing" in job.phases:
-        rooms.datastores.discard_unfinished(job.scoring.output, job=name)
+        for output in _outputs(job):
+            rooms.datastores.discard_unfinished(output, job=name)
+
+
+def _outputs(job: Job) -> list[OutputTarget]:
+    match job.spec:
+        case ScoringSpec(output=output):
+            return [output]
+        case CommandSpec(outputs=outputs):
+            return [OutputTarget(output.place, "") for output in outputs.values()]
+        case PipelineSpec():
+            return []
 
 
 def tidy_all(rooms: Rooms) -> None:

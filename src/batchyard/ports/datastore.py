@@ -159,6 +159,20 @@ class Datastores(Protocol):
     def publication(self, target: OutputTarget, *, job: str, generation: int = 1) -> Publication:
         """Begin to publish a job's output; what an earlier try left unfinished is removed."""
 
+    def check_free(self, place: DatastorePath, *, is_file: bool) -> None:
+        """Look whether a file or a folder can be published at a place: nothing is there, or an empty folder.
+
+        Raises: Conflict naming what is there; NotFound for the datastore.
+        """
+
+    def publish_tree(self, staged: Path, place: DatastorePath, files: Sequence[TreeFile], *, job: str) -> None:
+        """Move a file or a folder to its place, where it is seen whole, at once and durable.
+
+        files: what is in it, sorted; a file alone has one, by its own name. Where they are at the place already, it is
+        done: so by whoever was at it before, or at the same time.
+        Raises: Conflict when anything else is there, which stays; PlatformError, after which it may be called again.
+        """
+
     def discard_unfinished(self, target: OutputTarget, *, job: str) -> None:
         """Remove what publishers of the job left unfinished; nothing else, and nothing when there is nothing."""
 

@@ -37,6 +37,20 @@ FAULT_POINTS = (
     "worker.rows_written",
     "worker.before_report",
 )
+# Of jobs that run a command.
+COMMAND_POINTS = (
+    "command.staged",
+    "command.started",
+    "command.ended",
+    "command.sealing",
+    "command.sealed",
+    "command.finalizing",
+    "command.publishing",
+    "command.published_one",
+    "command.published",
+    "command.finish",
+    "command.finished",
+)
 
 
 class Faults(Protocol):

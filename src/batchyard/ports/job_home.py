@@ -1,7 +1,8 @@
 """The job home: the one folder in which a job keeps what it must not lose.
 
 `spec.json`, `listing/<fence>{,.index}`, `ledger/<fence>.log`, `parts/<fence>-<worker>.part`, `files/`,
-`workers.jsonl` and, for one owner at a time, `code-<fence>`, `scratch-<fence>` and `collect/<fence>`.
+`workers.jsonl` and, for one owner at a time, `code-<fence>`, `scratch-<fence>` and `collect/<fence>`; of a job that
+runs a command, `outputs/` and, for one owner, `inputs-<fence>` and `outputs-<fence>`.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ class JobHome(Protocol):
 
     def sync(self, name: str) -> None:
         """Make durable what a file holds now, whoever wrote it."""
+
+    def sync_tree(self, name: str) -> None:
+        """Make durable what is below a folder, files and names."""
 
     def read(self, name: str) -> BinaryIO:
         """Open a file. Raises: NotFound."""

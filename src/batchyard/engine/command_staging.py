@@ -1,0 +1,151 @@
+"""Staging of a step: its environment, code and inputs are put in place, and its command is given its values."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from batchyard.control import references
+from batchyard.domain.assets import AssetKind
+from batchyard.domain.errors import InvalidInput, Mistake, PlatformError, ScriptError
+from batchyard.domain.job_specs import CommandSpec, InputKind, StepData
+from batchyard.domain.jobs import Job
+from batchyard.domain.pipelines.components import InputMode, PortType, text_of
+from batchyard.domain.pipelines.expressions import ShellCommand, render_command
+from batchyard.engine.plain_json import to_json
+from batchyard.engine.prepare import clear, copy_writable
+from batchyard.engine.rooms import Rooms
+from batchyard.ports.job_home import JobHome
+from batchyard.ports.web import is_web
+
+log = logging.getLogger(__name__)
+
+BUILD_LOG = "logs/environment.txt"
+OF_ONE_OWNER = ("code-", "scratch-", "inputs-", "outputs-")
+
+
+@dataclass(frozen=True, slots=True)
+class StagedCommand:
+    """What the command of this owner needs. inputs: data by name; outputs: where each is to be written."""
+
+    python: Path
+    code_dir: Path
+    command: ShellCommand
+    inputs: Mapping[str, Path]
+    outputs: Mapping[str, Path]
+
+
+def stage_command(rooms: Rooms, job: Job, home: JobHome, *, meanwhile: Callable[[], None]) -> StagedCommand:
+    """Kill what an earlier owner's command left, then stage what this one needs.
+
+    meanwhile: called between files that are copied or fetched; what it raises ends that.
+    Raises: InvalidInput, NotFound for an input that is not there; ScriptError for an environment that cannot be built;
+    Conflict where an output's place is taken; PlatformError.
+    """
+    spec = job.command
+    if job.fence > 1:  # The first owner has nobody before it.
+        rooms.kill_left_overs(home.path("workers.jsonl"))
+    if not home.exists("spec.json"):
+        home.create("spec.json", to_json(asdict(spec)))
+    clear(home, [f"{kind}{fence}" for fence in range(1, job.fence) for kind in OF_ONE_OWNER])
+    for output in spec.outputs.values():
+        rooms.datastores.check_free(output.place, is_file=output.type is PortType.URI_FILE)
+    python = _python(rooms, job, spec)
+    meanwhile()
+    try:
+        code_dir = _code(rooms, job, home)
+        inputs = {
+            name: _data(rooms, home, given, name=name, folder=f"inputs-{job.fence}", meanwhile=meanwhile)
+            for name, given in spec.inputs.items()
+            if isinstance(given, StepData)
+        }
+        outputs = staged_outputs(home, spec, job.fence)
+        for name, path in outputs.items():
+            folder = path.parent if spec.outputs[name].type is PortType.URI_FILE else path
+            folder.mkdir(parents=True, exist_ok=True)
+        home.path(f"scratch-{job.fence}").mkdir(mode=0o700, exist_ok=True)
+    except OSError as exc:
+        raise PlatformError(f"Could not stage the step of job {job.name!r}: {exc}.") from exc
+    return StagedCommand(python, code_dir, _command(spec, inputs, outputs), inputs, outputs)
+
+
+def staged_outputs(home: JobHome, spec: CommandSpec, fence: int) -> Mapping[str, Path]:
+    """Say where the command of an owner writes each output; a file has the name that it is published under."""
+    found = {}
+    for name, output in spec.outputs.items():
+        folder = home.path(f"outputs-{fence}/{name}")
+        file_name = output.place.path.rstrip("/").rpartition("/")[2]
+        found[name] = folder / file_name if output.type is PortType.URI_FILE else folder
+    return found
+
+
+def _command(spec: CommandSpec, inputs: Mapping[str, Path], outputs: Mapping[str, Path]) -> ShellCommand:
+    values: dict[tuple[str, ...], str | None] = {("inputs", name): None for name in spec.signature.inputs}
+    values |= {
+        ("inputs", name): text_of(given) for name, given in spec.inputs.items() if not isinstance(given, StepData)
+    }
+    values |= {("inputs", name): os.fspath(path) for name, path in inputs.items()}
+    values |= {("outputs", name): os.fspath(path) for name, path in outputs.items()}
+    return render_command(spec.command, values)
+
+
+def _python(rooms: Rooms, job: Job, spec: CommandSpec) -> Path:
+    """Give the interpreter of the step, building its environment where nobody has. Raises: ScriptError."""
+    if spec.build is not None:
+        return rooms.environments.python(spec.build)
+    with rooms.records.reading() as tx:
+        found = references.find_version(
+            tx, AssetKind.ENVIRONMENT, spec.environment.name, version=spec.environment.version
+        )
+    path = rooms.logs_of(job.name) / BUILD_LOG
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a", buffering=1, encoding="utf-8") as out:
+        try:
+            build = rooms.environments.build(found.document, out)
+        except InvalidInput as exc:
+            raise ScriptError(str(exc)) from exc
+    return rooms.environments.python(build)
+
+
+def _code(rooms: Rooms, job: Job, home: JobHome) -> Path:
+    """Copy the code for this owner alone; without code, an empty folder."""
+    target, seal = home.path(f"code-{job.fence}"), job.command.code_seal
+    if seal is None:
+        target.mkdir(exist_ok=True)
+        return target
+    source = rooms.sealed.path(seal)
+    if not source.is_dir():
+        raise PlatformError(f"The sealed code of job {job.name!r} is gone from {source}.")
+    shutil.copytree(source, target, copy_function=copy_writable)
+    return target
+
+
+def _data(
+    rooms: Rooms, home: JobHome, given: StepData, *, name: str, folder: str, meanwhile: Callable[[], None]
+) -> Path:
+    """Give the local path of an input: its place, or a copy of its own; a file of the web is fetched for all owners."""
+    if is_web(given.source.uri):
+        path = rooms.web.fetch(given.source.uri, home.path(f"input/{name}/x").parent, meanwhile=meanwhile)
+    else:
+        path = rooms.datastores.input_path(given.source)
+    is_file = given.source.kind is InputKind.FILE
+    if not (path.is_file() if is_file else path.is_dir()):
+        wanted = "a file" if is_file else "a folder"
+        raise InvalidInput("The step", [Mistake(f"inputs.{name}", f"nothing at {given.source.uri!r}", wanted)])
+    if given.mode is not InputMode.DOWNLOAD:
+        return path
+
+    def copied(source: str, target: str) -> str:
+        meanwhile()
+        return copy_writable(source, target)
+
+    copy = home.path(f"{folder}/{name}/{path.name}")
+    if is_file:
+        copied(os.fspath(path), os.fspath(copy))
+    else:
+        shutil.copytree(path, copy, copy_function=copied)
+    return copy
