@@ -1,4 +1,4 @@
-"""A deployment of a pipeline component by the command line: made from a file, shown, changed, deleted; not run yet."""
+"""A deployment of a pipeline component by the command line: made from a file, shown, changed, invoked, deleted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PIPELINE = {
 }
 
 
-def test_a_pipeline_deployment_lives_beside_models_and_says_that_it_is_not_run_yet(served: ServerHome) -> None:
+def test_a_pipeline_deployment_lives_beside_models_and_takes_invocations(served: ServerHome) -> None:
     served.file("measure.yml", PIPELINE)
     deployment = {
         "name": "measure",
@@ -40,9 +40,11 @@ def test_a_pipeline_deployment_lives_beside_models_and_says_that_it_is_not_run_y
     shown = served.json("batch-deployment", "show", *names)
     table = served.run("batch-deployment", "list", "--endpoint-name", "measuring", "-o", "table").stdout
     data = str(served.files("measured", 2))
-    refused = served.run(
-        "batch-endpoint", "invoke", "--name", "measuring", "-d", "measure", "--input", data, exit_code=None
-    )
+    invoke = ("batch-endpoint", "invoke", "--name", "measuring", "-d", "measure")
+    invoked = served.json(*invoke, "--input", data, "--job-name", "measured")
+    job = served.json("job", "show", "--name", "measured")
+    served.run("job", "cancel", "--name", "measured", exit_code=None)
+    refused = served.run(*invoke, "--input", data, "-m", "3", exit_code=1)
     wrong = {**deployment, "settings": {"default_computer": "x"}, "component": "./nowhere.yml"}
     mistakes = served.run("batch-deployment", "create", "--file", str(served.file("w.yml", wrong)), exit_code=1).stderr
     served.run("batch-deployment", "delete", *names, "--yes")
@@ -56,8 +58,10 @@ def test_a_pipeline_deployment_lives_beside_models_and_says_that_it_is_not_run_y
         "force_rerun": True,
     }
     assert "measure" in table
-    assert refused.returncode == 1
-    assert "keeps pipelines" in refused.stderr
+    assert (invoked["name"], job["component"]) == ("measured", made["component"])
+    assert job["inputs"]["data"]["uri"].endswith("/measured")
+    assert job["outputs"]["sizes"]["path"] == "azureml/measured/sizes"
+    assert "each step of a pipeline has settings of its own" in refused.stderr
     assert "settings.default_computer" in mistakes
     assert "component: found './nowhere.yml'" in mistakes
     assert served.json("batch-deployment", "list", "--endpoint-name", "measuring") == []

@@ -33,6 +33,7 @@ def every_way_through(bench: Bench, raw: Raw) -> None:
     _assets(bench, raw)
     _nouns(bench, raw)
     _jobs(bench)
+    _pipelines(bench)
     _blobs(bench, raw)
     _logins(bench)
 
@@ -239,6 +240,29 @@ def _jobs(bench: Bench) -> None:
         client.post(f"{jobs}/{done}/retryFailed", json={})
     for place in ("", "/deployments/blue"):
         client.get(f"{_FRONT}/batchEndpoints/digits{place}/jobs")
+
+
+def _pipelines(bench: Bench) -> None:
+    """Deploy a pipeline of the step that is there, and invoke it rightly and wrongly."""
+    client, name = bench.client, "pipeline"
+    jobs = {"one": {"component": "azureml:step:1"}}
+    pipeline = {"type": "pipeline", "inputs": {"rate": {"type": "number"}}, "jobs": jobs}
+    bench.put(f"/components/{name}/versions/1", {"componentSpec": pipeline})
+    configuration = {
+        "deploymentConfigurationType": "PipelineComponent",
+        "componentId": {"referenceType": "Id", "assetId": f"{WS}/components/{name}/versions/1"},
+        "settings": {"default_compute": "cpu"},
+    }
+    bench.put(f"/batchEndpoints/digits/deployments/{name}", {"deploymentConfiguration": configuration})
+    uri = client.get(f"{WS}/batchEndpoints/digits").json()["properties"]["scoringUri"]
+    headers = {"azureml-model-deployment": name}
+    for inputs in ({"rate": {"jobInputType": "Literal", "value": 0.5}}, {"rate": "x", "rte": 1}, {"rate": [1]}):
+        client.post(uri, json={"properties": {"inputData": inputs, "name": "piped"}}, headers=headers)
+    client.post(uri, json={"properties": {"inputData": {"rate": 1}, "name": "piped"}}, headers=headers)
+    for path in (f"{WS}/jobs/piped", f"{_HISTORY}/runs/piped", f"{_HISTORY}/runs/piped/details"):
+        client.get(path)
+    client.post(f"{_HISTORY}/rundata", json={"runId": "piped"})
+    client.post(f"{WS}/jobs/piped/cancel")
 
 
 def _score(bench: Bench, name: str) -> None:

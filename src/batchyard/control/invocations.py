@@ -30,13 +30,22 @@ _LONGEST_PART_BYTES, _LONGEST_PATH_BYTES = 200, 1024
 
 
 def reach(tx: Transaction, invocation: Invocation) -> tuple[Route, Stored[Deployment]]:
-    """Give the deployment that an invocation reaches, and its serving revision.
+    """Give the deployment of a model that an invocation reaches, and its serving revision. Raises: as `routed`."""
+    may_be_stale = invocation.deployment_may_be_stale
+    chosen, served = routed(tx, invocation.endpoint, named=invocation.deployment, may_be_stale=may_be_stale)
+    refuse_pipeline(served.document)
+    return chosen, served
+
+
+def routed(
+    tx: Transaction, endpoint_name: str, *, named: str | None, may_be_stale: bool
+) -> tuple[Route, Stored[Deployment]]:
+    """Give the deployment that is reached, and its serving revision. named, may_be_stale: see `routing.route`.
 
     Raises: NotFound for the endpoint or the named deployment; CallerError when there is no default; Conflict.
     """
-    endpoint = registry.load_endpoint(tx, invocation.endpoint).document
+    endpoint = registry.load_endpoint(tx, endpoint_name).document
     deployments = {stored.key.name: stored.document for stored in registry.deployments_of(tx, endpoint.name)}
-    named, may_be_stale = invocation.deployment, invocation.deployment_may_be_stale
     chosen = route(endpoint, named=named, deployments=deployments, may_be_stale=may_be_stale)
     served = registry.serving(tx, endpoint.name, chosen.deployment)
     if served is None:
@@ -45,18 +54,22 @@ def reach(tx: Transaction, invocation: Invocation) -> tuple[Route, Stored[Deploy
             f"Deployment {chosen.deployment!r} of endpoint {endpoint.name!r} cannot take jobs: it {standing}. "
             f"Wait for it, correct it, or name another deployment."
         )
-    refuse_pipeline(served.document)
     return chosen, served
 
 
 def refuse_pipeline(deployment: Deployment) -> None:
-    """Raise Conflict for the deployment of a pipeline component, saying what is missing."""
+    """Raise Conflict for the deployment of a pipeline component, where one of a model is wanted."""
     if deployment.component is not None:
         raise Conflict(
             f"Deployment {deployment.name!r} of endpoint {deployment.endpoint!r} is of the pipeline component "
-            f"'{deployment.component}'. This version checks and keeps pipelines; what runs their steps is missing. "
-            f"Name a deployment of a model with `--deployment-name`."
+            f"'{deployment.component}', and this looks at deployments of models. Name one of a model, or invoke it."
         )
+
+
+def refuse_taken(tx: Transaction, name: str | None) -> None:
+    """Refuse the name of another job before its output, which stands in the same place, is found in the way."""
+    if name is not None and tx.jobs.get(name) is not None:
+        raise Conflict(f"A job {name!r} exists already. Choose another name, or leave it out.")
 
 
 def freeze(
@@ -87,7 +100,7 @@ def freeze(
         *settings_mistakes(settings, prefix=""),
         *format_mistakes(settings, tables, prefix=""),
         *compute_mistakes(tx, served.document.compute, settings),
-        *(source_mistakes or _input_mistakes(caller, source, datastores)),
+        *(source_mistakes or input_mistakes(caller, source, datastores, field="input")),
         *output_mistakes,
     ]
     if mistakes and taken is not None:
@@ -105,7 +118,7 @@ def _target(invocation: Invocation, settings: ExecutionSettings, job: str) -> Ou
     if path is None:
         return OutputTarget(DatastorePath(BLOB_STORE.name, f"azureml/{job}/score"), file_name)
     # One place has one spelling, or two jobs could reserve it twice.
-    place = DatastorePath(path.datastore, _normal(path.path))
+    place = DatastorePath(path.datastore, normal_path(path.path))
     if invocation.output_is_file:
         folder, file_name = posixpath.split(place.path)
         return OutputTarget(DatastorePath(path.datastore, folder), file_name, into_existing=True)
@@ -113,7 +126,8 @@ def _target(invocation: Invocation, settings: ExecutionSettings, job: str) -> Ou
     return OutputTarget(place, file_name, into_existing=names_file)
 
 
-def _normal(path: str) -> str:
+def normal_path(path: str) -> str:
+    """Give the one spelling of a path in a datastore; "" for its root."""
     normal = posixpath.normpath(path.strip("/"))
     return "" if normal == "." else normal
 
@@ -136,19 +150,20 @@ def compute_mistakes(tx: Transaction, name: str, settings: ExecutionSettings) ->
     return []
 
 
-def _input_mistakes(caller: Caller, source: InputSource, datastores: Datastores) -> list[Mistake]:
+def input_mistakes(caller: Caller, source: InputSource, datastores: Datastores, *, field: str) -> list[Mistake]:
+    """Say why data cannot be read, by its place or by what is there."""
     found = repr(source.uri)
     if source.uri.lower().startswith("file:"):
         if not caller.is_owner:
             # Not even looked at: whether a path exists on the server is nobody else's business.
             remedy = "Upload it first; only the owner of an embedded server has local paths read in place."
-            return [Mistake("input", found, "azureml://datastores/<datastore>/paths/<path>", remedy)]
+            return [Mistake(field, found, "azureml://datastores/<datastore>/paths/<path>", remedy)]
     elif parse_datastore_uri(source.uri) is None and not is_web(source.uri):
-        return [Mistake("input", found, "azureml://datastores/<datastore>/paths/<path>", "Upload it first.")]
+        return [Mistake(field, found, "azureml://datastores/<datastore>/paths/<path>", "Upload it first.")]
     try:
         datastores.check_input(source)
     except CallerError as exc:
-        return registry.as_mistakes(exc, field="input", found=found, allowed="an input that can be read")
+        return registry.as_mistakes(exc, field=field, found=found, allowed="an input that can be read")
     return []
 
 
@@ -158,7 +173,7 @@ def _output_findings(
     """Say what is wrong with the output, and apart from it whether something is in its place already."""
     mistakes = _path_mistakes(invocation)
     # A name that leaves the place is told of elsewhere (job_name, output_file_name), and looked at nowhere.
-    leaves = _normal(output.place.path) != output.place.path or file_name_mistake(output.file_name, field="")
+    leaves = normal_path(output.place.path) != output.place.path or file_name_mistake(output.file_name, field="")
     if mistakes or leaves:
         return mistakes, None
     version = sealed_by(tx, DatastorePath(output.place.datastore, f"{output.place.path}/{output.file_name}"))
@@ -180,14 +195,10 @@ def _path_mistakes(invocation: Invocation) -> list[Mistake]:
     path = invocation.output_path
     if path is None:
         return []
-    normal = _normal(path.path)
-    if normal.split("/")[0] == ".." or "\0" in normal:
-        return [Mistake("output_path", repr(str(path)), "a path that stays inside its datastore")]
-    if len(normal.encode()) > _LONGEST_PATH_BYTES or any(
-        len(part.encode()) > _LONGEST_PART_BYTES for part in normal.split("/")
-    ):
-        allowed = f"at most {_LONGEST_PATH_BYTES} bytes, {_LONGEST_PART_BYTES} between two '/'"
-        return [Mistake("output_path", f"{len(normal.encode())} bytes", allowed)]
+    found = place_mistakes(path, field="output_path")
+    if found:
+        return found
+    normal = normal_path(path.path)
     if not invocation.output_is_file:
         allowed = "a folder below the datastore's root"
         return [] if normal else [Mistake("output_path", repr(str(path)), allowed)]
@@ -196,6 +207,19 @@ def _path_mistakes(invocation: Invocation) -> list[Mistake]:
         return [Mistake("output_file_name", repr(wished), f"{file_name!r}, as in output_path, or nothing")]
     mistake = file_name_mistake(file_name, field="output_path")
     return [] if mistake is None else [mistake]
+
+
+def place_mistakes(place: DatastorePath, *, field: str) -> list[Mistake]:
+    """Say that a place is outside of its datastore, or too long for what is made there."""
+    normal = normal_path(place.path)
+    if normal.split("/")[0] == ".." or "\0" in normal:
+        return [Mistake(field, repr(str(place)), "a path that stays inside its datastore")]
+    if len(normal.encode()) > _LONGEST_PATH_BYTES or any(
+        len(part.encode()) > _LONGEST_PART_BYTES for part in normal.split("/")
+    ):
+        allowed = f"at most {_LONGEST_PATH_BYTES} bytes, {_LONGEST_PART_BYTES} between two '/'"
+        return [Mistake(field, f"{len(normal.encode())} bytes", allowed)]
+    return []
 
 
 def _spec(

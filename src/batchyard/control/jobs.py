@@ -45,7 +45,7 @@ def invoke(
     if known is not None:
         return known
     route, served = invocations.reach(tx, invocation)
-    _refuse_taken(tx, invocation.job_name)
+    invocations.refuse_taken(tx, invocation.job_name)
     spec = invocations.freeze(
         tx, caller, invocation, route, served, datastores=datastores, tables=tables, new_name=new_name
     )
@@ -64,19 +64,6 @@ def invoke(
     act = audit.Act(caller.name, Action.ENDPOINT_INVOKE, now, reason, ticket, details)
     audit.record(tx, act, audit.job_target(job.name), before=None, after=spec)
     return job
-
-
-def refuse_pipeline(tx: Transaction, caller: Caller, endpoint: str, named: str | None) -> None:
-    """Raise what an invocation of a pipeline component would be told, whatever its inputs; else do nothing.
-
-    named: the deployment that it names, None for the default. Raises: Forbidden; Conflict.
-    """
-    authorise(caller, Action.ENDPOINT_INVOKE)
-    stored = tx.documents.get(registry.endpoint_key(endpoint))
-    name = named or (stored.document.default_deployment if stored is not None else None)
-    served = registry.serving(tx, endpoint, name) if name else None
-    if served is not None:
-        invocations.refuse_pipeline(served.document)
 
 
 def get(tx: Transaction, caller: Caller, name: str) -> Job:
@@ -293,9 +280,3 @@ def _load(tx: Transaction, name: str) -> Job:
         hint = f" Known: {', '.join(map(repr, near))}." if near else ""
         raise NotFound(f"The job {name!r} does not exist.{hint}")
     return job
-
-
-def _refuse_taken(tx: Transaction, name: str | None) -> None:
-    """Refuse the name of another job before its output, which stands in the same place, is found in the way."""
-    if name is not None and tx.jobs.get(name) is not None:
-        raise Conflict(f"A job {name!r} exists already. Choose another name, or leave it out.")

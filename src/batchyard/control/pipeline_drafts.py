@@ -32,7 +32,7 @@ def resolve(tx: Transaction, draft: DeploymentDraft, *, read: definitions.Read) 
     component, mistakes = _component(tx, draft, read)
     found += mistakes
     if component is not None and not mistakes:
-        found += _compute_mistakes(tx, component[1], settings, read, where="component")
+        found += compute_mistakes(tx, component[1], settings, read, where="component")
     if found or component is None:
         raise InvalidInput(f"Deployment {draft.name!r}", found)
     return Deployment(
@@ -91,7 +91,7 @@ def _settings_mistakes(tx: Transaction, settings: PipelineSettings) -> Iterator[
         yield registry.unknown("settings.default_compute", settings.default_compute, "compute", computes)
 
 
-def _compute_mistakes(
+def compute_mistakes(
     tx: Transaction, pipeline: PipelineDefinition, settings: PipelineSettings, read: definitions.Read, *, where: str
 ) -> list[Mistake]:
     """Say which steps have no compute, one that is not there, or one that is too small for them."""
@@ -100,7 +100,7 @@ def _compute_mistakes(
         place = f"{where}.jobs.{name}"
         component = definitions.definition_at(tx, step.component, read=read)
         if isinstance(component, PipelineDefinition):
-            found += _compute_mistakes(tx, component, settings, read, where=place)
+            found += compute_mistakes(tx, component, settings, read, where=place)
         elif not isinstance(component, Mistake):
             instances = component.instance_count if step.instance_count is None else step.instance_count
             found = merged(found, _step_mistakes(tx, step, instances, settings, place))

@@ -30,8 +30,8 @@ _M = TypeVar("_M", InputMode, OutputMode)
 
 _BOUND = "a literal, ${{parent.inputs.NAME}} or ${{parent.jobs.STEP.outputs.NAME}}"
 # Azure: the modes as its clients write them at a step, beside those of YAML.
-_INPUT_MODES = {"readonlymount": InputMode.RO_MOUNT, "download": InputMode.DOWNLOAD, "direct": InputMode.DIRECT}
-_OUTPUT_MODES = {"readwritemount": OutputMode.RW_MOUNT, "upload": OutputMode.UPLOAD}
+INPUT_MODES = {"readonlymount": InputMode.RO_MOUNT, "download": InputMode.DOWNLOAD, "direct": InputMode.DIRECT}
+OUTPUT_MODES = {"readwritemount": OutputMode.RW_MOUNT, "upload": OutputMode.UPLOAD}
 
 
 class _InputYaml(YamlShape):
@@ -89,7 +89,7 @@ def bindings_of(document: object, where: str, found: list[Mistake]) -> tuple[dic
         if isinstance(value, Mapping):
             shape, mistakes = read_shape(_BindingYaml, value, prefix=f"{field}.")
             found += mistakes
-            mode = _mode(shape.mode, _INPUT_MODES, f"{field}.mode", found)
+            mode = mode_of(shape.mode, INPUT_MODES, f"{field}.mode", found)
             modes |= {} if mode is None else {name: mode}
             binding = _bound(shape, field, found)
         else:
@@ -110,7 +110,7 @@ def targets_of(document: object, where: str, found: list[Mistake]) -> tuple[dict
             else (_TargetYaml(value=value), [])
         )
         found += mistakes
-        mode = _mode(shape.mode, _OUTPUT_MODES, f"{field}.mode", found)
+        mode = mode_of(shape.mode, OUTPUT_MODES, f"{field}.mode", found)
         modes |= {} if mode is None else {name: mode}
         target = _target(shape, field, found)
         targets |= {} if target is None else {name: target}
@@ -159,7 +159,7 @@ def _input(value: object, field: str, found: list[Mistake]) -> InputPort:
         least=_bound_of(shape.min, f"{field}.min", found),
         most=_bound_of(shape.max, f"{field}.max", found),
         allowed=tuple(literal for one in enum if (literal := _value(type_, one, f"{field}.enum", found)) is not None),
-        mode=_mode(shape.mode, _INPUT_MODES, f"{field}.mode", found) or InputMode.RO_MOUNT,
+        mode=mode_of(shape.mode, INPUT_MODES, f"{field}.mode", found) or InputMode.RO_MOUNT,
         description=shape.description or "",
     )
 
@@ -168,7 +168,7 @@ def _output(value: object, field: str, found: list[Mistake]) -> OutputPort:
     shape, mistakes = read_shape(_OutputYaml, value, prefix=f"{field}.")
     found += mistakes
     type_ = _type(shape.type, field, found, is_output=True)
-    mode = _mode(shape.mode, _OUTPUT_MODES, f"{field}.mode", found) or OutputMode.RW_MOUNT
+    mode = mode_of(shape.mode, OUTPUT_MODES, f"{field}.mode", found) or OutputMode.RW_MOUNT
     return OutputPort(type_, mode, shape.description or "")
 
 
@@ -201,7 +201,8 @@ def _bound_of(value: object, field: str, found: list[Mistake]) -> float | None:
     return number if isinstance(number, int | float) else None
 
 
-def _mode(text: str | None, known: Mapping[str, _M], field: str, found: list[Mistake]) -> _M | None:
+def mode_of(text: str | None, known: Mapping[str, _M], field: str, found: list[Mistake]) -> _M | None:
+    """Read a mode of one of two dialects; None after noting the mistake. known: modes as Azure's clients write them."""
     if text is None:
         return None
     spelled = {mode.value.replace("_", ""): mode for mode in known.values()} | dict(known)

@@ -38,10 +38,11 @@ KindWord = Annotated[str, BeforeValidator(_kind)]
 
 
 class InputArm(ArmShape):
-    """One entry of `inputData`."""
+    """One entry of `inputData`. value: of a literal, for pipelines (`pipeline_values.InputBody`)."""
 
     job_input_type: KindWord | None = None
     uri: Text | None = None
+    value: object = None
 
 
 class DatasetArm(ArmShape):
@@ -77,14 +78,14 @@ def _of_input_data(inputs: Mapping[str, InputArm], scope: Scope, found: list[Mis
     name, given = next(iter(inputs.items()))
     kind = KINDS.get(given.job_input_type or "urifolder")
     if kind is None:
-        remedy = "Literals are for pipeline deployments, which this version does not support."
+        remedy = "Literals are for deployments of pipeline components."
         is_literal = given.job_input_type == "literal"
         text = shown(given.job_input_type)
         found.append(
             Mistake(f"{field}.{name}.jobInputType", text, "UriFolder or UriFile", remedy if is_literal else "")
         )
         return InputSource(InputKind.FOLDER, given.uri or "")
-    return InputSource(kind, _data_uri(given.uri or "", f"{field}.{name}.uri", scope, found))
+    return InputSource(kind, data_uri(given.uri or "", f"{field}.{name}.uri", scope, found))
 
 
 def _of_dataset(given: DatasetArm, scope: Scope, found: list[Mistake]) -> InputSource:
@@ -92,25 +93,25 @@ def _of_dataset(given: DatasetArm, scope: Scope, found: list[Mistake]) -> InputS
     field = "properties.dataset"
     match given.data_input_type:
         case "dataurl":
-            uri = _data_uri(given.path or "", f"{field}.path", scope, found)
+            uri = data_uri(given.path or "", f"{field}.path", scope, found)
             is_file = uri.lower().startswith(("https://", "http://")) and not uri.endswith("/")
             return InputSource(InputKind.FILE if is_file else InputKind.FOLDER, uri)
         case "datasetversion" if given.dataset_name:
             version = f":{given.dataset_version}" if given.dataset_version else "@latest"
             text = f"azureml:{given.dataset_name}{version}"
-            return InputSource(InputKind.FOLDER, _data_uri(text, f"{field}.datasetName", scope, found))
+            return InputSource(InputKind.FOLDER, data_uri(text, f"{field}.datasetName", scope, found))
         case "datasetversion":
             found.append(Mistake(f"{field}.datasetName", "nothing", "the name of a data asset"))
         case "datasetid":
             # Azure: what are data assets today were `datasets` then.
             text = re.sub(r"/datasets/(?=[^/]+(?:/|$))", "/data/", given.dataset_id or "", count=1)
-            return InputSource(InputKind.FOLDER, _data_uri(text, f"{field}.datasetId", scope, found))
+            return InputSource(InputKind.FOLDER, data_uri(text, f"{field}.datasetId", scope, found))
         case kind:
             found.append(Mistake(f"{field}.dataInputType", shown(kind), "DataUrl, DatasetVersion or DatasetId"))
     return InputSource(InputKind.FOLDER, "")
 
 
-def _data_uri(uri: str, field: str, scope: Scope, found: list[Mistake]) -> str:
+def data_uri(uri: str, field: str, scope: Scope, found: list[Mistake]) -> str:
     """Bring the forms of a data URI together; what is none of them comes back as it is, with a mistake."""
     asset = _ASSET_URI.fullmatch(uri)
     if asset is not None and (asset["workspace"] or scope.workspace).lower() == scope.workspace.lower():
@@ -121,12 +122,12 @@ def _data_uri(uri: str, field: str, scope: Scope, found: list[Mistake]) -> str:
         return str(place)
     if asset is not None:
         found.append(Mistake(field, shown(uri), f"a data asset of workspace {scope.workspace!r}"))
-    elif place is None and not _is_data_uri(uri):
+    elif place is None and not _isdata_uri(uri):
         found.append(Mistake(field, shown(uri or None), _DATA_URI, _remedy(uri)))
     return uri
 
 
-def _is_data_uri(uri: str) -> bool:
+def _isdata_uri(uri: str) -> bool:
     if uri.startswith(("file:///", "https://", "http://")):
         return True
     named = parse_reference(uri) if uri.startswith(("azureml:", "/")) else None

@@ -267,7 +267,7 @@ def _input_of_file(inputs: Mapping[str, _InputYaml], found: list[Mistake]) -> tu
     name, given = next(iter(inputs.items()))
     kind = KINDS.get(given.type or "urifolder")
     if kind is None or given.default is not None:
-        remedy = "Literals are for pipeline deployments, which this version does not support."
+        remedy = "Literals are for deployments of pipeline components."
         found.append(Mistake(f"inputs.{name}.type", shown(given.type), "uri_folder or uri_file", remedy))
     elif not given.path:
         found.append(Mistake(f"inputs.{name}.path", "nothing", "a local path, or an azureml:// URI"))

@@ -7,12 +7,13 @@ from dataclasses import asdict
 from itertools import pairwise
 
 from batchyard.domain.deployments import OutputFormat, given, output_format_of
-from batchyard.domain.job_specs import ScoringSpec
+from batchyard.domain.job_specs import ScoringSpec, Spec
 from batchyard.domain.jobs import Counts, Job, JobError, Rerun, RunEnd
 from batchyard.domain.resource_ids import Scope
 from batchyard.wire.envelopes import arm_envelope, iso
 from batchyard.wire.failures import failures_cli_from_arm, failures_to_arm
 from batchyard.wire.settings_rendering import settings_cli_from_arm, settings_to_arm
+from batchyard.wire.step_jobs import ours_of, properties_of
 from batchyard.wire.trees import at, mapping_at, rows_at, sorted_keys, text_at
 
 _CHILD_SUFFIX = "-batchscoring"
@@ -80,30 +81,38 @@ def job_to_arm(
     """
     if child:
         return arm_envelope(scope, "jobs", child_job_name(job.name), properties=None)
-    spec = job.scoring
     # Azure: a page of its studio. There are none here yet, so it is the job itself.
     link = f"{base_url}{scope.child('jobs', job.name)}" if base_url else None
     properties = {
-        "jobType": "Pipeline",
         "status": job.status.value,
         "displayName": job.display_name or job.name,
         "description": job.description,
-        "experimentName": spec.experiment_name,
+        "experimentName": job.spec.experiment_name,
         "isArchived": job.is_archived,
-        "computeId": scope.child("computes", spec.compute),
         "services": {"Studio": {"jobServiceType": "Studio", "endpoint": link}},
         "tags": shown_tags(job),
         "properties": dict(job.properties),
-        "inputs": {"data": {"jobInputType": spec.source.kind.value, "uri": spec.source.uri, "mode": "ReadOnlyMount"}},
-        # Azure: an output called `default` of type uri_folder would make the SDK ignore the log files (pitfall 9).
-        "outputs": {"score": {"jobOutputType": "uri_folder", "uri": str(spec.output.place), "mode": "ReadWriteMount"}},
-        "jobs": {},
-        "settings": {},
+        **_what(scope, job.spec),
         "batchyard": {**_ours(job), **({} if is_in_list else failures_to_arm(job.failures))},
     }
     answer = arm_envelope(scope, "jobs", job.name, properties=properties)
     answer["systemData"] = {"createdAt": iso(job.created_at), "createdBy": job.created_by, "createdByType": "User"}
     return answer
+
+
+def _what(scope: Scope, spec: Spec) -> dict[str, object]:
+    """Give what a job is to do, as ARM has it."""
+    if not isinstance(spec, ScoringSpec):
+        return properties_of(scope, spec)
+    return {
+        "jobType": "Pipeline",
+        "computeId": scope.child("computes", spec.compute),
+        "inputs": {"data": {"jobInputType": spec.source.kind.value, "uri": spec.source.uri, "mode": "ReadOnlyMount"}},
+        # Azure: an output called `default` of type uri_folder would make the SDK ignore the log files (pitfall 9).
+        "outputs": {"score": {"jobOutputType": "uri_folder", "uri": str(spec.output.place), "mode": "ReadWriteMount"}},
+        "jobs": {},
+        "settings": {},
+    }
 
 
 def job_cli_from_arm(arm: Mapping[str, object]) -> dict[str, object]:
@@ -136,6 +145,9 @@ def job_cli_from_arm(arm: Mapping[str, object]) -> dict[str, object]:
             "settings": shown_settings if settings else {},
             "input": {_snake(key): value for key, value in mapping_at(ours, "input").items()},
             "output": {_snake(key): value for key, value in mapping_at(ours, "output").items()},
+            "component": ours.get("component"),
+            "inputs": mapping_at(ours, "inputs"),
+            "outputs": mapping_at(ours, "outputs"),
             "model": at(ours, "model", "id"),
             "code": at(ours, "code", "id"),
             "environment": at(ours, "environment", "id"),
@@ -148,11 +160,17 @@ def job_cli_from_arm(arm: Mapping[str, object]) -> dict[str, object]:
 
 
 def shown_tags(job: Job) -> dict[str, str]:
-    """Give the job's tags with those that make the SDK look for the child's `score` output (pitfall 10)."""
+    """Give the job's tags with those by which the SDK knows the job of an endpoint and of what kind it is.
+
+    Where nothing else is said it looks for the child's `score` output (pitfall 10), which pipelines have not.
+    """
+    if not job.spec.endpoint or job.step_of is not None:
+        return dict(job.tags)
+    is_scoring = isinstance(job.spec, ScoringSpec)
     return {
         **job.tags,
         "azureml.batchrun": "true",
-        "azureml.jobtype": "azureml.batchjob",
+        "azureml.jobtype": "azureml.batchjob" if is_scoring else "azureml.pipelinejob",
         "azureml.endpointname": job.spec.endpoint,
         "azureml.deploymentname": job.spec.deployment,
     }
@@ -198,7 +216,7 @@ def jobs_cli_from_arm(page: Mapping[str, object]) -> list[dict[str, object]]:
 
 
 def _ours(job: Job) -> dict[str, object]:
-    spec = job.scoring
+    spec = job.spec
     return {
         "endpoint": spec.endpoint,
         "deployment": spec.deployment,
@@ -208,20 +226,8 @@ def _ours(job: Job) -> dict[str, object]:
         # Azure: such a job is Completed, and nothing but its logs would tell.
         "completedWithErrors": job.is_completed_with_errors,
         "outcome": job.counts.outcome,
-        "settings": settings_to_arm(job.settings),
-        **_pinned(spec),
+        **(_scoring(job, spec) if isinstance(spec, ScoringSpec) else ours_of(spec)),
         "compute": spec.compute,
-        "input": {
-            "type": spec.source.kind.value,
-            "uri": spec.source.uri,
-            "dataAsset": None if spec.source.asset is None else f"azureml:{spec.source.asset}",
-        },
-        "output": {
-            "datastore": spec.output.place.datastore,
-            "path": spec.output.place.path,
-            "fileName": spec.output.file_name,
-            "uri": str(spec.output.place),
-        },
         "phases": {name: iso(time) for name, time in job.phases.items()},
         "durations": _durations(job.phases, began_at=job.began_at),
         "rateItemsPerS": job.rate_items_s,
@@ -237,6 +243,24 @@ def _ours(job: Job) -> dict[str, object]:
         "listedAt": None if job.listed_at is None else iso(job.listed_at),
         "createdBy": job.created_by,
         "requestId": job.request_id,
+    }
+
+
+def _scoring(job: Job, spec: ScoringSpec) -> dict[str, object]:
+    return {
+        "settings": settings_to_arm(job.settings),
+        **_pinned(spec),
+        "input": {
+            "type": spec.source.kind.value,
+            "uri": spec.source.uri,
+            "dataAsset": None if spec.source.asset is None else f"azureml:{spec.source.asset}",
+        },
+        "output": {
+            "datastore": spec.output.place.datastore,
+            "path": spec.output.place.path,
+            "fileName": spec.output.file_name,
+            "uri": str(spec.output.place),
+        },
     }
 
 

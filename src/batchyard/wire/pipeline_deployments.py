@@ -119,7 +119,7 @@ def pipeline_to_arm(scope: Scope, component: Reference | None, settings: Pipelin
     return {
         "deploymentConfigurationType": _TYPE,
         "componentId": {"referenceType": "Id", "assetId": id},
-        "settings": _settings_map(settings),
+        "settings": settings_map(settings),
     }
 
 
@@ -203,7 +203,8 @@ def _settings(document: object, where: str, found: list[Mistake]) -> PipelineSet
     )
 
 
-def _settings_map(settings: PipelineSettings) -> dict[str, object]:
+def settings_map(settings: PipelineSettings) -> dict[str, object]:
+    """Give the settings as ARM has them; what says nothing is left out."""
     return without_empty(
         {
             "default_compute": settings.default_compute,

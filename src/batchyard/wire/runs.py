@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from batchyard.domain.job_specs import ScoringSpec
 from batchyard.domain.job_states import FINAL, JobStatus
 from batchyard.domain.jobs import Job
+from batchyard.domain.pipelines.components import PortType
 from batchyard.domain.resource_ids import DatastorePath, Scope
 from batchyard.wire.envelopes import iso
-from batchyard.wire.jobs import child_job_name
+from batchyard.wire.jobs import child_job_name, shown_tags
 from batchyard.wire.trees import mapping_at, sorted_keys
 
 OUTPUT_NAME = "score"
 # Azure: under this name the SDK downloads a run's logs.
 LOGS_NAME = "default"
-_OUTPUT_ID = re.compile(f"azureml://jobs/([^/]+)/outputs/({OUTPUT_NAME}|{LOGS_NAME})")
+_OUTPUT_ID = re.compile("azureml://jobs/([^/]+)/outputs/([a-zA-Z0-9_]+)")
 
 
 def run_to_history(job: Job, *, is_child: bool) -> dict[str, object]:
@@ -23,7 +25,7 @@ def run_to_history(job: Job, *, is_child: bool) -> dict[str, object]:
     began = job.phases.get("preparing")
     ended = job.phases.get("ended") if job.status in FINAL else None
     # Azure: only the parent carries the tag by which `jobs.download` looks for the child's output (pitfall 10).
-    tags = dict(job.tags) if is_child else {**job.tags, "azureml.batchrun": "true"}
+    tags = dict(job.tags) if is_child else _tags(job)
     return {
         "runId": child_job_name(job.name) if is_child else job.name,
         "parentRunId": job.name if is_child else None,
@@ -31,7 +33,7 @@ def run_to_history(job: Job, *, is_child: bool) -> dict[str, object]:
         "displayName": "batchscoring" if is_child else job.display_name or job.name,
         "description": job.description,
         "status": job.status.value,
-        "experimentName": job.spec.experiment_name or job.spec.endpoint,
+        "experimentName": job.spec.experiment_name or job.spec.endpoint or "Default",
         "runType": "azureml.StepRun" if is_child else "azureml.PipelineRun",
         "tags": tags,
         "properties": dict(job.properties),
@@ -43,6 +45,12 @@ def run_to_history(job: Job, *, is_child: bool) -> dict[str, object]:
         "error": None if job.error is None else {"error": {"code": job.error.code, "message": job.error.message}},
         "outputs": _outputs(job),
     }
+
+
+def _tags(job: Job) -> dict[str, str]:
+    kinds = ("azureml.batchrun",) if isinstance(job.spec, ScoringSpec) else ("azureml.batchrun", "azureml.jobtype")
+    known = shown_tags(job)
+    return {**job.tags, **{name: known[name] for name in kinds if name in known}}
 
 
 def run_cli_from_history(run: Mapping[str, object]) -> dict[str, object]:
@@ -72,26 +80,45 @@ def job_of_output(asset_id: str) -> tuple[str, str] | None:
     return None if match is None else (match[1], match[2])
 
 
-def resolved_to_history(scope: Scope, places: Mapping[str, DatastorePath]) -> dict[str, object]:
-    """Give where outputs lie. places: id -> folder. # Azure: the long form of the URI, and UriFolder in capitals."""
+def place_of_output(job: Job, name: str) -> tuple[DatastorePath, bool] | None:
+    """Give where an output of a job lies, and whether that is a file; None where the job has no such output."""
+    if isinstance(job.spec, ScoringSpec):
+        return (job.spec.output.place, False) if name == OUTPUT_NAME else None
+    output = job.spec.outputs.get(name)
+    return None if output is None else (output.place, output.type is PortType.URI_FILE)
+
+
+def resolved_to_history(scope: Scope, places: Mapping[str, tuple[DatastorePath, bool]]) -> dict[str, object]:
+    """Give where outputs lie. places: id -> place, and whether it is a file. # Azure: the long form of the URI, and
+    UriFolder in capitals."""
     root = (
         f"azureml://subscriptions/{scope.subscription}/resourcegroups/{scope.resource_group}"
         f"/workspaces/{scope.workspace}/datastores"
     )
     return {
         "values": {
-            asset_id: {"uri": f"{root}/{place.datastore}/paths/{place.path.rstrip('/')}/", "type": "UriFolder"}
-            for asset_id, place in places.items()
+            asset_id: {
+                "uri": f"{root}/{place.datastore}/paths/{place.path.rstrip('/')}{'' if is_file else '/'}",
+                "type": "UriFile" if is_file else "UriFolder",
+            }
+            for asset_id, (place, is_file) in places.items()
         }
     }
 
 
 def _outputs(job: Job) -> dict[str, object]:
-    """Give the output of a job that has published one. # Azure: any other spelling of the type is silently skipped."""
+    """Give the outputs of a job that has published them. # Azure: other spellings of a type are silently skipped."""
     if job.status is not JobStatus.COMPLETED:
         return {}
-    return {OUTPUT_NAME: _output(job, OUTPUT_NAME)}
+    if isinstance(job.spec, ScoringSpec):
+        return {OUTPUT_NAME: _output(job, OUTPUT_NAME)}
+    # Azure: what is a file is asked for as one; models are downloaded as folders are.
+    types = {name: output.type for name, output in job.spec.outputs.items()}
+    return {
+        name: _output(job, name, "uri_file" if type_ is PortType.URI_FILE else "uri_folder")
+        for name, type_ in types.items()
+    }
 
 
-def _output(job: Job, name: str) -> dict[str, object]:
-    return {"assetId": f"azureml://jobs/{job.name}/outputs/{name}", "type": "uri_folder"}
+def _output(job: Job, name: str, type_: str = "uri_folder") -> dict[str, object]:
+    return {"assetId": f"azureml://jobs/{job.name}/outputs/{name}", "type": type_}

@@ -1,4 +1,4 @@
-"""Deployments of pipeline components at the ARM door: checked, stored, shown, changed, deleted; not invoked yet."""
+"""Deployments of pipeline components at the ARM door: checked, stored, shown, changed, deleted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from .bench import INPUT, WS, Bench
+from .bench import WS, Bench
 
 ONE = f"{WS}/batchEndpoints/digits/deployments/steps"
 SETTINGS = {"default_compute": "cpu", "continue_on_step_failure": False, "force_rerun": True}
@@ -71,24 +71,6 @@ def test_the_newest_version_is_frozen_when_a_label_is_given(stocked: Bench) -> N
     stocked.put("/components/both/versions/2", {"componentSpec": {**found, "description": "other"}})
     shown = stocked.client.get(ONE).json()["properties"]["deploymentConfiguration"]
     assert shown["componentId"]["assetId"].endswith("/components/both/versions/1")
-
-
-def test_an_invocation_says_what_is_missing_whatever_it_sends(stocked: Bench) -> None:
-    stocked.client.put(ONE, json=body())
-    uri = stocked.client.get(f"{WS}/batchEndpoints/digits").json()["properties"]["scoringUri"]
-    inputs = [
-        {"data": {"jobInputType": "UriFolder", "uri": INPUT}},
-        {"rate": {"jobInputType": "Literal", "value": 3}, "data": {"jobInputType": "UriFolder", "uri": INPUT}},
-        {},
-    ]
-    for given in inputs:
-        answer = stocked.client.post(
-            uri,
-            json={"properties": {"inputData": given}},
-            headers={"azureml-model-deployment": "steps"},
-        )
-        assert answer.status_code == 409, answer.text
-        assert "'both:1'" in answer.json()["error"]["message"]
 
 
 def test_every_mistake_of_a_pipeline_deployment_is_told_at_once(stocked: Bench) -> None:

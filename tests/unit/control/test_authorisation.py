@@ -20,6 +20,7 @@ from batchyard.control import (
     endpoints,
     jobs,
     operations,
+    pipeline_invocations,
     preflights,
     schedules,
     workspaces,
@@ -39,6 +40,7 @@ from batchyard.domain.computes import Compute
 from batchyard.domain.endpoints import Endpoint
 from batchyard.domain.errors import Forbidden
 from batchyard.domain.job_notes import JobEdit
+from batchyard.domain.pipelines.invocations import PipelineInvocation, PipelineWish
 from batchyard.domain.resource_ids import DEFAULT_SCOPE, Scope
 from batchyard.domain.schedules import Schedule
 from batchyard.domain.workspaces import Workspace
@@ -161,9 +163,21 @@ MORE_THAN_READER: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
     ),
     "workspaces.delete": ("workspaces/delete", lambda b, c: workspaces.delete(b.tx, c, Scope("s", "g", "w"), now=NOW)),
     "jobs.invoke": ("batchEndpoints/jobs/write", lambda b, c: b.invoke(INVOCATION, caller=c)),
-    "jobs.refuse_pipeline": (
+    "pipeline_invocations.is_meant": (
         "batchEndpoints/jobs/write",
-        lambda b, c: jobs.refuse_pipeline(b.tx, c, "digits", None),
+        lambda b, c: pipeline_invocations.is_meant(b.tx, c, "digits", named=None, may_be_stale=False, request_id=None),
+    ),
+    "pipeline_invocations.invoke": (
+        "batchEndpoints/jobs/write",
+        lambda b, c: pipeline_invocations.invoke(
+            b.tx,
+            c,
+            PipelineInvocation("digits", PipelineWish()),
+            datastores=b.datastores,
+            read=lambda _: (None, []),
+            now=NOW,
+            new_name="job9",
+        ),
     ),
     "calibrations.begin": ("batchEndpoints/jobs/write", lambda b, c: b.calibrate(caller=c)),
     "preflights.of_invocation": ("batchEndpoints/jobs/write", lambda b, c: b.preflight(caller=c)),
@@ -212,6 +226,7 @@ NOUNS = (
     "endpoints",
     "jobs",
     "operations",
+    "pipeline_invocations",
     "preflights",
     "provisioning",
     "workspaces",
@@ -231,6 +246,7 @@ PARTS = (
     "parallel_steps",
     "pipeline_drafts",
     "pipeline_runs",
+    "pipeline_specs",
     "references",
     "registry",
     "reruns",

@@ -171,7 +171,7 @@ def test_all_mistakes_of_an_invocation_are_told() -> None:
         "properties.name",
         "properties.tags",
     }
-    assert "Literals are for pipeline deployments" in told["properties.inputData.n.jobInputType"]
+    assert "Literals are for deployments of pipeline components" in told["properties.inputData.n.jobInputType"]
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,19 @@ from batchyard.api.told import TEXT, told
 from batchyard.control import jobs
 from batchyard.domain.access import Caller
 from batchyard.domain.datastores import ARTIFACT_STORE, log_folder
-from batchyard.domain.errors import Conflict, InvalidInput, Mistake
+from batchyard.domain.errors import Conflict, InvalidInput, Mistake, NotFound
 from batchyard.domain.resource_ids import DatastorePath
 from batchyard.domain.workspaces import blob_account
 from batchyard.ports.records import Transaction
 from batchyard.wire.job_edits import RunBody, edit_from_run
-from batchyard.wire.runs import LOGS_NAME, job_of_output, resolved_to_history, run_to_history, rundata_to_history
+from batchyard.wire.runs import (
+    LOGS_NAME,
+    job_of_output,
+    place_of_output,
+    resolved_to_history,
+    run_to_history,
+    rundata_to_history,
+)
 
 router = APIRouter()
 data_router = APIRouter()
@@ -114,11 +121,14 @@ def resolve_outputs(
     return JSONResponse(resolved_to_history(rooms.scope, places))
 
 
-def _place(tx: Transaction, caller: Caller, job: str, output: str) -> DatastorePath:
+def _place(tx: Transaction, caller: Caller, job: str, output: str) -> tuple[DatastorePath, bool]:
     if output == LOGS_NAME:
         # Azure: the child's logs are its own; here they are those of the job, whose one step it is.
-        return DatastorePath(ARTIFACT_STORE.name, log_folder(jobs.read_logs(tx, caller, job).name))
-    return jobs.read_output(tx, caller, job).scoring.output.place
+        return DatastorePath(ARTIFACT_STORE.name, log_folder(jobs.read_logs(tx, caller, job).name)), False
+    place = place_of_output(jobs.read_output(tx, caller, job), output)
+    if place is None:
+        raise NotFound(f"The job {job!r} has no output {output!r}.")
+    return place
 
 
 def _log_files(rooms: Rooms, job: str, base_url: str) -> dict[str, str]:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from batchyard.api.bodies import Body
-from batchyard.api.reasons import ReasonsIn
-from batchyard.api.rooms import BaseUrl, CallerIn, RoomsIn, header_text
+from batchyard.api.reasons import Reasons, ReasonsIn
+from batchyard.api.rooms import BaseUrl, CallerIn, Rooms, RoomsIn, header_text
 from batchyard.api.told import TEXT, told
-from batchyard.control import jobs
-from batchyard.domain.errors import InvalidInput, NotFound
+from batchyard.control import jobs, pipeline_invocations
+from batchyard.domain.access import Caller
+from batchyard.domain.errors import NotFound
+from batchyard.domain.jobs import Job
 from batchyard.domain.routing import STALE
+from batchyard.wire.component_definitions import read_definition
 from batchyard.wire.invocations import InvocationBody, invocation_from_body
 from batchyard.wire.jobs import invoke_answer, job_to_arm
+from batchyard.wire.pipeline_invocations import pipeline_invocation_from_body
 
 log = logging.getLogger(__name__)
 
@@ -35,21 +40,38 @@ def invoke(
     """Make a job, and answer before anything is scored; the same `repeatability_request-id` gives the same job."""
     deployment = header_text(request, "azureml-model-deployment") or None
     request_id = header_text(request, "repeatability_request-id") or None
-    try:
-        invocation = invocation_from_body(endpoint, deployment, request_id, body, rooms.scope)
-    except InvalidInput:
-        # What a pipeline takes is no mistake of the caller's; it is refused for what it is.
-        with rooms.records.reading() as tx:
-            jobs.refuse_pipeline(tx, caller, endpoint, deployment)
-        raise
     # Azure: its SDK looks for a deployment before it sends the name; one that is unknown here is of an earlier call.
     is_sdk = "azure-ai-ml/" in request.headers.get("user-agent", "")
-    invocation = replace(invocation, deployment_may_be_stale=is_sdk)
+    with rooms.records.reading() as tx:
+        is_pipeline = pipeline_invocations.is_meant(
+            tx, caller, endpoint, named=deployment, may_be_stale=is_sdk, request_id=request_id
+        )
+    invoked = _invoke_pipeline if is_pipeline else _invoke_model
+    job = invoked(_Asked(endpoint, deployment, request_id, body, is_sdk), rooms, caller, why)
+    if job.spec.routed_by == STALE:
+        fields = {"endpoint": endpoint, "named": deployment, "deployment": job.spec.deployment, "job": job.name}
+        log.warning("deployment named by a stale header; routed to the default", extra=fields)
+    return JSONResponse(invoke_answer(rooms.scope, job), 201)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An invocation as it arrived."""
+
+    endpoint: str
+    deployment: str | None
+    request_id: str | None
+    body: Mapping[str, object]
+    is_sdk: bool
+
+
+def _invoke_model(asked: _Asked, rooms: Rooms, caller: Caller, why: Reasons) -> Job:
+    invocation = invocation_from_body(asked.endpoint, asked.deployment, asked.request_id, asked.body, rooms.scope)
     with rooms.records.writing() as tx:
-        job = jobs.invoke(
+        return jobs.invoke(
             tx,
             caller,
-            invocation,
+            replace(invocation, deployment_may_be_stale=asked.is_sdk),
             datastores=rooms.datastores,
             tables=rooms.tables,
             now=rooms.clock(),
@@ -57,10 +79,24 @@ def invoke(
             reason=why.reason,
             ticket=why.ticket,
         )
-    if job.spec.routed_by == STALE:
-        fields = {"endpoint": endpoint, "named": deployment, "deployment": job.spec.deployment, "job": job.name}
-        log.warning("deployment named by a stale header; routed to the default", extra=fields)
-    return JSONResponse(invoke_answer(rooms.scope, job), 201)
+
+
+def _invoke_pipeline(asked: _Asked, rooms: Rooms, caller: Caller, why: Reasons) -> Job:
+    invocation = pipeline_invocation_from_body(
+        asked.endpoint, asked.deployment, asked.request_id, asked.body, rooms.scope
+    )
+    with rooms.records.writing() as tx:
+        return pipeline_invocations.invoke(
+            tx,
+            caller,
+            replace(invocation, deployment_may_be_stale=asked.is_sdk),
+            datastores=rooms.datastores,
+            read=read_definition,
+            now=rooms.clock(),
+            new_name=rooms.new_id(),
+            reason=why.reason,
+            ticket=why.ticket,
+        )
 
 
 @router.get("/batchEndpoints/{endpoint}/jobs/{name}")
