@@ -10,10 +10,10 @@ from batchyard.domain.access import Action, Caller, authorise
 from batchyard.domain.assets import AssetKind, Environment
 from batchyard.domain.computes import InstanceDemand
 from batchyard.domain.deployments import Deployment
-from batchyard.domain.errors import BatchyardError, CallerError, Conflict, InvalidInput, Mistake
+from batchyard.domain.errors import BatchyardError, CallerError, InvalidInput, Mistake
 from batchyard.domain.forecast.preflight import Finding, Level, of_compute, of_mistakes
 from batchyard.domain.job_specs import PipelineSpec, ScoringSpec
-from batchyard.domain.job_states import FINAL, HOLDS_INSTANCES, JobStatus
+from batchyard.domain.job_states import HOLDS_INSTANCES, JobStatus
 from batchyard.domain.jobs import Invocation
 from batchyard.domain.resource_ids import AssetId
 from batchyard.ports.datastore import Datastores, SealedStore
@@ -68,7 +68,7 @@ def of_invocation(
         spec = invocations.freeze(
             tx, caller, invocation, reached, served, datastores=datastores, tables=tables, new_name=new_name
         )
-        _refuse_reserved(tx, spec)
+        tx.jobs.check_free((spec.output,))
         datastores.probe_output(spec.output)
     except InvalidInput as exc:
         for check, mistakes in _by_check(exc.mistakes).items():
@@ -206,17 +206,6 @@ def _demands(tx: Transaction, compute: str, statuses: Any) -> list[InstanceDeman
     which = JobFilter(compute=compute, statuses=frozenset(statuses), with_steps=True)
     jobs = [job for job in tx.jobs.list(which, limit=_MOST_JOBS).items if not isinstance(job.spec, PipelineSpec)]
     return [InstanceDemand(job.name, compute, job.instance_count) for job in reversed(jobs)]
-
-
-def _refuse_reserved(tx: Transaction, spec: ScoringSpec) -> None:
-    """Raises: Conflict when an unfinished job is going to publish to the same place."""
-    which = JobFilter(statuses=frozenset(set(JobStatus) - FINAL), with_steps=True)
-    scoring = [job for job in tx.jobs.list(which, limit=_MOST_JOBS).items if isinstance(job.spec, ScoringSpec)]
-    for job in scoring:
-        other, mine = job.scoring.output, spec.output
-        whole = not (other.into_existing and mine.into_existing)
-        if other.place == mine.place and (whole or other.file_name == mine.file_name):
-            raise Conflict(f"The output {str(mine.place)!r} is reserved by job {job.name!r}, which has not ended.")
 
 
 def _by_check(mistakes: tuple[Mistake, ...]) -> dict[str, list[Mistake]]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from batchyard.domain.audit import AuditEntry
 from batchyard.domain.failures import FailureReport
 from batchyard.domain.job_notes import JobNotes
+from batchyard.domain.job_specs import OutputTarget
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Counts, Job, JobError, Owner
 from batchyard.domain.resource_ids import Scope
@@ -136,10 +137,15 @@ class Jobs(Protocol):
     """Jobs as consumers and operators see them."""
 
     def add(self, job: Job) -> None:
-        """Store a new job and reserve its output.
+        """Store a new job and reserve every place that it publishes to.
 
-        Raises: Conflict when the name is taken, when the (endpoint, request id) was seen, or when a job that is not
-        final holds the same (datastore, path, file); the message names the holder.
+        Raises: Conflict when the name is taken, when the (endpoint, request id) was seen, or as `check_free` does.
+        """
+
+    def check_free(self, targets: Sequence[OutputTarget]) -> None:
+        """See that no target is, lies in, or holds a place that a job which is not final publishes to.
+
+        Raises: Conflict naming the holder, or two of the targets that are in each other's way.
         """
 
     def get(self, name: str) -> Job | None:
@@ -164,10 +170,9 @@ class Jobs(Protocol):
         """
 
     def take_up_again(self, job: Job) -> None:
-        """Store a final job as it is queued for its next run, and reserve its output again.
+        """Store a final job as it is queued for its next run, and reserve its places again.
 
-        Raises: NotFound; Conflict when what is stored is not the end of the run before, or when a job that is not
-        final holds the output; the message names the holder.
+        Raises: NotFound; Conflict when what is stored is not the end of the run before, or as `check_free` does.
         """
 
     def request_cancel(self, name: str, *, now: float) -> Job:

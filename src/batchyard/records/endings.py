@@ -10,7 +10,7 @@ from batchyard.domain.job_states import FINAL, JobStatus
 from batchyard.domain.jobs import Counts, JobError, Rerun, RunEnd
 from batchyard.ports.records import JobChange
 from batchyard.records import codec
-from batchyard.records.job_rows import NOT_HELD, RELEASED, job_of
+from batchyard.records.job_rows import NOT_HELD, job_of
 from batchyard.records.tables import AnyRow
 
 _IN_VAIN = (JobStatus.FAILED.value, JobStatus.CANCELED.value)
@@ -19,7 +19,7 @@ _IN_VAIN = (JobStatus.FAILED.value, JobStatus.CANCELED.value)
 def ended(row: AnyRow, values: Mapping[str, object]) -> dict[str, object]:
     """Give the columns that end a job. row: as it is now. values: columns that change, a final status among them."""
     if values["status"] not in _IN_VAIN or not job_of(row).may_be_undone:
-        return {**values, **RELEASED}
+        return {**values, **NOT_HELD}
     reruns = codec.decode_list(Rerun, row.reruns)
     before = reruns[-1].before
     told = replace(reruns[-1], undone=_run_end(row, values))
@@ -33,7 +33,7 @@ def ended(row: AnyRow, values: Mapping[str, object]) -> dict[str, object]:
         "reruns": codec.encode_list([*reruns[:-1], told]),
         "cancel_requested": False,
         "pause_requested": False,
-        **RELEASED,
+        **NOT_HELD,
     }
 
 

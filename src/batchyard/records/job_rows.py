@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from batchyard.domain.failures import FailureReport
 from batchyard.domain.job_notes import JobNotes, notes_of
-from batchyard.domain.job_specs import CommandSpec, OutputTarget, PipelineSpec, ScoringSpec, Spec
+from batchyard.domain.job_specs import CommandSpec, PipelineSpec, ScoringSpec, Spec
 from batchyard.domain.job_states import FINAL, JobStatus
 from batchyard.domain.jobs import Counts, Job, JobError, Owner, Rerun, StepOf
 from batchyard.records import codec
@@ -22,29 +21,10 @@ NOT_HELD: dict[str, object] = {
     "rate_items_s": None,
     "eta_s": None,
 }
-# What a final job gives back: that, and its output's reservation.
-RELEASED: dict[str, object] = {**NOT_HELD, "reservation": None, "reserved_folder": None}
-
 
 PIPELINE = "pipeline"
 _SPEC_OF: Mapping[str, type[Spec]] = {"scoring": ScoringSpec, "command": CommandSpec, PIPELINE: PipelineSpec}
 _KIND_OF = {type_: kind for kind, type_ in _SPEC_OF.items()}
-
-
-def reserved_folder(output: OutputTarget) -> str:
-    """Name the folder that a job publishes to; one folder has one name, however its slashes were written."""
-    parts = [part for part in output.place.path.split("/") if part not in ("", ".")]
-    return json.dumps([output.place.datastore, "/".join(parts)])
-
-
-def reservation(output: OutputTarget) -> str:
-    """Name the file that a job publishes, unique over jobs that are not final."""
-    return json.dumps([*json.loads(reserved_folder(output)), output.file_name])
-
-
-def reserved_output(spec: Spec) -> OutputTarget | None:
-    """Give what a job reserves, None for nothing: a step's places are in its pipeline's, or named after itself."""
-    return spec.output if isinstance(spec, ScoringSpec) and spec.step is None else None
 
 
 def owner_columns(owner: Owner | None) -> dict[str, object]:
@@ -72,7 +52,7 @@ def notes_columns(notes: JobNotes) -> dict[str, object]:
 
 def row_of(job: Job) -> dict[str, object]:
     """Give a new job as columns; the scope is the table's."""
-    spec, output = job.spec, reserved_output(job.spec)
+    spec = job.spec
     columns: dict[str, object] = {
         "name": job.name,
         "kind": _KIND_OF[type(spec)],
@@ -92,9 +72,6 @@ def row_of(job: Job) -> dict[str, object]:
         "process_ends": 0,
         "cancel_requested": job.cancel_requested,
         "pause_requested": job.pause_requested,
-        "reservation": reservation(output) if output else None,
-        "reserved_folder": reserved_folder(output) if output else None,
-        "reserves_folder": output is not None and not output.into_existing,
         "run": job.run,
         "spec": codec.encode(spec),
         "counts": codec.encode(job.counts),
@@ -109,7 +86,7 @@ def row_of(job: Job) -> dict[str, object]:
         "reruns": codec.encode_list(job.reruns),
         "generation": job.generation,
     }
-    return columns | RELEASED if job.status in FINAL else columns
+    return columns | NOT_HELD if job.status in FINAL else columns
 
 
 def job_of(row: AnyRow, *, queue_reason: str = "") -> Job:

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, insert, select, update
 
 from batchyard.domain.computes import admit
 from batchyard.domain.errors import Conflict, NotFound, near_names
 from batchyard.domain.job_notes import JobNotes
+from batchyard.domain.job_specs import OutputTarget
 from batchyard.domain.job_states import ENDS_AT_ONCE, FINAL, JobStatus, can_cancel, can_pause, check_transition
 from batchyard.domain.jobs import Job
+from batchyard.domain.reservations import reserved_by
 from batchyard.ports.records import JobChange, JobFilter, Page
 from batchyard.records import codec
 from batchyard.records.admission import demand
 from batchyard.records.endings import changed_columns, ended
 from batchyard.records.job_filters import wanted
-from batchyard.records.job_rows import (
-    PIPELINE,
-    job_of,
-    notes_columns,
-    reservation,
-    reserved_folder,
-    reserved_output,
-    row_of,
-)
+from batchyard.records.job_rows import PIPELINE, job_of, notes_columns, row_of
 from batchyard.records.paging import make_token, read_token
+from batchyard.records.reservations import check_free, release, reserve
 from batchyard.records.tables import AnyRow, jobs
 
 _AT_WORK = sorted(status.value for status in set(JobStatus) - FINAL - {JobStatus.PAUSED})
@@ -44,9 +39,16 @@ class JobTable:
         # same. Looking first is what lets the message name the holder.
         self._refuse_taken_name(job)
         self._refuse_seen_request(job)
-        if job.status not in FINAL:
-            self._refuse_reserved_output(job)
+        is_final = job.status in FINAL
+        if not is_final:
+            self.check_free(reserved_by(job))
         self._connection.execute(insert(jobs).values(scope=self._scope, **row_of(job)))
+        if not is_final:
+            reserve(self._connection, self._scope, job)
+
+    def check_free(self, targets: Sequence[OutputTarget]) -> None:
+        """See that nobody has reserved these targets; see `ports.records.Jobs.check_free`."""
+        check_free(self._connection, self._scope, targets)
 
     def get(self, name: str) -> Job | None:
         """Give a job, with `queue_reason` when it is queued, or None."""
@@ -90,6 +92,8 @@ class JobTable:
             check_transition(name, JobStatus(row.status), change.status)
             changed = update(jobs).where(jobs.c.id == row.id).values(changed_columns(row, change))
             row = self._connection.execute(changed.returning(jobs)).one()
+        if JobStatus(row.status) in FINAL:
+            release(self._connection, self._scope, name)
         return job_of(row)
 
     def take_up_again(self, job: Job) -> None:
@@ -98,8 +102,9 @@ class JobTable:
         check_transition(job.name, JobStatus(row.status), job.status)
         if row.run != job.run - 1 or JobStatus(row.status) not in FINAL:
             raise Conflict(f"Job {job.name!r} has been taken up again meanwhile: it is {row.status} in run {row.run}.")
-        self._refuse_reserved_output(job)
+        self.check_free(reserved_by(job))
         self._connection.execute(update(jobs).where(jobs.c.id == row.id).values(row_of(job)))
+        reserve(self._connection, self._scope, job)
 
     def request_cancel(self, name: str, *, now: float) -> Job:
         """Ask a running job to end, or end a queued one at once; asking again changes nothing."""
@@ -113,6 +118,7 @@ class JobTable:
             check_transition(name, status, JobStatus.CANCELED)
             phases = codec.encode_mapping(codec.decode_numbers(row.phases) | {"ended": now})
             canceled = {"cancel_requested": True, "status": JobStatus.CANCELED.value, "phases": phases}
+            release(self._connection, self._scope, name)
             return self._changed(row, ended(row, canceled))
         check_transition(name, status, JobStatus.CANCEL_REQUESTED)
         asked = {"status": JobStatus.CANCEL_REQUESTED.value, "cancel_requested": True, "pause_requested": False}
@@ -177,19 +183,6 @@ class JobTable:
             raise Conflict(
                 f"Endpoint {job.spec.endpoint!r} has seen the request id {job.request_id!r}: "
                 f"it made the job {holder[0]!r} ({holder[1]})."
-            )
-
-    def _refuse_reserved_output(self, job: Job) -> None:
-        output = reserved_output(job.spec)
-        if output is None:
-            return
-        same_file = or_(jobs.c.reservation == reservation(output), jobs.c.reserves_folder)
-        same_folder = jobs.c.reserved_folder == reserved_folder(output)
-        holder = self._holder(and_(same_folder, same_file) if output.into_existing else same_folder)
-        if holder is not None:
-            raise Conflict(
-                f"The output {output.file_name!r} in {output.place} is reserved by job "
-                f"{holder[0]!r}, which is {holder[1]}. Choose another output path, or wait until that job has ended."
             )
 
     def _queue_reasons(self, rows: Sequence[AnyRow]) -> Mapping[str, str]:

@@ -20,6 +20,7 @@ from batchyard.records.admission import Demand, demand
 from batchyard.records.clock import database_now
 from batchyard.records.endings import changed_columns, ended
 from batchyard.records.job_rows import PIPELINE, job_of, owner_columns, owner_of
+from batchyard.records.reservations import release
 from batchyard.records.tables import AnyRow, jobs
 
 _HOLDING = sorted(status.value for status in HOLDS_INSTANCES)
@@ -116,7 +117,10 @@ class JobLeaseTable:
         if before in FINAL:
             return job_of(row)
         changed = update(jobs).where(jobs.c.id == row.id, jobs.c.fence == fence).values(changed_columns(row, change))
-        return job_of(self._connection.execute(changed.returning(jobs)).one())
+        row = self._connection.execute(changed.returning(jobs)).one()
+        if JobStatus(row.status) in FINAL:
+            release(self._connection, self._scope, name)
+        return job_of(row)
 
     def _held_by(self, name: str, fence: int) -> ColumnElement[bool]:
         return and_(
@@ -151,6 +155,7 @@ class JobLeaseTable:
             "error": codec.encode(error),
         }
         self._connection.execute(query.values(ended(row, values)))
+        release(self._connection, self._scope, name)
 
     def _queued(self, name: str) -> AnyRow:
         query = select(jobs).where(jobs.c.scope == self._scope, jobs.c.name == name)

@@ -138,11 +138,6 @@ jobs = Table(
     _required("process_ends", Integer),
     _required("cancel_requested", Boolean),
     Column("pause_requested", Boolean, nullable=False, server_default=false()),
-    # The place in a datastore that this job will publish to; both are null once the job is final.
-    Column("reservation", Text),
-    Column("reserved_folder", Text),
-    # Whether the job publishes the folder as a whole, so that no other job may publish into it.
-    _required("reserves_folder", Boolean),
     _required("run", Integer),
     _required("spec", Text),
     _required("counts", Text),
@@ -164,15 +159,24 @@ jobs = Table(
     Column("is_archived", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("scope", "name", name="jobs_name"),
     UniqueConstraint("scope", "endpoint", "request_id", name="jobs_request"),
-    UniqueConstraint("scope", "reservation", name="jobs_reservation"),
 )
 Index("jobs_step", jobs.c.scope, jobs.c.parent, jobs.c.step, unique=True)
 Index("jobs_kind", jobs.c.scope, jobs.c.kind, jobs.c.status)
-Index("jobs_folder", jobs.c.scope, jobs.c.reserved_folder)
 Index("jobs_listed", jobs.c.scope, jobs.c.endpoint, jobs.c.id)
 Index("jobs_status", jobs.c.scope, jobs.c.status, jobs.c.id)
 Index("jobs_compute", jobs.c.scope, jobs.c.compute, jobs.c.id)
 Index("jobs_archived", jobs.c.scope, jobs.c.is_archived, jobs.c.id)
+
+# The places in datastores that jobs will publish to, files or folders with everything in them; gone with the job's end.
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("scope", _NAME, primary_key=True),
+    # `<datastore>/<path>`, so that what lies in a folder sorts behind it.
+    Column("place", _NAME, primary_key=True),
+    _required("job", _NAME),
+)
+Index("reservations_job", reservations.c.scope, reservations.c.job)
 
 operations = Table(
     "operations",

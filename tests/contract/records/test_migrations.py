@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import json
 import os
 import uuid
 import warnings
@@ -18,6 +19,7 @@ from batchyard.domain.resource_ids import DEFAULT_SCOPE
 from batchyard.ports.records import Kind
 from batchyard.records.database import migrate, open_records
 from batchyard.records.engines import parse_url
+from batchyard.records.migrations.upgrade import upgrade
 from batchyard.records.tables import metadata
 
 
@@ -80,6 +82,41 @@ def test_a_database_that_cannot_be_made_is_a_platform_error(tmp_path: Path) -> N
         migrate(f"sqlite:///{tmp_path}/no/such/folder/x.db")
 
 
+def test_what_jobs_had_reserved_stays_reserved_in_a_table_of_its_own(fresh_url: str) -> None:
+    reserved = {"whole": ("out/x", "predictions.csv", True), "file": ("out/y", "a.csv", False), "top": ("", "b", False)}
+    upgrade(parse_url(fresh_url), wait_s=60, to="0009")
+    engine = create_engine(parse_url(fresh_url))
+    with engine.begin() as connection:
+        for name, (folder, file_name, is_whole) in reserved.items():
+            connection.execute(
+                text(_JOB),
+                {
+                    "name": name,
+                    "reservation": json.dumps(["store", folder, file_name]),
+                    "folder": json.dumps(["store", folder]),
+                    "whole": is_whole,
+                },
+            )
+    migrate(fresh_url)
+    with engine.begin() as connection:
+        found = connection.execute(text("SELECT place, job FROM reservations ORDER BY place")).all()
+    engine.dispose()
+    assert [tuple(row) for row in found] == [
+        ("store/b", "top"),
+        ("store/out/x", "whole"),
+        ("store/out/y/a.csv", "file"),
+    ]
+
+
+_JOB = """
+INSERT INTO jobs (scope, name, endpoint, deployment, status, created_at, created_by, compute, instances, fence,
+  process_ends, cancel_requested, reservation, reserved_folder, reserves_folder, run, spec, counts, phases,
+  display_name, description, tags, properties)
+VALUES ('s', :name, 'e', 'd', 'Queued', 1, 'ada', 'c', 1, 0, 0, false, :reservation, :folder, :whole, 1, '{}', '{}',
+  '{}', '', '', '{}', '{}')
+"""
+
+
 def test_the_migrations_are_packaged_beside_the_code() -> None:
     folder = importlib.resources.files("batchyard.records").joinpath("migrations")
     assert folder.joinpath("env.py").is_file()
@@ -94,4 +131,5 @@ def test_the_migrations_are_packaged_beside_the_code() -> None:
         "0007_archived_jobs.py",
         "0008_calibrations.py",
         "0009_steps.py",
+        "0010_reservations.py",
     ]

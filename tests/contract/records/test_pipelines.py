@@ -54,7 +54,7 @@ def pipeline(name: str = "p", *, component: str = "steps") -> Job:
         component=AssetId(component, "1"),
         settings=PipelineSettings(default_compute="cpu", force_rerun=True),
         inputs={"data": DATA, "rate": 0.5, "deep": True, "count": 3, "word": "x"},
-        outputs={"result": replace(OUTPUT, registers=AssetId("m", "4"))},
+        outputs={"result": replace(OUTPUT, place=DatastorePath("d", f"{name}-out"), registers=AssetId("m", "4"))},
         experiment_name="trials",
     )
     return Job(spec, JobStatus.QUEUED, 1.0, "ada", phases={"queued": 1.0})

@@ -25,10 +25,11 @@ from batchyard.domain.errors import (
 )
 from batchyard.domain.forecast.calibration import Calibration
 from batchyard.domain.job_notes import JobNotes
-from batchyard.domain.job_specs import InputSource, OutputTarget, PipelineSpec, ScoringSpec
+from batchyard.domain.job_specs import InputSource, OutputTarget, PipelineSpec
 from batchyard.domain.job_states import FINAL, JobStatus, can_cancel, can_pause, check_transition
 from batchyard.domain.jobs import Job
 from batchyard.domain.outputs.schemas import Columns
+from batchyard.domain.reservations import extent, overlap, reserved_by
 from batchyard.domain.resource_ids import DatastorePath, Scope
 from batchyard.domain.workspaces import DEFAULT_WORKSPACE, Workspace, is_same
 from batchyard.ports.datastore import Datastore, Publication
@@ -114,11 +115,16 @@ class FakeJobs:
                 raise Conflict(f"The job name {job.name!r} is taken.")
             if job.request_id and (other.spec.endpoint, other.request_id) == (job.spec.endpoint, job.request_id):
                 raise Conflict(f"The request id was seen; it made job {other.name!r}.")
-            if other.status not in FINAL and _output(job) and _output(other) == _output(job):
-                raise Conflict(f"The output is reserved by job {other.name!r}.")
             if job.step_of is not None and other.step_of == job.step_of:
                 raise AssertionError(f"step {job.step_of.name!r} begins a second time")
+        self.check_free(reserved_by(job))
         self.known[job.name] = job
+
+    def check_free(self, targets: Sequence[OutputTarget]) -> None:
+        for other in self.known.values():
+            held = [extent(target) for target in reserved_by(other)] if other.status not in FINAL else []
+            if any(overlap(extent(target), place) for target in targets for place in held):
+                raise Conflict(f"The output is reserved by job {other.name!r}.")
 
     def get(self, name: str) -> Job | None:
         return self.known.get(name)
@@ -151,10 +157,7 @@ class FakeJobs:
     def take_up_again(self, job: Job) -> None:
         if self.known[job.name].run != job.run - 1:
             raise Conflict(f"Job {job.name!r} has been taken up again meanwhile.")
-        for other in self.known.values():
-            is_held = other.name != job.name and other.status not in FINAL
-            if is_held and _output(job) and _output(other) == _output(job):
-                raise Conflict(f"The output is reserved by job {other.name!r}.")
+        self.check_free(reserved_by(job))
         self.known[job.name] = job
 
     def annotate(self, name: str, notes: JobNotes) -> Job:
@@ -515,13 +518,6 @@ def _matches(job: Job, which: JobFilter) -> bool:
         and which.is_archived in (None, job.is_archived)
         and ((which.with_steps and not which.parent) or which.parent == (job.step_of.job if job.step_of else None))
     )
-
-
-def _output(job: Job) -> tuple[str, str, str] | None:
-    if not isinstance(job.spec, ScoringSpec):
-        return None
-    output = job.spec.output
-    return output.place.datastore, output.place.path, output.file_name
 
 
 class FakeTables:

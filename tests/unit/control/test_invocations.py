@@ -245,7 +245,11 @@ def test_an_output_that_another_job_will_write_is_refused_naming_it(ready: Bench
     ready.invoke(asked)
 
 
-def test_an_output_in_another_jobs_folder_is_allowed(ready: Bench) -> None:
+def test_an_output_in_the_folder_of_a_job_that_goes_on_is_refused(ready: Bench) -> None:
     first = ready.invoke()
-    place = DatastorePath("workspaceblobstore", first.scoring.output.place.path + "/more")
-    assert ready.invoke(replace(INVOCATION, output_path=place)).scoring.output.place == place
+    inside = DatastorePath("workspaceblobstore", first.scoring.output.place.path + "/more")
+    with refused(ready.tx, Conflict) as refusal:
+        ready.invoke(replace(INVOCATION, output_path=inside))
+    assert repr(first.name) in refusal.text
+    ready.tx.change_job(first.name, status=JobStatus.COMPLETED)
+    assert ready.invoke(replace(INVOCATION, output_path=inside)).scoring.output.place == inside
