@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Without bytecode every process start would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test long lint types chaos fuzz wire-pairs bench bench-long bench-wait tuning scale performance build clean constraints
+.PHONY: setup sandbox demo test long lint types chaos fuzz wire-pairs bench bench-long bench-wait tuning scale performance build clean constraints
 
 setup: $(VENV)/.ready
 
@@ -23,11 +23,15 @@ $(VENV)/.ready: $(VENV)/bin/uv pyproject.toml constraints.txt
 	  --editable '.[parquet,postgres]' --group dev --group demo
 	@touch $@
 
+# Tests of sandboxes need the real one: they fail without it.
+sandbox:
+	@scripts/install-bubblewrap
+
 demo: setup
 	@$(BIN)/python examples/digits/demo.py
 
 # Four processes for two cores: half of the time tests wait for processes that were killed, leases, builds.
-test: setup lint types
+test: setup lint types sandbox
 	$(BIN)/python -m pytest -n 4 --dist loadgroup tests
 
 lint: setup
@@ -39,10 +43,10 @@ types: setup
 	$(BIN)/mypy
 
 # What `make test` leaves out because it takes long and has a shorter test like it there (tests/conftest.py).
-long: setup
+long: setup sandbox
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -m long --long tests
 
-chaos: setup
+chaos: setup sandbox
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/chaos --chaos-kills 50
 
 # Random requests against our own OpenAPI document, fifty times as many as in `make test`; another FUZZ_SEED sends others.

@@ -28,6 +28,9 @@ class Settings:
     web_input_hosts: `name` or `name:port`, with commas; inputs may be read from them by http, at private addresses and
     of any size (BATCHYARD_WEB_INPUT_HOSTS). web_input_max_bytes: of an input from any other host
     (BATCHYARD_WEB_INPUT_MAX_BYTES).
+    sandbox: run code of users in a sandbox of bubblewrap, or not at all (BATCHYARD_SANDBOX=on).
+    sandbox_network: let that code reach the network (BATCHYARD_SANDBOX_NETWORK=1).
+    sandbox_read: files and folders that it may read beside its own, with colons (BATCHYARD_SANDBOX_READ).
     fault: tests only, `point:nth:kill|stop|enospc|eio|short` (BATCHYARD_FAULT).
     fault_log: tests only, a file that collects the names of reached points (BATCHYARD_FAULT_LOG).
     """
@@ -43,12 +46,15 @@ class Settings:
     log_cap_bytes: int = 64 << 20
     web_input_hosts: str = ""
     web_input_max_bytes: int = 10 << 30
+    sandbox: bool = False
+    sandbox_network: bool = False
+    sandbox_read: tuple[Path, ...] = ()
     fault: str = ""
     fault_log: str = ""
 
 
 def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings of this process. Raises: ValueError naming the variable that is not a number."""
+    """Read the settings of this process. Raises: ValueError naming the variable that is not what it must be."""
     given = os.environ if environ is None else environ
     home = given.get("BATCHYARD_HOME") or str(Path.home() / ".batchyard")
     return Settings(
@@ -63,6 +69,9 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         log_cap_bytes=int(_number(given, "BATCHYARD_LOG_CAP_BYTES", 64 << 20)),
         web_input_hosts=given.get("BATCHYARD_WEB_INPUT_HOSTS", ""),
         web_input_max_bytes=int(_number(given, "BATCHYARD_WEB_INPUT_MAX_BYTES", 10 << 30)),
+        sandbox=_switch(given, "BATCHYARD_SANDBOX"),
+        sandbox_network=given.get("BATCHYARD_SANDBOX_NETWORK", "") == "1",
+        sandbox_read=_paths(given, "BATCHYARD_SANDBOX_READ"),
         fault=given.get("BATCHYARD_FAULT", ""),
         fault_log=given.get("BATCHYARD_FAULT_LOG", ""),
     )
@@ -90,3 +99,18 @@ def _number(given: Mapping[str, str], name: str, default: float) -> float:
         return float(text)
     except ValueError as exc:
         raise ValueError(f"{name} is {text!r}, expected a number") from exc
+
+
+def _switch(given: Mapping[str, str], name: str) -> bool:
+    """Read what protects: a word that is not understood must not turn it off."""
+    text = given.get(name, "") or "off"
+    if text not in ("on", "off"):
+        raise ValueError(f"{name} is {text!r}, expected 'on' or 'off'")
+    return text == "on"
+
+
+def _paths(given: Mapping[str, str], name: str) -> tuple[Path, ...]:
+    paths = tuple(Path(text) for text in given.get(name, "").split(":") if text)
+    if not all(path.is_absolute() for path in paths):
+        raise ValueError(f"{name} is {given[name]!r}, expected absolute paths with colons between")
+    return paths

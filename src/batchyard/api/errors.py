@@ -36,6 +36,7 @@ STATUS: Mapping[type[BatchyardError], int] = {
     tree.ContractBroken: 400,
     tree.PlatformError: 503,
     tree.LeaseLost: 503,
+    tree.SandboxUnavailable: 503,
 }
 
 # Azure: what the storage SDK looks for in `x-ms-error-code`.

@@ -23,14 +23,17 @@ from batchyard.bootstrap.database import database_url
 from batchyard.bootstrap.home import home_mistake, read_server_file
 from batchyard.bootstrap.locks import holder, is_held
 from batchyard.bootstrap.places import WORKSPACES
+from batchyard.bootstrap.sandbox import sandbox_of
 from batchyard.bootstrap.spawn import STOPPED
-from batchyard.domain.errors import BatchyardError
+from batchyard.domain.errors import BatchyardError, SandboxUnavailable
 from batchyard.settings import Settings, from_environment
 
 _LEAST_FREE_BYTES = 1 << 30
 _SLOW_SYNC_S = 0.1
 _ANSWER_WITHIN_S = 3.0
 _PR_GET_PDEATHSIG = 2
+# What people keep in their homes that nobody should read.
+_SECRETS = (".ssh", ".aws", ".azure", ".config/gcloud", ".kube", ".netrc", ".git-credentials", ".gnupg")
 
 
 class Verdict(Enum):
@@ -236,12 +239,36 @@ def _death_signal(_: Settings) -> Finding:
     return Finding("worker clean-up", Verdict.OK, "workers end with their job's process")
 
 
-def _isolation(_: Settings) -> Finding:
+def _isolation(settings: Settings) -> Finding:
+    """Say what code of users can reach: a sandbox is tried, whether it is on or not."""
+    try:
+        version = sandbox_of(settings).check()
+    except SandboxUnavailable as exc:
+        if settings.sandbox:
+            return Finding("isolation", Verdict.FAIL, f"{exc.why}: no code is run", exc.remedy)
+        version = ""
+    if not settings.sandbox:
+        return _no_sandbox(settings, version)
+    reach = "with the network of this machine" if settings.sandbox_network else "without a network"
+    more = "".join(f", reading {path}" for path in settings.sandbox_read)
+    found = f"code of users runs in sandboxes of {version}, {reach}{more}"
+    return Finding("isolation", Verdict.OK, found)
+
+
+def _no_sandbox(settings: Settings, version: str) -> Finding:
+    secrets = [settings.home / "token", settings.home / "url.key", *(Path.home() / name for name in _SECRETS)]
+    there = [str(path) for path in secrets if path.exists()]
     found = (
         "scoring scripts run as your own user, without a sandbox: they can read everything that you can read, this "
-        "home with its token, keys and all other jobs' data included"
+        f"home with its token, keys and all other jobs' data included{' (' + ', '.join(there) + ')' if there else ''}"
     )
-    remedy = "Deploy only code that you would run yourself. A server that several people share must not run this way."
+    sandbox = (
+        f"Set BATCHYARD_SANDBOX=on, for {version} works here. Otherwise deploy"
+        if version
+        else "Install bubblewrap and set BATCHYARD_SANDBOX=on (docs/sandbox.md), or deploy"
+    )
+    warning = "A server that several people share must not run this way."
+    remedy = f"{sandbox} only code that you would run yourself. {warning}"
     return Finding("isolation", Verdict.WARN, found, remedy)
 
 

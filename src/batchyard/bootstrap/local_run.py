@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from batchyard.bootstrap.faults import make_faults
 from batchyard.bootstrap.local_deployment import LocalDeployment
 from batchyard.bootstrap.process_identity import this_process
 from batchyard.bootstrap.progress_line import ProgressLine
+from batchyard.bootstrap.sandbox import make_sandbox
 from batchyard.control.outputs import format_mistakes
 from batchyard.datastores.in_place import OUTPUT, InPlaceTrees, NoWebInputs, output_beside
 from batchyard.datastores.job_home import LocalJobHomes
@@ -129,7 +131,7 @@ def _prepare(
     asked = InputSource(kind, "file://" + quote(os.fsencode(source)))
     datastores.check_input(asked)
     datastores.check_output(target)
-    tables = ParquetFiles()
+    tables, sandbox = ParquetFiles(), make_sandbox(settings)
     mistakes = format_mistakes(deployment.settings, tables)
     if mistakes:
         raise InvalidInput("The deployment", mistakes)
@@ -147,8 +149,8 @@ def _prepare(
         homes=LocalJobHomes(folder / "jobs"),
         environments=environments,
         tables=tables,
-        scripts=LocalScripts(),
-        make_instances=LocalInstances,
+        scripts=LocalScripts(sandbox),
+        make_instances=partial(LocalInstances, sandbox=sandbox),
         start_step=LocalStepProcess,
         kill_left_overs=kill_recorded_sessions,
         logs_of=lambda _: folder,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from batchyard.bootstrap.database import database_url
@@ -12,6 +13,7 @@ from batchyard.bootstrap.environments import make_environments
 from batchyard.bootstrap.faults import make_faults
 from batchyard.bootstrap.places import root_of
 from batchyard.bootstrap.process_identity import this_process
+from batchyard.bootstrap.sandbox import make_sandbox
 from batchyard.bootstrap.web import make_web_files
 from batchyard.datastores.abandoned import remove_abandoned
 from batchyard.datastores.job_home import LocalJobHomes
@@ -44,6 +46,7 @@ class EngineRooms:
         self._web = make_web_files(settings)
         self._environments = make_environments(settings)
         self._faults = make_faults(settings.fault, settings.fault_log)
+        self._sandbox = make_sandbox(settings)
 
     def of(self, workspace: Workspace) -> Rooms:
         """Build the rooms of a workspace."""
@@ -59,8 +62,8 @@ class EngineRooms:
             homes=LocalJobHomes(root / "jobs"),
             environments=self._environments,
             tables=ParquetFiles(),
-            scripts=LocalScripts(),
-            make_instances=LocalInstances,
+            scripts=LocalScripts(self._sandbox),
+            make_instances=partial(LocalInstances, sandbox=self._sandbox),
             start_step=LocalStepProcess,
             kill_left_overs=kill_recorded_sessions,
             logs_of=lambda job: _made(root / "datastores" / ARTIFACT_STORE.name / log_folder(job)),

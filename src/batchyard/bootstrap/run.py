@@ -50,6 +50,8 @@ def _run(given: argparse.Namespace) -> int:
     gc.freeze()
     gc.enable()
     deployment = reading.wait()
+    if settings.sandbox and (given.inline or given.pdb):
+        raise ValueError("--inline and --pdb know no sandbox; set BATCHYARD_SANDBOX=off to use them on code you trust.")
     if given.inline or given.pdb:
         return run_inline_once(settings, deployment, given)
     if given.dry_run:

@@ -12,7 +12,8 @@ BatchyardError
 ├── ScriptError            the user's script or environment is at fault
 │   └── ContractBroken     all rows together are not what the deployment declares
 └── PlatformError          ours: full disk, a store or a database that does not answer
-    └── LeaseLost          another process owns this work now
+    ├── LeaseLost          another process owns this work now
+    └── SandboxUnavailable code is to run in a sandbox, and there is none to be had
 
 Each class names the error code that the REST door and the job record show. HTTP itself is known to `api` alone.
 """
@@ -136,6 +137,17 @@ class LeaseLost(PlatformError):
     """Another process owns this work now; the loser stops without writing anything more."""
 
     code = "LeaseLost"
+
+
+class SandboxUnavailable(PlatformError):
+    """Code of users is to run in a sandbox and there is none to be had: it does not run at all until that is mended."""
+
+    code = "SandboxUnavailable"
+
+    def __init__(self, why: str, remedy: str) -> None:
+        super().__init__(f"{why}: no code is run. {remedy}")
+        self.why = why
+        self.remedy = remedy
 
 
 _SHORTEST_BEGINNING = 4

@@ -54,20 +54,24 @@ class Places:
         )
 
 
-def sandbox_arguments(places: Places, *, folder: str, has_network: bool, told_fd: int) -> list[str]:
-    """Give the arguments of bubblewrap, behind which the command follows.
+def sandbox_arguments(
+    places: Places, *, folder: str, environment: Mapping[str, str], has_network: bool, told_fd: int
+) -> list[str]:
+    """Give the arguments of bubblewrap, behind which `--` and the command follow.
 
-    folder: where the command starts. told_fd: a descriptor that bubblewrap tells its child's number on, then closes.
+    folder: where the command starts. environment: the command's, which bubblewrap itself must not be started with: it
+    runs outside, and LD_PRELOAD is a variable like others. told_fd: bubblewrap tells its child's number on it.
     """
     return [
         *_ISOLATION,
         *([] if has_network else ["--unshare-net"]),
         "--info-fd",
         str(told_fd),
-        *(argument for mount in _mounts(places) for argument in mount),
+        "--clearenv",
+        *(word for name, value in environment.items() for word in ("--setenv", name, value)),
+        *(word for mount in _mounts(places) for word in mount),
         "--chdir",
         folder,
-        "--",
     ]
 
 

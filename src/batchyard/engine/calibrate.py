@@ -14,7 +14,7 @@ from pathlib import Path
 
 from batchyard.control import calibrations
 from batchyard.domain.deployments import OutputAction
-from batchyard.domain.errors import CallerError, PlatformError
+from batchyard.domain.errors import CallerError, PlatformError, SandboxUnavailable
 from batchyard.domain.forecast.calibration import Calibration, CalibrationSpec, SampledRun, SampledStart, SampleFailure
 from batchyard.domain.job_specs import InputKind
 from batchyard.domain.scoring.events import (
@@ -52,7 +52,7 @@ def calibrate(rooms: Rooms, operation: Operation, spec: CalibrationSpec) -> None
     try:
         with scratch_of(rooms, operation.id) as scratch:
             told = measure(rooms, spec, scratch, name=f"calibration-{operation.id}")
-    except CallerError as exc:
+    except (CallerError, SandboxUnavailable) as exc:
         with rooms.records.writing() as tx:
             calibrations.fail(tx, operation, code=exc.code, message=str(exc), now=rooms.now())
         return
@@ -83,7 +83,7 @@ def measure(rooms: Rooms, spec: CalibrationSpec, scratch: Path, *, name: str) ->
     )
     if not sample.portions:
         return told
-    plan = _plan(rooms, spec, scratch, name)
+    plan = _plan(rooms, spec, source, scratch, name)
     instances = rooms.make_instances(plan)
     is_early = True
     try:
@@ -127,7 +127,7 @@ def _source(rooms: Rooms, spec: CalibrationSpec, scratch: Path) -> Path:
     return rooms.web.fetch(spec.source.uri, folder, meanwhile=lambda: None)
 
 
-def _plan(rooms: Rooms, spec: CalibrationSpec, scratch: Path, name: str) -> WorkerPlan:
+def _plan(rooms: Rooms, spec: CalibrationSpec, source: Path, scratch: Path, name: str) -> WorkerPlan:
     """Say what the workers need: as for a job, but everything lies in the scratch folder. Raises: OSError."""
     settings, wish, code_dir = spec.settings, spec.wish, scratch / "code"
     shutil.copytree(rooms.sealed.path(spec.code_seal), code_dir, copy_function=copy_writable)
@@ -155,6 +155,7 @@ def _plan(rooms: Rooms, spec: CalibrationSpec, scratch: Path, name: str) -> Work
         # As the workers of the job will share them, however few there are now.
         core_shares=max(wish.workers, settings.instance_count * settings.max_concurrency_per_instance),
         log_cap_bytes=rooms.log_cap_bytes,
+        reads=(source, scratch),
     )
 
 

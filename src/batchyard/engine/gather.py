@@ -68,7 +68,9 @@ def gather(
                 }
                 found.failures.add(_PLACE.pack(mini_batch, start) + json.dumps(short).encode())
             for number, (mini_batch, folder) in enumerate(record.files if with_files else ()):
-                found.files.extend(files_of(home.path("files"), folder, mini_batch, start, number))
+                found.files.extend(
+                    files_of(home.path("files"), folder, mini_batch, start, number, is_confined=record.is_confined)
+                )
     found.parts = list(numbers)
     return found
 

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from batchyard.domain.deployments import OutputAction, given
-from batchyard.domain.errors import Conflict, ContractBroken, InvalidInput, NotFound, PlatformError
+from batchyard.domain.errors import Conflict, ContractBroken, InvalidInput, NotFound, PlatformError, SandboxUnavailable
 from batchyard.domain.failures import FailureReport, without_stacks
 from batchyard.domain.item_names import item_text
 from batchyard.domain.job_states import JobStatus
@@ -61,6 +61,10 @@ def run_job(rooms: Rooms, job: Job) -> None:
             sealed = None if is_paused else _seal(rooms, lease, home, tally)
         if sealed is not None:
             _publish(rooms, sealed, lease, home)
+    except SandboxUnavailable as exc:
+        # Nor would that be mended by taking over; whoever mends it resumes the job.
+        clear_run_folders(home, job.fence)
+        _finish(rooms, lease, JobChange(JobStatus.FAILED, error=JobError(exc.code, str(exc), ErrorClass.PLATFORM)))
     except (InvalidInput, NotFound) as exc:
         # The input went away or may not be read: no later owner would fare better.
         clear_run_folders(home, job.fence)

@@ -20,6 +20,10 @@ from batchyard.ports.job_home import JobHome
 
 # Mini-batch, first item in it, number of the folder among those of one attempt; big-endian sorts as numbers do.
 _FOLDER = struct.Struct(">QQI")
+_LEADS_OUT = (
+    "{} left {!r} in its output folder, a link that leads out of it. Scripts in a sandbox publish only files that they "
+    "wrote: let it write the file there."
+)
 _MOST_WRITERS = 100  # That the manifest names, of a file that many mini-batches have written together.
 
 
@@ -43,15 +47,20 @@ def write_files(
             entry = _write_file(publication, os.fsdecode(own_name), own_paths)
             written.append({**asdict(entry), **_said_of([written_by[path] for path in own_paths])})
     for path in sorted((root / "_workers").rglob("*")):
+        if path.is_symlink() and _is_confined(home, path.relative_to(root).parts[1]) and _leads_out(path, root):
+            raise Conflict(_LEADS_OUT.format("A worker", path.name))
         if path.is_file():
             entry = _write_file(publication, str(path.relative_to(root)), [path])
             written.append({**asdict(entry), "exact": False})
     return written
 
 
-def files_of(root: Path, folder: str, mini_batch: int, start: int, number: int) -> Iterator[bytes]:
+def files_of(
+    root: Path, folder: str, mini_batch: int, start: int, number: int, *, is_confined: bool = False
+) -> Iterator[bytes]:
     """Name every file an attempt left: its relative name, NUL, the attempt's place (`_FOLDER`), the folder.
 
+    is_confined: it ran in a sandbox, from which no link may lead out: we would follow it where the script could not.
     Raises: OSError when the folder is not there; Conflict for what is no file: it cannot be published, ever.
     """
     top = os.fsencode(root / folder)
@@ -60,12 +69,24 @@ def files_of(root: Path, folder: str, mini_batch: int, start: int, number: int) 
         for name in [*names, *(name for name in folders if os.path.islink(os.path.join(parent, name)))]:
             path = os.path.join(parent, name)
             relative = os.path.relpath(path, top)
+            if is_confined and _leads_out(path, root):
+                raise Conflict(_LEADS_OUT.format(f"Mini-batch {mini_batch}", os.fsdecode(relative)))
             if not os.path.isfile(path) or not os.access(path, os.R_OK):
                 raise Conflict(
                     f"Mini-batch {mini_batch} left {os.fsdecode(relative)!r} in its output folder, "
                     "which is no file that can be read, or a link to none. Let the script write plain files there."
                 )
             yield relative + b"\0" + place + os.fsencode(folder)
+
+
+def _is_confined(home: JobHome, worker: str) -> bool:
+    """Whether a worker ran in a sandbox. worker: with its fence."""
+    return home.exists(f"parts/{worker}.parts")
+
+
+def _leads_out(path: bytes | Path, root: Path) -> bool:
+    """Whether a path is, by a link somewhere on it, one of a file that no script of the job wrote."""
+    return not Path(os.fsdecode(os.path.realpath(path))).is_relative_to(os.path.realpath(root))
 
 
 def _write_file(publication: Publication, name: str, paths: list[Path]) -> Written:

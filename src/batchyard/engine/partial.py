@@ -5,6 +5,7 @@ Reading changes nothing in the home; what has to be sorted is sorted in a tempor
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -134,7 +135,8 @@ def _extents_of(home: JobHome, snapshot: str) -> list[Extent]:
 
 def _content(piece: Piece) -> Iterator[bytes]:
     left = piece.size_bytes
-    with open(piece.path, "rb") as stream:
+    # Its worker may live, and write what it likes in its folder: a link there is not followed.
+    with open(piece.path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW)) as stream:
         stream.seek(piece.offset)
         while left:
             chunk = stream.read(min(left, _CHUNK_BYTES))

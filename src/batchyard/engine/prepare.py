@@ -88,7 +88,7 @@ def _source(rooms: Rooms, job: Job, home: JobHome, meanwhile: Callable[[], None]
 def worker_plan(rooms: Rooms, job: Job, staged: Staged) -> WorkerPlan:
     """Say what every worker of this job run needs; the input may not be listed yet."""
     settings, home = job.settings, staged.home
-    for folder in ("parts", "files"):
+    for folder in ("parts", "files", "listing"):
         home.path(f"{folder}/x")  # Made with its name durable: what is committed lies in it.
     return WorkerPlan(
         job=job.name,
@@ -114,6 +114,7 @@ def worker_plan(rooms: Rooms, job: Job, staged: Staged) -> WorkerPlan:
         output_contract=settings.output_contract,
         input_contract=settings.input_contract,
         log_cap_bytes=rooms.log_cap_bytes,
+        reads=(staged.source, home.path("listing/x").parent),
         fault=rooms.worker_fault if job.fence == 1 else "",
         fault_log=rooms.worker_fault_log,
     )

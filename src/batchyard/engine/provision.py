@@ -9,7 +9,7 @@ from typing import TextIO
 
 from batchyard.control import calibrations, provisioning
 from batchyard.domain.assets import EnvironmentBuild
-from batchyard.domain.errors import BatchyardError, CallerError, ScriptError
+from batchyard.domain.errors import BatchyardError, CallerError, SandboxUnavailable, ScriptError
 from batchyard.engine.rooms import Rooms
 from batchyard.engine.scratch import clear_scratch, scratch_of
 from batchyard.ports.records import Operation
@@ -30,7 +30,7 @@ def provision(rooms: Rooms, operation: Operation, out: TextIO) -> None:
         build = rooms.environments.build(work.environment, out)
         with scratch_of(rooms, operation.id) as scratch:
             _import_once(rooms, build, work, out, scratch=scratch)
-    except (CallerError, ScriptError) as exc:
+    except (CallerError, ScriptError, SandboxUnavailable) as exc:
         print(exc, file=out)
         _fail(rooms, operation, exc)
         return

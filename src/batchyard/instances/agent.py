@@ -26,9 +26,10 @@ from batchyard.domain.scoring.events import (
 from batchyard.instances.memory import OOMKills
 from batchyard.instances.nursery import Nursery, Watch
 from batchyard.instances.reports import read_ready, read_start_failure
+from batchyard.instances.sandbox import Sandbox
 from batchyard.instances.seats import Seat
 from batchyard.instances.stacks import LastWords, main_thread
-from batchyard.instances.workers import Frame, WorkerProcess, error_log, part_name
+from batchyard.instances.workers import Frame, WorkerProcess, error_log
 from batchyard.ports.instance import FrozenListing, WorkerPlan
 from batchyard_runtime.frames import PROTOCOL, BadFrame
 
@@ -50,12 +51,16 @@ class Agent:
         tell: Callable[[InstanceEvent], None],
         watch: Watch,
         oom_kills: OOMKills | None = None,
+        sandbox: Sandbox | None = None,
     ) -> None:
-        """watch: is given the descriptors that tell when something is to be heard. oom_kills: None for the kernel's."""
+        """watch: is given the descriptors that tell when something is to be heard. oom_kills: None for the kernel's.
+
+        sandbox: in which each worker is run, None for none.
+        """
         self._plan = plan
         self._tell = tell
         self._watch = watch
-        self._nursery = Nursery(plan, node, watch)
+        self._nursery = Nursery(plan, node, watch, sandbox)
         self._unborn: deque[tuple[Worker, int]] = deque()
         self._seats: dict[Worker, Seat] = {}
         self._listing: FrozenListing | None = None
@@ -171,7 +176,7 @@ class Agent:
             process = WorkerProcess(worker, self._plan, self._nursery)
             if self._listing is not None:
                 process.open_listing(self._listing)
-            seat = Seat(worker, process, part=part_name(self._plan, worker), tell=self._tell)
+            seat = Seat(worker, process, part=process.part, tell=self._tell)
             seat.began_ns = began_ns  # Import and init() have one limit together, wherever the import is done.
             self._seats[worker] = seat
             self._watch.add(process.report_fd, partial(self._hear, worker))

@@ -51,19 +51,16 @@ class Durability:
         if part in self._fds:
             self._fds.move_to_end(part)
             return self._fds[part]
-        self._sync_folder()
-        fd = os.open(self._parts_dir / part, os.O_RDONLY | os.O_CLOEXEC)
+        path = self._parts_dir / part
+        _sync_folder(self._parts_dir)
+        if path.parent != self._parts_dir:  # The worker has a folder of its own.
+            _sync_folder(path.parent)
+        # No link is followed: the script may have put one in its place.
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         self._fds[part] = fd
         if len(self._fds) > _MOST_OPEN:
             os.close(self._fds.popitem(last=False)[1])
         return fd
-
-    def _sync_folder(self) -> None:
-        folder = os.open(self._parts_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
     def _sync_files(self) -> None:
         """Sync the whole file system of the files: one call instead of one for each of many small files."""
@@ -74,3 +71,11 @@ class Durability:
                 raise OSError(number, os.strerror(number))
         finally:
             os.close(folder)
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

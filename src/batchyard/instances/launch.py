@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
 import batchyard_runtime
+from batchyard.domain.sandboxes import Places
+from batchyard.instances.sandbox import Sandbox
 
 RUNTIME = Path(batchyard_runtime.__file__).parent / "__main__.py"
 # Libraries that tell their makers how they are used, unless told not to. What scores others' data is silent; and ONNX
@@ -30,6 +33,19 @@ class Child(Protocol):
 
     def wait(self) -> int:
         """Reap it; give its exit code, negative for a signal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confinement:
+    """A sandbox, and what a child sees in it beside programs and its own interpreter."""
+
+    sandbox: Sandbox
+    places: Places
+
+
+def parent_of(confined: Confinement | None) -> int:
+    """Give the number of its parent as a child sees it, which ends when that does: the first process of a sandbox."""
+    return os.getpid() if confined is None else 1
 
 
 def make_environment(
@@ -63,14 +79,27 @@ def launch(
     output: IO[bytes] | int,
     errors: IO[bytes] | int,
     keep: Sequence[int],
-) -> subprocess.Popen[bytes]:
+    confined: Confinement | None = None,
+) -> Child:
     """Start the runtime under an interpreter, as leader of a new session, in `folder`.
 
     output, errors: where it prints. keep: descriptors it gets under the same numbers, beside 0 (/dev/null), 1 and 2.
-    Raises: OSError.
+    confined: None for a child that sees what we see. Raises: OSError.
     """
+    command = [os.fspath(python), os.fspath(RUNTIME), *arguments]
+    if confined is not None:
+        places = confined.places.with_more(Places(reads=(str(RUNTIME.parent),)))
+        return confined.sandbox.start(
+            command,
+            places=confined.sandbox.with_python(python, places),
+            environment=environment,
+            folder=folder,
+            output=output,
+            errors=errors,
+            keep=keep,
+        )
     return subprocess.Popen(
-        [os.fspath(python), os.fspath(RUNTIME), *arguments],
+        command,
         env=dict(environment),
         cwd=folder,
         stdin=subprocess.DEVNULL,

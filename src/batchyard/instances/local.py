@@ -16,6 +16,7 @@ from batchyard.instances.contracts import unfit_items
 from batchyard.instances.cores import usable_cores
 from batchyard.instances.durable import Durability
 from batchyard.instances.memory import OOMKills
+from batchyard.instances.sandbox import Sandbox
 from batchyard.instances.sessions import kill_strays_below
 from batchyard.instances.stacks import tell_stacks
 from batchyard.instances.usage import free_memory_bytes, usage_of
@@ -31,13 +32,18 @@ _TEND_NS = 2_000_000  # Whoever lists a folder calls for each small folder in it
 class LocalInstances:
     """Nodes n0, n1, … of one job run; see the port. Its workers die with the thread that started them."""
 
-    def __init__(self, plan: WorkerPlan, oom_kills: OOMKills | None = None) -> None:
-        """Make the job's folders; nothing is started. oom_kills: None for the kernel's. Raises: PlatformError."""
+    def __init__(self, plan: WorkerPlan, oom_kills: OOMKills | None = None, sandbox: Sandbox | None = None) -> None:
+        """Make the job's folders; nothing is started. oom_kills: None for the kernel's. sandbox: None for none.
+
+        Raises: PlatformError; SandboxUnavailable where there is to be one and is none.
+        """
+        if sandbox is not None:
+            sandbox.check()
         self._plan = plan
         self._events: deque[InstanceEvent] = deque()
         self._watched = _Watched()
         self._agents = {
-            node: Agent(plan, node, tell=self._tell, watch=self._watched, oom_kills=oom_kills)
+            node: Agent(plan, node, tell=self._tell, watch=self._watched, oom_kills=oom_kills, sandbox=sandbox)
             for node in (f"n{number}" for number in range(plan.nodes))
         }
         self._durability = Durability(parts_dir=plan.parts_dir, files_dir=plan.files_dir)

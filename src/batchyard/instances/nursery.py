@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Protocol
 
 from batchyard.domain.errors import PlatformError
+from batchyard.domain.sandboxes import Places
 from batchyard.instances.cores import thread_counts
-from batchyard.instances.launch import Child, launch, make_environment
+from batchyard.instances.launch import Child, Confinement, launch, make_environment, parent_of
+from batchyard.instances.sandbox import Sandbox
 from batchyard.instances.zygote import NoWorkerForked, Zygote
 from batchyard.ports.instance import WorkerPlan
 
@@ -39,16 +41,25 @@ class Nursery:
 
     A zygote is started when more than one process is going to need the import: with several slots at once, with few
     for the first replacement. One that refuses is the last one; one that dies later is replaced by the next start.
+    In sandboxes there is none: its workers would share one sandbox, and so each other's files and memory.
     """
 
-    def __init__(self, plan: WorkerPlan, node: str, watch: Watch) -> None:
-        self._plan, self._node, self._watch = plan, node, watch
+    def __init__(self, plan: WorkerPlan, node: str, watch: Watch, sandbox: Sandbox | None = None) -> None:
+        """sandbox: in which each worker is run, None for none."""
+        self._plan, self._node, self._watch, self._sandbox = plan, node, watch, sandbox
         self._zygote: Zygote | None = None
         self._shared: dict[str, str] = {}
         self._why = "each worker of this node imports the script itself, until one is replaced"
-        self._is_refused = False
+        self._is_refused = sandbox is not None
+        if sandbox is not None:
+            self._why = "each worker has a sandbox of its own"
         self._starts = 0
         self._folders: list[Path] = []
+
+    @property
+    def is_confined(self) -> bool:
+        """Whether workers are run in sandboxes."""
+        return self._sandbox is not None
 
     @property
     def is_ready(self) -> bool:
@@ -63,12 +74,13 @@ class Nursery:
             self._zygote = self._start_zygote()
             self._watch.add(self._zygote.socket_fd, self._hear)
 
-    def launch(self, scratch: Path, *, channel: Channel, streams: Sequence[int]) -> tuple[Child, str]:
+    def launch(self, scratch: Path, *, channel: Channel, streams: Sequence[int], places: Places) -> tuple[Child, str]:
         """Give a new worker's process, and say how it came to be.
 
         scratch: gets its HOME and TMPDIR. channel: lends commands, reports, stamp page. streams: stdout, stderr.
-        Raises: OSError.
+        places: what the worker sees where it is confined. Raises: OSError.
         """
+        confined = None if self._sandbox is None else Confinement(self._sandbox, places)
         environment = worker_environment(self._plan, scratch)
         if self._zygote is not None:
             own = {name: value for name, value in environment.items() if self._shared[name] != value}
@@ -81,12 +93,13 @@ class Nursery:
         with channel() as descriptors:
             child = launch(
                 self._plan.python,
-                [*map(str, descriptors), str(os.getpid())],
+                [*map(str, descriptors), str(parent_of(confined))],
                 environment=environment,
                 folder=scratch,
                 output=streams[0],
                 errors=streams[1],
                 keep=descriptors,
+                confined=confined,
             )
         return child, f"executed, not forked: {self._why}"
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from typing import Any
 
 from batchyard.domain.jobs import ErrorClass
 from batchyard.domain.scoring.events import Failure, Lease, LeaseReported, Segment, Worker
 from batchyard_runtime.frames import BadFrame
+
+_FOLDER = re.compile(r"[^/]+/[0-9]+")
 
 
 def read_done(header: dict[str, Any], body: bytes, *, worker: Worker, lease: Lease, part: str) -> LeaseReported:
@@ -78,12 +81,19 @@ def _segments(values: list[Any], body: bytes, part: str) -> tuple[Segment, ...]:
                 rows=int(rows),
                 succeeded=int(succeeded),
                 short=tuple((int(m), int(n)) for m, n in short),
-                files=tuple((int(m), str(f)) for m, f in files),
+                files=tuple((int(m), _own_folder(str(f), part)) for m, f in files),
             )
         )
     if at != len(lengths):
         raise ValueError("there are more row lengths than mini-batches")
     return tuple(segments)
+
+
+def _own_folder(name: str, part: str) -> str:
+    """Give the folder of an attempt's files, as told: one of the worker's own, or we would publish what is not."""
+    if not _FOLDER.fullmatch(name) or name.partition("/")[0] != part.partition(".")[0]:
+        raise ValueError(f"the folder {name!r} of files is not the worker's own")
+    return name
 
 
 def part_file(first: str, number: int) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import selectors
 import signal
-import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from batchyard.domain.errors import PlatformError
-from batchyard.instances.launch import launch, make_environment
+from batchyard.domain.sandboxes import Places
+from batchyard.instances.launch import Child, Confinement, launch, make_environment, parent_of
+from batchyard.instances.sandbox import Sandbox
 from batchyard.instances.sessions import kill_sessions, kill_strays
 from batchyard.ports.instance import ScriptReport
 from batchyard_runtime.frames import BadFrame, Decoder
@@ -33,6 +34,10 @@ class _Heard:
 class LocalScripts:
     """Checks scripts in children of this process."""
 
+    def __init__(self, sandbox: Sandbox | None = None) -> None:
+        """sandbox: in which the child is run, None for none."""
+        self._sandbox = sandbox
+
     def check(
         self,
         python: Path,
@@ -49,6 +54,8 @@ class LocalScripts:
         environment_variables: the deployment's own, for scripts that read them on import. model_dir: an empty folder
         stands in for it when it is not given. Raises: PlatformError when the child cannot be started.
         """
+        if self._sandbox is not None:
+            self._sandbox.check()
         try:
             for name in ("model", "output"):
                 (scratch / name).mkdir()
@@ -63,23 +70,43 @@ class LocalScripts:
                 "AZUREML_BI_OUTPUT_PATH": str(scratch / "output"),
             },
         )
-        return _check(python, code_dir, script, environment=environment, scratch=scratch, timeout_s=timeout_s)
+        confined = None
+        if self._sandbox is not None:
+            reads = (str(code_dir), *([str(model_dir)] if model_dir else []))
+            confined = Confinement(self._sandbox, Places(reads=reads, writes=(str(scratch),)))
+        return _check(
+            python,
+            code_dir,
+            script,
+            environment=environment,
+            scratch=scratch,
+            timeout_s=timeout_s,
+            confined=confined,
+        )
 
 
 def _check(
-    python: Path, code_dir: Path, script: str, *, environment: dict[str, str], scratch: Path, timeout_s: float
+    python: Path,
+    code_dir: Path,
+    script: str,
+    *,
+    environment: dict[str, str],
+    scratch: Path,
+    timeout_s: float,
+    confined: Confinement | None,
 ) -> ScriptReport:
     report_read, report_write = os.pipe2(os.O_CLOEXEC)
     output_read, output_write = os.pipe2(os.O_CLOEXEC)
     try:
         process = launch(
             python,
-            ["--check", str(report_write), str(os.getpid()), os.fspath(code_dir), script],
+            ["--check", str(report_write), str(parent_of(confined)), os.fspath(code_dir), script],
             environment=environment,
             folder=scratch,
             output=output_write,
             errors=output_write,
             keep=(report_write,),
+            confined=confined,
         )
     except OSError as exc:
         os.close(report_read)
@@ -101,7 +128,7 @@ def _check(
     return _report(heard, code=code, in_time=in_time, timeout_s=timeout_s)
 
 
-def _listen(process: subprocess.Popen[bytes], sinks: dict[int, bytearray], *, timeout_s: float) -> bool:
+def _listen(process: Child, sinks: dict[int, bytearray], *, timeout_s: float) -> bool:
     """Collect what the child writes until it has ended and nothing is left to read; False when time runs out."""
     deadline = time.monotonic() + timeout_s
     pidfd = os.pidfd_open(process.pid)

@@ -9,24 +9,38 @@ import os
 import select
 import shutil
 import signal
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from batchyard.domain.errors import PlatformError
+from batchyard.domain.sandboxes import Places
 from batchyard.domain.scoring.events import Worker
 from batchyard.instances.contracts import input_contract_command, output_contract_command
 from batchyard.instances.launch import Child
 from batchyard.instances.nursery import Nursery, files_link, sessions_file
+from batchyard.instances.sandbox import ConfinedChild
 from batchyard.instances.sessions import kill_recorded_sessions as kill_recorded_sessions
 from batchyard.instances.sessions import kill_sessions, kill_strays, record_session
+from batchyard.instances.worker_files import (
+    clear_unused,
+    confine,
+    own_log,
+    own_name,
+    part_name,
+    scratch_of,
+)
+from batchyard.instances.worker_files import error_log as error_log
 from batchyard.ports.instance import FrozenListing, RowPlan, WorkerPlan
 from batchyard_runtime import stacks, stamp
 from batchyard_runtime.frames import PROTOCOL, Decoder, encode
 
 _READ_BYTES = 1 << 18
 _LONGEST_DEATH_MS = 30_000
+_LARGEST_STACKS = 1 << 20
 
 Frame = tuple[dict[str, Any], bytes]  # Any: JSON of a frame's header
 Stamp = tuple[int, int, int]
@@ -37,18 +51,20 @@ class WorkerProcess:
 
     def __init__(self, worker: Worker, plan: WorkerPlan, nursery: Nursery) -> None:
         """Have the process started, record its session, tell it what to do. Raises: PlatformError."""
-        self._scratch = plan.scratch_dir / f"{plan.fence}-{worker.name}"
+        self._scratch = scratch_of(plan, worker)
         self._decoder = Decoder()
         self._cap_bytes = plan.log_cap_bytes
         self._logs: list[int] = []
         self._command_fd = self.report_fd = self.pidfd = -1
         self._child: Child
+        self.part = part_name(plan, worker, is_confined=nursery.is_confined)
+        self._clear = partial(clear_unused, plan, worker) if nursery.is_confined else _nothing
         try:
             origin = self._start(plan, worker, nursery)
         except OSError as exc:
             self.close()
             raise PlatformError(f"The worker {worker.name!r} cannot be started: {exc}") from exc
-        self.send(_start_command(plan, worker, scratch=self._scratch, origin=origin))
+        self.send(_start_command(plan, worker, part=self.part, scratch=self._scratch, origin=origin))
 
     def open_listing(self, listing: FrozenListing) -> None:
         """Tell what is scored; before the first lease."""
@@ -108,8 +124,8 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int:
-        """Its number; that of another process once it is buried."""
-        return self._child.pid
+        """The number of the process that runs the script; that of another one once it is buried."""
+        return self._child.command_pid if isinstance(self._child, ConfinedChild) else self._child.pid
 
     def kill(self) -> None:
         """Begin the worker's end; pidfd tells when it has come."""
@@ -120,6 +136,9 @@ class WorkerProcess:
 
     def ask_for_stacks(self) -> None:
         """Have the worker dump its Python stacks; `stacks` gives them a moment later."""
+        if isinstance(self._child, ConfinedChild):
+            self._child.signal_command(stacks.SIGNAL)
+            return
         try:
             signal.pidfd_send_signal(self.pidfd, stacks.SIGNAL)
         except ProcessLookupError:
@@ -128,7 +147,10 @@ class WorkerProcess:
     def stacks(self) -> str:
         """Give what it has dumped so far."""
         try:
-            return _stack_file(self._scratch).read_text("utf-8", "backslashreplace")
+            # It is the script's folder: what is there may be a link to a file of ours, or a pipe that never ends.
+            fd = os.open(_stack_file(self._scratch), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(fd, encoding="utf-8", errors="backslashreplace") as file:
+                return file.read(_LARGEST_STACKS) if stat.S_ISREG(os.fstat(fd).st_mode) else ""
         except OSError:
             return ""
 
@@ -160,6 +182,7 @@ class WorkerProcess:
         for fd in (*self._logs, self.pidfd):
             if fd >= 0:
                 os.close(fd)
+        self._clear()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def trim_logs(self) -> None:
@@ -172,7 +195,8 @@ class WorkerProcess:
         """Start the process and record it, or leave no process; say how it came to be. Raises: OSError."""
         for path in _stream_logs(plan, worker):
             self._logs.append(_open_log(path))
-        self._child, origin = nursery.launch(self._scratch, channel=self._channel, streams=self._logs)
+        places = confine(plan, worker, self._scratch) if nursery.is_confined else Places()
+        self._child, origin = nursery.launch(self._scratch, channel=self._channel, streams=self._logs, places=places)
         self.pidfd = os.pidfd_open(self._child.pid)
         try:
             record_session(sessions_file(plan), name=worker.name, pid=self._child.pid)
@@ -203,14 +227,8 @@ class WorkerProcess:
         self._command_fd = self.report_fd = -1
 
 
-def part_name(plan: WorkerPlan, worker: Worker) -> str:
-    """Give the name of the part file that this worker alone writes."""
-    return f"{plan.fence}-{worker.name}.part"
-
-
-def error_log(plan: WorkerPlan, worker: Worker) -> Path:
-    """Give the file with the script's exceptions in this worker."""
-    return plan.logs_dir / "user" / "error" / worker.node / f"{worker.name}.txt"
+def _nothing() -> None:
+    return
 
 
 def _stack_file(scratch: Path) -> Path:
@@ -238,7 +256,7 @@ def _rows(plan: RowPlan | None) -> dict[str, Any] | None:  # Any: JSON
     }
 
 
-def _start_command(plan: WorkerPlan, worker: Worker, *, scratch: Path, origin: str) -> dict[str, Any]:
+def _start_command(plan: WorkerPlan, worker: Worker, *, part: str, scratch: Path, origin: str) -> dict[str, Any]:
     # A fault is meant to happen once in a job run: a worker that replaces the faulty one must not have it again.
     has_fault = plan.fence == 1 and worker.start == 0
     return {
@@ -248,17 +266,17 @@ def _start_command(plan: WorkerPlan, worker: Worker, *, scratch: Path, origin: s
         "origin": origin,
         "code_dir": os.fspath(plan.code_dir),
         "script": plan.script,
-        "part": os.fspath(plan.parts_dir / part_name(plan, worker)),
+        "part": os.fspath(plan.parts_dir / part),
         "writes_rows": plan.writes_rows,
         "output_contract": output_contract_command(plan.output_contract),
         "input_contract": input_contract_command(plan.input_contract),
         "rows": _rows(plan.rows),
         "files_dir": os.fspath(plan.files_dir),
         "files_link": os.fspath(files_link(scratch)),
-        "files_prefix": f"{plan.fence}-{worker.name}",
+        "files_prefix": own_name(plan, worker),
         "stack_file": os.fspath(_stack_file(scratch)),
         "error_log": os.fspath(error_log(plan, worker)),
-        "own_log": os.fspath(plan.logs_dir / "sys" / "node" / worker.node / f"{worker.name}.txt"),
+        "own_log": os.fspath(own_log(plan, worker)),
         "log_cap_bytes": plan.log_cap_bytes,
         "logging_level": plan.logging_level,
         "fault": plan.fault if has_fault else "",

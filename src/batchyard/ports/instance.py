@@ -34,6 +34,8 @@ class WorkerPlan:
     python: interpreter of the user's environment. code_dir: writable copy, working directory, first on sys.path.
     script: relative to it. model_dir: becomes AZUREML_MODEL_DIR; None for a step.
     parts_dir, files_dir, logs_dir: in the job home. scratch_dir: HOME and TMPDIR of the workers lie in it.
+    reads: what scripts read beside code, model and environment, for workers that see nothing else: the input, and the
+    folder that the listing will be in.
     fence: prefixes part files (`<fence>-<worker name>.part`, `….2.part` …). slots: worker processes on each node.
     start_timeout_s: for import and init(). log_cap_bytes: for each stream of each worker.
     forks_from_slots: nodes with so many slots import the script in one process and fork all their workers from it;
@@ -67,6 +69,7 @@ class WorkerPlan:
     core_shares: int = 0
     log_cap_bytes: int = 64 << 20
     rows: RowPlan | None = None
+    reads: tuple[Path, ...] = ()
     fault: str = ""
     fault_log: str = ""
 

@@ -53,3 +53,24 @@ def test_it_says_plainly_that_scripts_can_read_the_token(tmp_path: Path) -> None
     assert told.verdict is Verdict.WARN
     assert "token" in told.found
     assert "must not run this way" in told.remedy
+    assert "BATCHYARD_SANDBOX=on" in told.remedy
+
+
+def test_it_says_that_code_is_confined_and_how_far(tmp_path: Path) -> None:
+    (told,) = (one for one in examine(Settings(tmp_path, sandbox=True)) if one.check == "isolation")
+
+    assert told.verdict is Verdict.OK
+    assert "sandboxes of bubblewrap" in told.found
+    assert "without a network" in told.found
+
+
+def test_a_sandbox_that_is_wanted_and_not_there_is_a_failure_with_its_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    (told,) = (one for one in examine(Settings(tmp_path, sandbox=True)) if one.check == "isolation")
+
+    assert told.verdict is Verdict.FAIL
+    assert "bubblewrap is not installed" in told.found
+    assert "apt-get install bubblewrap" in told.remedy

@@ -17,7 +17,9 @@ _MOUNTS = {"--proc": 1, "--dev": 1, "--tmpfs": 1, "--symlink": 2, "--ro-bind": 2
 
 
 def arguments(places: Places, *, has_network: bool = False) -> list[str]:
-    return sandbox_arguments(places, folder="/work", has_network=has_network, told_fd=7)
+    return sandbox_arguments(
+        places, folder="/work", environment={"LD_PRELOAD": "/evil.so"}, has_network=has_network, told_fd=7
+    )
 
 
 def mounts(given: list[str]) -> list[tuple[str, str]]:
@@ -35,7 +37,13 @@ def test_a_command_gets_its_own_namespaces_no_capability_and_no_network() -> Non
     assert words[words.index("--cap-drop") + 1] == "ALL"
     assert "--die-with-parent" in words
     assert words[words.index("--info-fd") + 1] == "7"
-    assert words[-3:] == ["--chdir", "/work", "--"]
+    assert words[-2:] == ["--chdir", "/work"]
+
+
+def test_the_commands_environment_is_told_and_nothing_is_inherited() -> None:
+    words = arguments(Places())
+    at = words.index("--clearenv")
+    assert words[at + 1 : at + 4] == ["--setenv", "LD_PRELOAD", "/evil.so"]
 
 
 def test_the_network_is_shared_where_it_is_allowed() -> None:

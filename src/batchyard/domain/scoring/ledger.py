@@ -98,6 +98,11 @@ class Committed:
         return self.part.partition("-")[2].partition(".")[0]
 
     @property
+    def is_confined(self) -> bool:
+        """Whether the worker ran in a sandbox: its part files lie in a folder of its own, `<fence>-<worker>.parts/`."""
+        return "/" in self.part
+
+    @property
     def place(self) -> Place:
         """What tells it from every other record; ranges without rows share their offset with the next one."""
         return self.part, self.offset, self.first, self.items
