@@ -11,6 +11,7 @@ from batchyard.domain.deployments import ExecutionSettings, Overrides, effective
 from batchyard.domain.failures import FailureReport
 from batchyard.domain.job_specs import CommandSpec, InputSource, ScoringSpec, Spec
 from batchyard.domain.job_states import JobStatus
+from batchyard.domain.logged import Logged
 from batchyard.domain.resource_ids import DatastorePath
 
 
@@ -172,6 +173,7 @@ class Job:
     pause_requested: it is to pause, and its owner is seeing to it.
     fence: grows with each owner. queue_reason: why it waits, "" when it does not.
     rate_items_s / eta_s: while running, from the engine; None when unknown. failures: in groups, without stacks.
+    logged: what the script of a step logged through MLflow.
     """
 
     spec: Spec
@@ -201,6 +203,7 @@ class Job:
     generation: int = 0
     is_archived: bool = False
     step_of: StepOf | None = None
+    logged: Logged = field(default_factory=Logged)
 
     @property
     def scoring(self) -> ScoringSpec:

@@ -18,6 +18,7 @@ from batchyard.domain.job_notes import JobNotes
 from batchyard.domain.job_specs import OutputTarget
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Counts, Job, JobError, Owner
+from batchyard.domain.logged import Logged
 from batchyard.domain.resource_ids import Scope
 from batchyard.domain.workspaces import Workspace
 
@@ -239,6 +240,7 @@ class JobChange:
     generation: int | None = None
     listed_at: float | None = None
     failures: FailureReport | None = None
+    logged: Logged | None = None
 
 
 class JobLeases(Protocol):

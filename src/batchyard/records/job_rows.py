@@ -9,6 +9,7 @@ from batchyard.domain.job_notes import JobNotes, notes_of
 from batchyard.domain.job_specs import CommandSpec, PipelineSpec, ScoringSpec, Spec
 from batchyard.domain.job_states import FINAL, JobStatus
 from batchyard.domain.jobs import Counts, Job, JobError, Owner, Rerun, StepOf
+from batchyard.domain.logged import Logged
 from batchyard.records import codec
 from batchyard.records.tables import AnyRow
 
@@ -78,6 +79,7 @@ def row_of(job: Job) -> dict[str, object]:
         "phases": codec.encode_mapping(job.phases),
         "error": None if job.error is None else codec.encode(job.error),
         "failures": codec.encode(job.failures) if job.failures != FailureReport() else None,
+        "logged": codec.encode(job.logged) if job.logged != Logged() else None,
         "ledger_sha256": job.ledger_sha256,
         "listed_at": job.listed_at,
         "rate_items_s": job.rate_items_s,
@@ -101,6 +103,7 @@ def job_of(row: AnyRow, *, queue_reason: str = "") -> Job:
         phases=codec.decode_numbers(row.phases),
         error=None if row.error is None else codec.decode(JobError, row.error),
         failures=FailureReport() if row.failures is None else codec.decode(FailureReport, row.failures),
+        logged=Logged() if row.logged is None else codec.decode(Logged, row.logged),
         run=row.run,
         fence=row.fence,
         owner=owner_of(row),

@@ -77,6 +77,7 @@ class OneJob:
             generation=change.generation or self.job.generation,
             listed_at=change.listed_at or self.job.listed_at,
             failures=change.failures or self.job.failures,
+            logged=change.logged or self.job.logged,
         )
         self._tell(self.job)
         return self.job

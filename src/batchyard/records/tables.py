@@ -145,6 +145,8 @@ jobs = Table(
     Column("error", Text),
     # Null while nothing has failed.
     Column("failures", Text),
+    # Null where a script logged nothing through MLflow.
+    Column("logged", Text),
     Column("ledger_sha256", Text),
     Column("listed_at", Double),
     Column("rate_items_s", Double),

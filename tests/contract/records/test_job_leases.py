@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ from batchyard.domain.errors import Conflict, LeaseLost
 from batchyard.domain.failures import FailureGroup, FailureReport, FailureSample
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Counts, ErrorClass, Job, JobError, Owner
+from batchyard.domain.logged import Logged, Metric, Point
 from batchyard.ports.records import Holding, JobChange, Key, Kind, Progress, Records, Transaction, Wish
 from batchyard.records.database import DatabaseRecords
 
@@ -276,6 +278,22 @@ def test_advance_stores_what_it_is_told_and_merges_phases(
         110.5,
     )
     assert job.phases == {"queued": 100.0, "preparing": 110.0, "running": 111.0, "x": 112.0}
+
+
+def test_what_a_script_logged_is_kept_as_it_was_when_the_job_has_ended(
+    records: DatabaseRecords, make_job: MakeJob, owners: Owners
+) -> None:
+    loss = Metric(0.25, (Point(0, 1e300, 100.5), Point(1, math.inf, 101.0)), 2)
+    logged = Logged({"rate": "0.5", "text": "two\nlines\0é"}, {"loss": loss}, {"team": "blue"}, left_out=3)
+    add(records, make_job("one"))
+    with records.writing() as tx:
+        claim(tx, owners[0])
+        assert tx.job_leases.advance("one", fence=1, change=JobChange(JobStatus.RUNNING)).logged == Logged()
+        tx.job_leases.advance("one", fence=1, change=JobChange(JobStatus.FAILED, logged=logged))
+    with records.reading() as tx:
+        job = tx.jobs.get("one")
+    assert job is not None
+    assert job.logged == logged
 
 
 def test_a_final_state_ends_the_lease_and_frees_the_instances(
