@@ -15,6 +15,7 @@ from pathlib import Path
 
 from batchyard.domain.deployments import ExecutionSettings, OutputAction, OutputFormat, RetrySettings
 from batchyard.domain.job_states import JobStatus
+from batchyard.domain.jobs import Job
 from tests.support.direct import DirectHome
 from tests.support.power_loss import forget, note_all
 from tests.support.processes import end_all, kill, processes_of, wait_for_none
@@ -126,7 +127,7 @@ def run_under_fault(
     if notes is not None:
         note_all(home, notes)
     try:
-        _drive(direct, fault, fault_log, within_s, notes)
+        drive(direct, fault, fault_log, within_s, notes)
         return finish(direct, fault_log)
     finally:
         end_all(home)
@@ -193,7 +194,15 @@ def finish(direct: DirectHome, fault_log: Path | None = None) -> Outcome:
     return _outcome(direct, fault_log)
 
 
-def _drive(direct: DirectHome, fault: str, fault_log: Path, within_s: float, notes: Path | None) -> None:
+def finish_of(direct: DirectHome) -> Job:
+    """Check what must be true of any job that has ended, of whatever kind, and give it."""
+    left = wait_for_none(direct.home, within_s=20.0)
+    assert not left, f"left running: {left}"
+    assert left_overs(direct.home, "job") == [], "temporary files were left"
+    return direct.job("job")
+
+
+def drive(direct: DirectHome, fault: str, fault_log: Path, within_s: float, notes: Path | None) -> None:
     """Keep an engine running until the job is final and every process that stopped was woken."""
     variables = {"BATCHYARD_FAULT": fault, "BATCHYARD_FAULT_LOG": str(fault_log)}
     options = [] if notes is None else ["--notes", str(notes)]
@@ -258,5 +267,7 @@ def left_overs(home: Path, job: str) -> list[str]:
         *place.glob("code-*"),
         *place.glob("scratch-*"),
         *place.glob("collect/*"),
+        *place.glob("inputs-*"),
+        *place.glob("outputs-*"),
     ]
     return [str(path.relative_to(home)) for path in [*found, *place.glob("parts"), *place.glob("files")]]
