@@ -13,10 +13,11 @@ from batchyard.cli.failures import ServerError, UsageMistake
 from batchyard.domain.errors import InvalidInput, Mistake
 
 if TYPE_CHECKING:
+    from batchyard.cli.pipeline_invoke import Typed
     from batchyard.cli.rest import Server
     from batchyard.domain.deployments import Overrides
     from batchyard.domain.job_specs import InputSource
-    from batchyard.domain.jobs import Invocation
+    from batchyard.domain.pipelines.invocations import PipelineWish
     from batchyard.domain.resource_ids import DatastorePath, Scope
     from batchyard.wire.invocations import InvokeExtras, InvokeFile
 
@@ -64,6 +65,7 @@ def invoke(
     With --dry-run no job is made: everything is looked at, and a sample of the data is scored.
     """
     from batchyard.cli.documents import key_values
+    from batchyard.cli.pipeline_invoke import named_wish, signature_behind
     from batchyard.domain.jobs import Invocation
 
     if estimate and (wait or stream):
@@ -73,9 +75,27 @@ def invoke(
     typed_tags = key_values(tags, flag="--tags")
     if old_input is not None:
         server.say("The data to score is named with `--input` now; its older names will go.")
+    flags = {"instance_count": instance_count, "mini_batch_size": mini_batch_size, "max_duration": max_duration}
+    names_any = file or inputs or outputs or any(_is_named(text) for group in sets or () for text in group)
+    if names_any or not (input or old_input):
+        # What the names of inputs mean is told by the component behind the endpoint; those of models mean nothing.
+        typed = _typed(file, deployment_name, inputs, outputs, input or old_input, input_type, sets, upload=upload)
+        signature = signature_behind(server, name, typed.deployment)
+        if signature is not None:
+            _refuse_flags(flags, output_path, is_measured=estimate or dry_run)
+            wish = named_wish(
+                server,
+                typed,
+                signature,
+                subject=f"Invocation of endpoint {name!r}",
+                job_name=job_name,
+                experiment_name=experiment_name,
+                tags=typed_tags,
+            )
+            job = _send_wish(server, name, wish, typed.deployment, request_id)
+            return _followed(server, job, wait=wait, stream=stream)
     inputs, outputs, sets = _of_set("inputs", inputs, sets), _of_set("outputs", outputs, sets), _other_sets(sets)
     asked = _asked(file, inputs, outputs, input or old_input, input_type, output_path)
-    flags = {"instance_count": instance_count, "mini_batch_size": mini_batch_size, "max_duration": max_duration}
     try:
         overrides, extras, target, path = _checked(asked, flags, sets, server.scope)
     except InvalidInput as exc:
@@ -107,7 +127,13 @@ def invoke(
         from batchyard.cli.preflight import look_at
 
         return look_at(server, invocation)
-    job = _send(server, uri, invocation)
+    from batchyard.wire.invocations import invocation_to_body
+
+    job = _send(server, uri, invocation_to_body(invocation), invocation.deployment, invocation.request_id)
+    return _followed(server, job, wait=wait, stream=stream)
+
+
+def _followed(server: Server, job: dict[str, object], *, wait: bool, stream: bool) -> Any:
     if not (wait or stream):
         return job
     from batchyard.cli.following import follow_to_end
@@ -167,10 +193,31 @@ def _of_set(key: str, typed: list[list[str]] | None, sets: list[list[str]] | Non
 
 
 def _other_sets(sets: list[list[str]] | None) -> list[list[str]]:
-    return [
-        [text for text in group if not (_is_below(text, "inputs") or _is_below(text, "outputs"))]
-        for group in sets or ()
-    ]
+    return [[text for text in group if not _is_named(text)] for group in sets or ()]
+
+
+def _typed(
+    file: str | None,
+    deployment: str | None,
+    inputs: list[list[str]] | None,
+    outputs: list[list[str]] | None,
+    input: str | None,
+    input_type: str | None,
+    sets: list[list[str]] | None,
+    *,
+    upload: bool,
+) -> Typed:
+    from batchyard.cli.local_files import read_yaml
+    from batchyard.cli.pipeline_invoke import Typed
+    from batchyard.wire.trees import text_at
+
+    document = read_yaml(file) if file else {}
+    named = deployment or text_at(document, "deployment_name") or None
+    return Typed(document, inputs, outputs, input, input_type, sets, upload=upload, deployment=named)
+
+
+def _is_named(assignment: str) -> bool:
+    return _is_below(assignment, "inputs") or _is_below(assignment, "outputs")
 
 
 def _is_below(assignment: str, key: str) -> bool:
@@ -300,20 +347,41 @@ def _in_place(server: Server, asked: _Asked, path: Path | None) -> InputSource:
     return _source(server, asked, path, upload=False)
 
 
-def _send(server: Server, uri: str, invocation: Invocation) -> dict[str, object]:
-    from batchyard.wire.invocations import invocation_to_body
+def _send(
+    server: Server, uri: str, body: Mapping[str, object], deployment: str | None, request_id: str | None
+) -> dict[str, object]:
     from batchyard.wire.jobs import invoke_cli_from_arm
 
-    headers = {"repeatability_request-id": invocation.request_id or ""}
-    if invocation.deployment:
-        headers["azureml-model-deployment"] = invocation.deployment
-    body = invocation_to_body(invocation)
+    headers = {"repeatability_request-id": request_id or ""}
+    if deployment:
+        headers["azureml-model-deployment"] = deployment
     try:
         # The request id makes it one job however often the request arrives.
         return invoke_cli_from_arm(server.request("POST", uri, body=body, headers=headers, is_repeatable=True).body)
     except ServerError as error:
         lines = [_with_flags(line) for line in error.details]
         raise ServerError(error.status, error.code, _with_flags(error.message), lines) from error
+
+
+def _send_wish(
+    server: Server, endpoint: str, wish: PipelineWish, deployment: str | None, request_id: str | None
+) -> dict[str, object]:
+    from batchyard.wire.pipeline_invocations import pipeline_invocation_to_body
+
+    uri = _scoring_uri(server, endpoint, deployment, ())
+    return _send(server, uri, pipeline_invocation_to_body(wish), deployment, request_id or str(uuid.uuid4()))
+
+
+def _refuse_flags(flags: Mapping[str, str | None], output_path: str | None, *, is_measured: bool) -> None:
+    """Refuse what only deployments of models take."""
+    wrong = [f"--{name.replace('_', '-')}" for name, value in flags.items() if value is not None]
+    wrong += ["--dry-run and --estimate"] if is_measured else []
+    if wrong:
+        raise UsageMistake(f"{', '.join(wrong)}: for models alone; each step of a pipeline has settings of its own.")
+    if output_path is not None:
+        raise UsageMistake(
+            "--output-path is for models: a pipeline's outputs have names; use --set outputs.NAME.path=…."
+        )
 
 
 def _with_flags(text: str) -> str:

@@ -110,6 +110,7 @@ class _InputYaml(YamlShape):
     mode: NoEffect = None
     # A literal's value, which only pipeline deployments take.
     default: object = None
+    value: object = None
 
     @model_validator(mode="before")
     @classmethod
@@ -266,7 +267,7 @@ def _input_of_file(inputs: Mapping[str, _InputYaml], found: list[Mistake]) -> tu
         return InputKind.FOLDER, None
     name, given = next(iter(inputs.items()))
     kind = KINDS.get(given.type or "urifolder")
-    if kind is None or given.default is not None:
+    if kind is None or given.default is not None or given.value is not None:
         remedy = "Literals are for deployments of pipeline components."
         found.append(Mistake(f"inputs.{name}.type", shown(given.type), "uri_folder or uri_file", remedy))
     elif not given.path:

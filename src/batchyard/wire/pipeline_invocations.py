@@ -9,7 +9,7 @@ from batchyard.domain.names import name_mistake
 from batchyard.domain.pipelines.invocations import PipelineInvocation, PipelineWish
 from batchyard.domain.resource_ids import Scope
 from batchyard.wire.mistakes import merged, shown
-from batchyard.wire.overrides import OverridesArm
+from batchyard.wire.overrides import OverridesArm, OverridesYaml
 from batchyard.wire.pipeline_values import (
     inputs_from_arm,
     inputs_to_arm,
@@ -18,7 +18,7 @@ from batchyard.wire.pipeline_values import (
     split_unnamed,
     unnamed_to_arm,
 )
-from batchyard.wire.shapes import ArmShape, Text, TextMap, keys_of, raise_mistakes, read_shape
+from batchyard.wire.shapes import ArmShape, Text, TextMap, YamlShape, keys_of, raise_mistakes, read_shape
 from batchyard.wire.trees import mapping_at, without_empty
 
 _OF_STEPS = "nothing: each step of a pipeline has settings of its own"
@@ -26,6 +26,18 @@ _OF_STEPS = "nothing: each step of a pipeline has settings of its own"
 
 class _Inner(ArmShape):
     experiment_name: Text | None = None
+
+
+class PipelineInvocationFile(YamlShape):
+    """The YAML of `batch-endpoint invoke --file` for a pipeline."""
+
+    # Read one by one, so that each has its own mistakes.
+    inputs: object = None
+    outputs: object = None
+    deployment_name: Text | None = None
+    job_name: Text | None = None
+    experiment_name: Text | None = None
+    tags: TextMap | None = None
 
 
 class _Properties(ArmShape):
@@ -74,6 +86,20 @@ def pipeline_invocation_to_body(wish: PipelineWish) -> dict[str, object]:
         "tags": dict(wish.tags),
     }
     return {"properties": {"inputData": inputs, **without_empty(said)}}
+
+
+def pipeline_file_from_yaml(document: Mapping[str, object]) -> tuple[PipelineWish, list[Mistake]]:
+    """Read an invoke file without its inputs and outputs, with all mistakes."""
+    settings = [key for key in keys_of(OverridesYaml) if key not in PipelineInvocationFile.model_fields]
+    of_models = {key: value for key, value in document.items() if key in settings}
+    found = [Mistake(key, shown(value), _OF_STEPS) for key, value in of_models.items()]
+    rest = {key: value for key, value in document.items() if key not in of_models}
+    shape, mistakes = read_shape(PipelineInvocationFile, rest)
+    if shape.job_name is not None:
+        wrong = name_mistake("job", shape.job_name, field="job_name")
+        found += [wrong] if wrong else []
+    wish = PipelineWish(job_name=shape.job_name, experiment_name=shape.experiment_name, tags=shape.tags or {})
+    return wish, merged(mistakes, found)
 
 
 def _for_models(written: Mapping[str, object]) -> list[Mistake]:
