@@ -18,6 +18,7 @@ from batchyard.engine.command_staging import BUILD_LOG, StagedCommand, stage_com
 from batchyard.engine.lease import Canceled, JobLease
 from batchyard.engine.result_files import write_result
 from batchyard.engine.rooms import Rooms
+from batchyard.engine.step_logged import take_logged, tracking_variables
 from batchyard.engine.step_outputs import publish_outputs, seal_outputs, sealed_outputs
 from batchyard.engine.tidy import tidy
 from batchyard.ports.job_home import JobHome
@@ -49,9 +50,9 @@ def run_command(rooms: Rooms, job: Job) -> None:
     home = rooms.homes.open(job.name)
     try:
         sealed = job if job.status is JobStatus.FINALIZING else _run(rooms, job, lease, home)
-        _finish(rooms, lease, _publish(rooms, sealed, lease, home))
+        _finish(rooms, job, lease, home, _publish(rooms, sealed, lease, home))
     except _Ended as exc:
-        _finish(rooms, lease, exc.change)
+        _finish(rooms, job, lease, home, exc.change)
     finally:
         lease.stop()
 
@@ -121,17 +122,18 @@ def _execute(rooms: Rooms, job: Job, staged: StagedCommand, lease: JobLease, hom
 
 
 def _plan(rooms: Rooms, job: Job, staged: StagedCommand, home: JobHome) -> StepPlan:
+    scratch = home.path(f"scratch-{job.fence}")
     return StepPlan(
         job=job.name,
         python=staged.python,
         command=staged.command.text,
         code_dir=staged.code_dir,
-        scratch_dir=home.path(f"scratch-{job.fence}"),
+        scratch_dir=scratch,
         log=rooms.logs_of(job.name) / COMMAND_LOG,
         log_cap_bytes=rooms.log_cap_bytes,
         sessions=home.path("workers.jsonl"),
         variables=staged.command.variables,
-        environment_variables=job.command.environment_variables,
+        environment_variables={**tracking_variables(job, scratch), **job.command.environment_variables},
         reads=tuple(staged.inputs.values()),
         writes=(home.path(f"outputs-{job.fence}"),),
     )
@@ -172,10 +174,10 @@ def _failed(code: str, exc: BatchyardError, error_class: ErrorClass, *, log: str
     return _Ended(JobStatus.FAILED, JobError(code, str(exc), error_class, log=log))
 
 
-def _finish(rooms: Rooms, lease: JobLease, change: JobChange) -> None:
+def _finish(rooms: Rooms, job: Job, lease: JobLease, home: JobHome, change: JobChange) -> None:
     rooms.faults.reach("command.finish")
     lease.check()  # Whose command was killed by the next owner has nothing to tell.
-    ended = replace(change, phases={"ended": rooms.now()})
+    ended = replace(change, phases={"ended": rooms.now()}, logged=take_logged(rooms, job, home))
     try:
         write_result(_logs(rooms, lease.name), ended, has_items=False)
     except PlatformError as exc:  # The record is what counts.
