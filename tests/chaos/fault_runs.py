@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +13,7 @@ from batchyard.domain.deployments import ExecutionSettings, OutputAction, Output
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Job
 from tests.support.direct import DirectHome
+from tests.support.engine_process import start_engine
 from tests.support.power_loss import forget, note_all
 from tests.support.processes import end_all, kill, processes_of, wait_for_none
 
@@ -173,20 +170,6 @@ def submitted(
     return direct
 
 
-def start_engine(
-    direct: DirectHome, *options: str, variables: Mapping[str, str] | None = None
-) -> subprocess.Popen[bytes]:
-    """Start an engine that runs until the job is final, see `engine_process`; its output goes to `engine.log`."""
-    environment = {
-        **{k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
-        "BATCHYARD_HOME": str(direct.home),
-        **(variables or {}),
-    }
-    command = [sys.executable, "-m", "tests.support.engine_process", str(direct.home), "job", *options]
-    with open(direct.home / "engine.log", "ab") as log:
-        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-
-
 def finish(direct: DirectHome, fault_log: Path | None = None) -> Outcome:
     """Check what must be true of any job that has ended, and give what became of it."""
     left = wait_for_none(direct.home, within_s=60.0)
@@ -210,7 +193,7 @@ def drive(direct: DirectHome, fault: str, fault_log: Path, within_s: float, note
     while engine is None or engine.poll() != 0 or asleep:  # It ends by itself when nothing is left to do.
         assert time.monotonic() < deadline, f"not final: {direct.job('job')}"
         if engine is None or engine.poll() not in (None, 0):
-            engine = start_engine(direct, *options, variables=variables)
+            engine = start_engine(direct.home, *options, variables=variables)
         if notes is None:
             _wake_late(direct.home, asleep)
         elif _stopped(direct.home):

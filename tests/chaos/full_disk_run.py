@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -16,9 +15,11 @@ from pathlib import Path
 
 from batchyard.domain.deployments import ExecutionSettings, RetrySettings
 from batchyard.domain.job_states import FINAL, JobStatus
-from tests.chaos.fault_runs import left_overs, start_engine
+from tests.chaos.fault_runs import left_overs
 from tests.chaos.victims import KINDS
 from tests.support.direct import DirectHome
+from tests.support.engine_process import start_engine
+from tests.support.forks import Forked
 from tests.support.processes import end_all, wait_for_none
 
 ITEMS = 60
@@ -41,7 +42,7 @@ def main(folder: Path, left_bytes: int) -> None:
     filler = home / "filler"
     found = os.statvfs(home)
     filler.write_bytes(bytes(found.f_bavail * found.f_frsize - left_bytes))
-    engine = start_engine(direct)
+    engine = start_engine(direct.home)
     try:
         _wait(lambda: _has_met_the_end(direct), engine)
         assert direct.job("job").status not in FINAL
@@ -77,7 +78,7 @@ def _has_met_the_end(direct: DirectHome) -> bool:
     return job.fence > 1 or (is_running and not KINDS["job"](direct.home, "job"))
 
 
-def _wait(condition: Callable[[], bool], engine: subprocess.Popen[bytes]) -> None:
+def _wait(condition: Callable[[], bool], engine: Forked) -> None:
     deadline = time.monotonic() + 100
     while not condition():
         assert time.monotonic() < deadline, "it did not come"

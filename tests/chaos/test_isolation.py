@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 from batchyard.domain.deployments import ExecutionSettings, RetrySettings
 from batchyard.domain.job_states import FINAL, JobStatus
 from tests.support.direct import DirectHome
+from tests.support.engine_process import start_engine
 from tests.support.processes import kill, processes_of, wait_for_none
 
 ROOT = Path(__file__).parents[2]
@@ -57,22 +55,18 @@ def test_kills_while_a_mini_batch_is_divided_lose_and_double_no_item(tmp_path: P
 
 def drive(direct: DirectHome, calls: Path) -> int:
     """Keep an engine running until the job is final; kill everything of it when so many calls were made."""
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    environment["BATCHYARD_HOME"] = str(direct.home)
-    command = [sys.executable, "-m", "tests.support.engine_process", str(direct.home), "job"]
     deadline, engine, kills = time.monotonic() + 90, None, 0
-    with open(direct.home / "engine.log", "ab") as log:
-        while direct.job("job").status not in FINAL:
-            assert time.monotonic() < deadline, f"not final: {direct.job('job')}"
-            if engine is None or engine.poll() is not None:
-                engine = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-            made = calls.stat().st_size if calls.exists() else 0
-            if kills < len(KILL_AT_CALLS) and made >= KILL_AT_CALLS[kills]:
-                kills += 1
-                for pid in processes_of(direct.home):
-                    kill(pid, signal.SIGKILL)
-                engine.wait(timeout=60)
-            time.sleep(0.01)
-        assert engine is not None
-        engine.wait(timeout=60)
+    while direct.job("job").status not in FINAL:
+        assert time.monotonic() < deadline, f"not final: {direct.job('job')}"
+        if engine is None or engine.poll() is not None:
+            engine = start_engine(direct.home)
+        made = calls.stat().st_size if calls.exists() else 0
+        if kills < len(KILL_AT_CALLS) and made >= KILL_AT_CALLS[kills]:
+            kills += 1
+            for pid in processes_of(direct.home):
+                kill(pid, signal.SIGKILL)
+            engine.wait(timeout=60)
+        time.sleep(0.01)
+    assert engine is not None
+    engine.wait(timeout=60)
     return kills

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import signal
 import sqlite3
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from batchyard.domain.job_states import FINAL, JobStatus
-from tests.chaos.fault_runs import ROWS, finish, start_engine, submitted
+from tests.chaos.fault_runs import ROWS, finish, submitted
 from tests.chaos.victims import KINDS, committed, recorded
 from tests.support.direct import DirectHome
+from tests.support.engine_process import start_engine
+from tests.support.forks import Forked
 from tests.support.processes import end_all, kill
 
 pytestmark = pytest.mark.timeout(600)  # A hung run fails by its own deadlines long before.
@@ -32,7 +33,7 @@ def direct(tmp_path: Path) -> Iterator[DirectHome]:
         end_all(direct.home)
 
 
-def wait(condition: Callable[[], object], *engines: subprocess.Popen[bytes]) -> None:
+def wait(condition: Callable[[], object], *engines: Forked) -> None:
     deadline = time.monotonic() + WITHIN_S
     while not condition():
         assert time.monotonic() < deadline, "it did not come"
@@ -52,7 +53,7 @@ def lapse(direct: DirectHome) -> None:
 
 
 def test_two_engines_that_both_think_they_own_a_job_score_it_once(direct: DirectHome) -> None:
-    engines = [start_engine(direct, "--lock", lock) for lock in ("engine.lock", "other.lock")]
+    engines = [start_engine(direct.home, "--lock", lock) for lock in ("engine.lock", "other.lock")]
     for _ in range(6):
         fence, done = direct.job("job").fence, committed(direct.home, "job")
         # Five owners in a row that commit nothing end a job, by rule 5.
@@ -69,7 +70,7 @@ def test_two_engines_that_both_think_they_own_a_job_score_it_once(direct: Direct
 @pytest.mark.parametrize("left_overs", ["killed", "spared"])
 def test_a_job_process_and_workers_that_wake_late_double_nothing(direct: DirectHome, left_overs: str) -> None:
     """spared: the next owner cannot kill them, as on a host that it does not see."""
-    engine = start_engine(direct, *(["--spare"] if left_overs == "spared" else []))
+    engine = start_engine(direct.home, *(["--spare"] if left_overs == "spared" else []))
     wait(lambda: committed(direct.home, "job"), engine)
     sleepers = [*KINDS["job"](direct.home, "job"), *(pid for _, pid in recorded(direct.home, "job"))]
     assert len(sleepers) > 1
@@ -89,7 +90,7 @@ def test_a_job_process_and_workers_that_wake_late_double_nothing(direct: DirectH
 def test_a_clock_that_jumps_delays_and_loses_nothing(direct: DirectHome, tmp_path: Path, chaos_seed: int) -> None:
     clock, chance = tmp_path / "clock", random.Random(chaos_seed)
     clock.write_text("0")
-    engine = start_engine(direct, "--clock", str(clock))
+    engine = start_engine(direct.home, "--clock", str(clock))
     for _ in range(8):
         done = committed(direct.home, "job")
         wait(lambda: is_final(direct) or committed(direct.home, "job") > done, engine)  # noqa: B023 - called at once

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -24,6 +23,7 @@ from batchyard.engine.claim import claim_job, orphans, take_over
 from batchyard.engine.job_run import run_job
 from batchyard.engine.ledger_file import extents, records
 from tests.support.direct import DirectHome
+from tests.support.engine_process import start_engine
 from tests.support.processes import end_all, wait_for_none
 
 ROOT = Path(__file__).parents[2]
@@ -85,15 +85,6 @@ def take_up(direct: DirectHome, job: Job, kind: RerunKind, overrides: Overrides 
         tx.jobs.take_up_again(again)
 
 
-def engine_command(direct: DirectHome, fault: str) -> tuple[list[str], dict[str, str]]:
-    log = direct.home / "reached"
-    log.touch()
-    environment = {**os.environ, "BATCHYARD_HOME": str(direct.home)}
-    environment |= {"BATCHYARD_FAULT": fault, "BATCHYARD_FAULT_LOG": str(log)}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    return [sys.executable, "-m", "tests.support.engine_process", str(direct.home), "job"], environment
-
-
 def run_once(direct: DirectHome, fault: str) -> None:
     """Run the job in a process of its own, without an engine that would go on with it, until the fault kills it."""
     program = "import sys; from pathlib import Path; from tests.support.direct import DirectHome; "
@@ -105,16 +96,17 @@ def run_once(direct: DirectHome, fault: str) -> None:
 
 def run_to_the_end(direct: DirectHome, fault: str, *, within_s: float = 180.0, is_reached: bool = True) -> Job:
     """Keep an engine running, with one fault in it, until the job has ended and its processes are gone."""
-    command, environment = engine_command(direct, fault)
+    log = direct.home / "reached"
+    log.touch()
+    variables = {"BATCHYARD_FAULT": fault, "BATCHYARD_FAULT_LOG": str(log)}
     deadline, engine = time.monotonic() + within_s, None
-    with open(direct.home / "engine.log", "ab") as out:
-        while direct.job("job").status not in FINAL:
-            assert time.monotonic() < deadline, f"not final: {direct.job('job')}"
-            if engine is None or engine.poll() is not None:
-                engine = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
-            time.sleep(0.1)
-        assert engine is not None
-        engine.wait(timeout=60)
+    while direct.job("job").status not in FINAL:
+        assert time.monotonic() < deadline, f"not final: {direct.job('job')}"
+        if engine is None or engine.poll() is not None:
+            engine = start_engine(direct.home, variables=variables)
+        time.sleep(0.1)
+    assert engine is not None
+    engine.wait(timeout=60)
     assert wait_for_none(direct.home, within_s=60.0) == {}
     assert not is_reached or (direct.home / "reached.done").exists(), "the fault did not happen"
     return direct.job("job")

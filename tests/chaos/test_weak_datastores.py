@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from batchyard.domain.job_states import JobStatus
-from tests.chaos.fault_runs import FILES, ITEMS, ROOT, ROWS, finish, start_engine, submitted
+from tests.chaos.fault_runs import FILES, ITEMS, ROOT, ROWS, finish, submitted
+from tests.support.engine_process import start_engine
 from tests.support.processes import end_all
 
 pytestmark = pytest.mark.timeout(600)  # A hung run fails by its own deadlines long before.
@@ -28,7 +29,7 @@ def nothing_left(tmp_path: Path) -> Iterator[None]:
 @pytest.mark.parametrize("writes_files", [False, True], ids=["rows", "files"])
 def test_a_datastore_that_fails_every_third_call_is_asked_again(tmp_path: Path, *, writes_files: bool) -> None:
     direct = submitted(tmp_path, writes_files=writes_files, folders=FOLDERS)
-    engine = start_engine(direct, "--weak", str(tmp_path / "calls"))
+    engine = start_engine(direct.home, "--weak", str(tmp_path / "calls"))
     assert engine.wait(200) == 0
     outcome = finish(direct)
     assert (outcome.status, outcome.files) == (JobStatus.COMPLETED, FILES if writes_files else ROWS)
@@ -40,7 +41,7 @@ def test_a_datastore_that_fails_every_third_call_is_asked_again(tmp_path: Path, 
 def test_a_datastore_that_is_slower_than_the_lease_is_waited_for(tmp_path: Path) -> None:
     direct = submitted(tmp_path)
     began = time.monotonic()
-    engine = start_engine(direct, "--weak", str(tmp_path / "calls"), "--slow-s", "2.5")
+    engine = start_engine(direct.home, "--weak", str(tmp_path / "calls"), "--slow-s", "2.5")
     assert engine.wait(200) == 0
     assert time.monotonic() - began > 10, "longer than the lease of a job"
     outcome = finish(direct)

@@ -1,4 +1,4 @@
-"""An engine without doors, for chaos: `python -m tests.support.engine_process HOME JOB`, see `options`.
+"""An engine without doors, for chaos, in a process of its own: `start_engine`; see `options`.
 
 It is the real engine loop over real records, workers and files; only the environment is this Python, so that a run
 takes a second. It runs until the job is final and nothing is left to do. The one who starts it starts it again when a
@@ -8,9 +8,10 @@ fault killed it, as the doors would.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from batchyard.engine.rooms import Rooms
 from batchyard.ports.datastore import Datastores
 from batchyard.settings import from_environment
 from tests.support.direct import DirectHome
+from tests.support.forks import Forked, fork
 from tests.support.jumping_clock import jumping_clock
 from tests.support.power_loss import note_syncs
 from tests.support.weak_datastores import WeakDatastores, weaken_folders
@@ -80,5 +82,26 @@ def _tormented(rooms: Rooms, asked: argparse.Namespace) -> Rooms:
     return rooms
 
 
-if __name__ == "__main__":
+def start_engine(home: Path, *given: str, variables: Mapping[str, str] | None = None) -> Forked:
+    """Start one that runs until `job` is final; its output goes to `engine.log` of the home."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LC_", "LANG"))}
+    environment = {**kept, "BATCHYARD_HOME": str(home), **(variables or {})}
+    with open(home / "engine.log", "ab") as log:
+        return fork(
+            f"{__name__}:run",
+            [str(home), "job", *given],
+            imports=(__name__, "batchyard.records.migrations.upgrade"),
+            variables=environment,
+            folder=Path(__file__).parents[2],
+            out=log.fileno(),
+            err=log.fileno(),
+        )
+
+
+def run() -> None:
+    """Be one, as the command line says."""
     main(options())
+
+
+if __name__ == "__main__":
+    run()
