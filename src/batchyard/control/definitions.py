@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from batchyard.control import references
-from batchyard.domain.assets import AssetKind
+from batchyard.domain.assets import AssetKind, Environment
 from batchyard.domain.errors import Mistake, merged
 from batchyard.domain.pipelines.definitions import (
     CommandDefinition,
     Definition,
     ParallelDefinition,
     PipelineDefinition,
+    Step,
     definition_mistakes,
 )
 from batchyard.domain.pipelines.graphs import FixedData
 from batchyard.domain.resource_ids import AssetId, Reference, parse_reference
-from batchyard.ports.records import Transaction
+from batchyard.ports.records import Stored, Transaction
 
 # Reads a definition as it is stored: what it says, None where that cannot be told, and every mistake in it.
 Read = Callable[[Mapping[str, object]], tuple[Definition | None, list[Mistake]]]
@@ -48,14 +49,44 @@ def definition_at(tx: Transaction, reference: Reference, *, read: Read) -> Defin
 
 def computes_of(tx: Transaction, component: AssetId, *, read: Read) -> set[str]:
     """Give the computes that the steps of a pipeline component name themselves, inner ones too."""
-    definition = definition_at(tx, Reference("components", component.name, component.version), read=read)
-    found: set[str] = set()
-    for step in definition.steps.values() if isinstance(definition, PipelineDefinition) else ():
-        found |= {step.compute} - {""}
-        inner = references.follow(tx, AssetKind.COMPONENT, step.component, field="component")
-        if not isinstance(inner, Mistake):
-            found |= computes_of(tx, AssetId(inner.key.name, inner.key.version), read=read)
+    return {step.compute for _, step, _ in steps_of(tx, component, read=read) if step.compute}
+
+
+def environments_of(tx: Transaction, component: AssetId, *, read: Read) -> dict[str, Stored[Environment]]:
+    """Give the environments that the steps of a pipeline component run in, each once, by the first step that names it.
+
+    An inner step is named with the steps around it, as in `prepare.clean`. What is not registered is left out: it was
+    refused when the component was registered.
+    """
+    found: dict[str, Stored[Environment]] = {}
+    for path, _, definition in steps_of(tx, component, read=read):
+        reference = _environment_of(definition)
+        stored = reference and references.follow(tx, AssetKind.ENVIRONMENT, reference, field="environment")
+        if isinstance(stored, Stored) and stored.key not in [other.key for other in found.values()]:
+            found[path] = stored
     return found
+
+
+def steps_of(
+    tx: Transaction, component: AssetId | Reference, *, read: Read, around: str = ""
+) -> Iterator[tuple[str, Step, Definition | Mistake]]:
+    """Give every step of a pipeline component, inner ones too: its path, and what its component says."""
+    if isinstance(component, AssetId):
+        component = Reference("components", component.name, component.version)
+    definition = definition_at(tx, component, read=read)
+    for name, step in definition.steps.items() if isinstance(definition, PipelineDefinition) else ():
+        yield around + name, step, definition_at(tx, step.component, read=read)
+        yield from steps_of(tx, step.component, read=read, around=f"{around}{name}.")
+
+
+def _environment_of(definition: Definition | Mistake) -> Reference | None:
+    match definition:
+        case CommandDefinition():
+            return definition.environment
+        case ParallelDefinition():
+            return definition.task.environment
+        case _:
+            return None
 
 
 def _missing(tx: Transaction, definition: Definition) -> Iterator[Mistake]:

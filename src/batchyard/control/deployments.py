@@ -42,7 +42,7 @@ def create_or_update(
     resolved = drafts.resolve(tx, draft, sealed=sealed, tables=tables, mistakes=mistakes)
     key = registry.deployment_key(draft.endpoint, draft.name)
     build = _build_carried_over(tx, resolved)
-    state = _next_state(build, is_new=tx.documents.get(key) is None)
+    state = _next_state(is_built=build is not None, is_new=tx.documents.get(key) is None)
     act = audit.Act(caller.name, Action.DEPLOYMENT_WRITE, now, reason, ticket, {"state": state.value})
     document = replace(resolved.deployment, state=state, build=build)
     stored = audit.save(tx, act, key, document, if_match=if_match)
@@ -60,20 +60,28 @@ def create_or_update_pipeline(
     *,
     read: definitions.Read,
     now: float,
+    new_id: str,
     if_match: str | None = None,
     reason: str = "",
     ticket: str = "",
-) -> Stored[Deployment]:
+) -> tuple[Stored[Deployment], Operation | None]:
     """Store a new revision of a pipeline component deployment, whole; one of the same name is updated in place.
 
-    read: what a component's definition says. Nothing is built: the revision is Succeeded at once.
+    read: what a component's definition says. Where every environment of its steps has been built before, the revision
+    is Succeeded at once and there is no operation; else all goes on as in `create_or_update`.
     Raises: Forbidden; InvalidInput with every mistake; PreconditionFailed.
     """
     authorise(caller, Action.DEPLOYMENT_WRITE)
-    document = replace(pipeline_drafts.resolve(tx, draft, read=read), state=ProvisioningState.SUCCEEDED)
-    details = {"state": document.state.value}
-    act = audit.Act(caller.name, Action.DEPLOYMENT_WRITE, now, reason, ticket, details)
-    return audit.save(tx, act, registry.deployment_key(draft.endpoint, draft.name), document, if_match=if_match)
+    key = registry.deployment_key(draft.endpoint, draft.name)
+    document = pipeline_drafts.resolve(tx, draft, read=read)
+    state = _next_state(is_built=_is_built(tx, document, read), is_new=tx.documents.get(key) is None)
+    act = audit.Act(caller.name, Action.DEPLOYMENT_WRITE, now, reason, ticket, {"state": state.value})
+    stored = audit.save(tx, act, key, replace(document, state=state), if_match=if_match)
+    if state is ProvisioningState.SUCCEEDED:
+        return stored, None
+    operation = Operation(new_id, key, stored.revision, OperationStatus.RUNNING, now, caller.name)
+    tx.operations.add(operation)
+    return stored, operation
 
 
 def get(
@@ -174,8 +182,16 @@ def _clear_default(tx: Transaction, act: audit.Act, endpoint: Stored[Endpoint]) 
     audit.save(tx, act, endpoint.key, replace(endpoint.document, default_deployment=None))
 
 
-def _next_state(build: EnvironmentBuild | None, *, is_new: bool) -> ProvisioningState:
-    if build is not None:
+def _is_built(tx: Transaction, pipeline: Deployment, read: definitions.Read) -> bool:
+    """Tell whether the environments of a pipeline's steps have all been built."""
+    if pipeline.component is None:
+        return False
+    environments = definitions.environments_of(tx, pipeline.component, read=read)
+    return all(stored.document.build is not None for stored in environments.values())
+
+
+def _next_state(*, is_built: bool, is_new: bool) -> ProvisioningState:
+    if is_built:
         return ProvisioningState.SUCCEEDED
     return ProvisioningState.CREATING if is_new else ProvisioningState.UPDATING
 

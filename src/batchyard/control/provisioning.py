@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any  # what a document is, its key's kind says
 
-from batchyard.control import audit, references
+from batchyard.control import audit, definitions, references
 from batchyard.domain.access import Action
 from batchyard.domain.assets import AssetKind, CodeVersion, Environment, EnvironmentBuild, Model
 from batchyard.domain.deployments import Deployment
@@ -43,6 +44,40 @@ def look_up(tx: Transaction, operation: Operation) -> Work | None:
         scoring_script=code.scoring_script,
         model=_asset(tx, AssetKind.MODEL, stored.document.model).document if stored.document.model else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineWork:
+    """What an operation has to provision for a pipeline: the environments of its steps.
+
+    environments: by the step that is the first to name it, an inner one with the steps around it.
+    """
+
+    deployment: Deployment
+    environments: Mapping[str, Environment]
+
+
+def look_up_pipeline(tx: Transaction, operation: Operation, *, read: definitions.Read) -> PipelineWork | None:
+    """Give the work of an operation for a pipeline component; None for another, or as `look_up` does."""
+    stored = _subject(tx, operation)
+    if stored is None or stored.document.component is None:
+        return None
+    found = definitions.environments_of(tx, stored.document.component, read=read)
+    return PipelineWork(stored.document, {step: environment.document for step, environment in found.items()})
+
+
+def complete_pipeline(
+    tx: Transaction, operation: Operation, *, builds: Mapping[AssetId, EnvironmentBuild], now: float
+) -> Stored[Deployment] | None:
+    """Do as `complete` for a pipeline component. builds: of every environment that its steps run in."""
+    stored = _subject(tx, operation)
+    if stored is None:
+        _end_superseded(tx, operation, now=now)
+        return None
+    tx.operations.finish(operation.id, fence=operation.fence, now=now)
+    for environment, build in builds.items():
+        _keep_build(tx, operation, environment, build=build, now=now)
+    return _save(tx, operation, stored, replace(stored.document, state=ProvisioningState.SUCCEEDED), now=now)
 
 
 def complete(

@@ -9,7 +9,8 @@ from typing import TextIO
 
 from batchyard.control import calibrations, provisioning
 from batchyard.domain.assets import EnvironmentBuild
-from batchyard.domain.errors import BatchyardError, CallerError, SandboxUnavailable, ScriptError
+from batchyard.domain.errors import CallerError, SandboxUnavailable, ScriptError
+from batchyard.domain.resource_ids import AssetId
 from batchyard.engine.rooms import Rooms
 from batchyard.engine.scratch import clear_scratch, scratch_of
 from batchyard.ports.records import Operation
@@ -24,6 +25,10 @@ def provision(rooms: Rooms, operation: Operation, out: TextIO) -> None:
     """
     with rooms.records.reading() as tx:
         work = provisioning.look_up(tx, operation)
+        pipeline = provisioning.look_up_pipeline(tx, operation, read=rooms.read_component)
+    if pipeline is not None:
+        _provision_pipeline(rooms, operation, pipeline, out)
+        return
     try:
         if work is None:
             raise CallerError("The deployment was changed or deleted meanwhile.")
@@ -32,10 +37,30 @@ def provision(rooms: Rooms, operation: Operation, out: TextIO) -> None:
             _import_once(rooms, build, work, out, scratch=scratch)
     except (CallerError, ScriptError, SandboxUnavailable) as exc:
         print(exc, file=out)
-        _fail(rooms, operation, exc)
+        _fail(rooms, operation, code=exc.code, message=str(exc))
         return
     with rooms.records.writing() as tx:
         provisioning.complete(tx, operation, build=build, now=rooms.now())
+    log.info("deployment provisioned", extra={"operation": operation.id, "deployment": operation.key.name})
+
+
+def _provision_pipeline(rooms: Rooms, operation: Operation, work: provisioning.PipelineWork, out: TextIO) -> None:
+    """Build the environments of all steps, and tell every one that cannot be built, by its step."""
+    builds: dict[AssetId, EnvironmentBuild] = {}
+    failures: list[tuple[str, str]] = []
+    for step, environment in work.environments.items():
+        print(f"Step {step!r}: environment '{environment.name}:{environment.version}'", file=out)
+        try:
+            builds[AssetId(environment.name, environment.version)] = rooms.environments.build(environment, out)
+        except (CallerError, ScriptError) as exc:
+            message = f"The environment of step {step!r} could not be built: {exc}"
+            failures.append((exc.code, message))
+            print(message, file=out)
+    if failures:
+        _fail(rooms, operation, code=failures[0][0], message="\n".join(message for _, message in failures))
+        return
+    with rooms.records.writing() as tx:
+        provisioning.complete_pipeline(tx, operation, builds=builds, now=rooms.now())
     log.info("deployment provisioned", extra={"operation": operation.id, "deployment": operation.key.name})
 
 
@@ -68,7 +93,7 @@ def _import_once(rooms: Rooms, build: EnvironmentBuild, work: provisioning.Work,
         raise ScriptError(f"The scoring script {script!r} could not be imported: {report.error}: {report.message}")
 
 
-def _fail(rooms: Rooms, operation: Operation, exc: BatchyardError) -> None:
+def _fail(rooms: Rooms, operation: Operation, *, code: str, message: str) -> None:
     with rooms.records.writing() as tx:
-        provisioning.fail(tx, operation, code=exc.code, message=str(exc), now=rooms.now())
+        provisioning.fail(tx, operation, code=code, message=message, now=rooms.now())
     log.warning("provisioning failed", extra={"operation": operation.id, "deployment": operation.key.name})

@@ -25,7 +25,7 @@ from batchyard.domain.errors import Mistake, PlatformError
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Owner
 from batchyard.domain.outputs.verification import Events, ok
-from batchyard.domain.resource_ids import DEFAULT_SCOPE
+from batchyard.domain.resource_ids import DEFAULT_SCOPE, AssetId
 from batchyard.domain.workspaces import Workspace
 from batchyard.engine.item_history import LedgerItemHistories
 from batchyard.engine.lineage import JobLineages
@@ -35,6 +35,7 @@ from batchyard.identity.tokens import HomeIdentity
 from batchyard.parquet.files import ParquetFiles
 from batchyard.ports.records import JobChange
 from batchyard.records.database import open_records
+from batchyard.wire.component_definitions import read_definition
 
 HOST = "localhost:8443"
 BASE = f"https://{HOST}"
@@ -251,7 +252,12 @@ class Bench:
         me = Owner("boot", 1, 1)
         with self.records.writing() as tx:
             while (operation := tx.operations.claim_next(me, lease_s=60)) is not None:
-                provisioning.complete(tx, operation, build=BUILD, now=self.clock())
+                pipeline = provisioning.look_up_pipeline(tx, operation, read=read_definition)
+                if pipeline is None:
+                    provisioning.complete(tx, operation, build=BUILD, now=self.clock())
+                    continue
+                ids = [AssetId(one.name, one.version) for one in pipeline.environments.values()]
+                provisioning.complete_pipeline(tx, operation, builds=dict.fromkeys(ids, BUILD), now=self.clock())
 
     def complete(self, name: str) -> None:
         """Take the one queued job to its end, as the engine would."""

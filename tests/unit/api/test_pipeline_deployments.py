@@ -47,7 +47,10 @@ def test_a_pipeline_deployment_is_made_shown_listed_changed_and_deleted(stocked:
     made = stocked.client.put(ONE, json=body())
 
     assert made.status_code == 201, made.text
-    assert "azure-asyncoperation" not in made.headers
+    assert made.json()["properties"]["provisioningState"] == "Creating"
+    stocked.provision()
+    operation = stocked.client.get(made.headers["azure-asyncoperation"]).json()
+    assert operation["status"] == "Succeeded"
     shown = stocked.client.get(ONE).json()
     configuration = shown["properties"]["deploymentConfiguration"]
     assert shown["properties"]["provisioningState"] == "Succeeded"
@@ -60,7 +63,8 @@ def test_a_pipeline_deployment_is_made_shown_listed_changed_and_deleted(stocked:
     changed = {"properties": {"deploymentConfiguration": {"settings": {"force_rerun": False}}}}
     patched = stocked.client.patch(ONE, json=changed).json()["properties"]
     assert patched["deploymentConfiguration"]["settings"] == {**SETTINGS, "force_rerun": False}
-    assert patched["revision"] == 2
+    assert patched["provisioningState"] == "Succeeded"
+    assert patched["revision"] == 3
     assert stocked.client.delete(ONE).status_code == 200
     assert stocked.client.get(ONE).status_code == 404
 

@@ -151,7 +151,9 @@ MORE_THAN_READER: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
     ),
     "deployments.create_or_update_pipeline": (
         "deployments/write",
-        lambda b, c: deployments.create_or_update_pipeline(b.tx, c, DRAFT, read=lambda _: (None, []), now=NOW),
+        lambda b, c: deployments.create_or_update_pipeline(
+            b.tx, c, DRAFT, read=lambda _: (None, []), now=NOW, new_id="o"
+        ),
     ),
     "deployments.delete": (
         "deployments/delete",
@@ -210,6 +212,8 @@ WITHOUT_CALLER = {
     "calibrations.findings",
     "calibrations.wish_mistakes",
     "provisioning.look_up",
+    "provisioning.look_up_pipeline",
+    "provisioning.complete_pipeline",
     "provisioning.complete",
     "provisioning.fail",
     "workspaces.by_id",

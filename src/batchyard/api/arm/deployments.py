@@ -114,17 +114,17 @@ def _store(
     tx: Transaction, rooms: Rooms, caller: Caller, draft: DeploymentDraft, if_match: str | None, why: Reasons
 ) -> tuple[Stored[Deployment], Operation | None]:
     if draft.kind is DeploymentKind.PIPELINE:
-        stored = deployments.create_or_update_pipeline(
+        return deployments.create_or_update_pipeline(
             tx,
             caller,
             draft,
             read=read_definition,
             now=rooms.clock(),
+            new_id=rooms.new_id(),
             if_match=if_match,
             reason=why.reason,
             ticket=why.ticket,
         )
-        return stored, None
     return deployments.create_or_update(
         tx,
         caller,
