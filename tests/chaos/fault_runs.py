@@ -179,7 +179,7 @@ def finish(direct: DirectHome, fault_log: Path | None = None) -> Outcome:
 
 def finish_of(direct: DirectHome) -> Job:
     """Check what must be true of any job that has ended, of whatever kind, and give it."""
-    left = wait_for_none(direct.home, within_s=20.0)
+    left = wait_for_none(direct.home, within_s=60.0)
     assert not left, f"left running: {left}"
     assert left_overs(direct.home, "job") == [], "temporary files were left"
     return direct.job("job")

@@ -12,8 +12,9 @@ import pytest
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.pipelines.components import PortType
 from batchyard.ports.faults import COMMAND_POINTS
-from tests.chaos.fault_runs import drive, finish_of, start_engine
+from tests.chaos.fault_runs import drive, finish_of
 from tests.support.direct import DirectHome
+from tests.support.engine_process import start_engine
 from tests.support.power_loss import note_all
 from tests.support.processes import end_all, kill
 
@@ -119,14 +120,14 @@ def test_a_process_that_sleeps_and_wakes_late_changes_nothing(tmp_path: Path, pl
 def test_an_engine_that_is_killed_leaves_the_command_running(tmp_path: Path) -> None:
     case = Case(tmp_path, pause_s=1.0)
     try:
-        engine = start_engine(case.direct)
+        engine = start_engine(case.direct.home)
         deadline = time.monotonic() + 90
         while not case.beats.exists():
             assert time.monotonic() < deadline
             time.sleep(0.05)
         kill(engine.pid)
         engine.wait()
-        assert start_engine(case.direct).wait(timeout=120) == 0
+        assert start_engine(case.direct.home).wait(timeout=120) == 0
         case.check()
         assert case.runs.read_text() == "run\n"
     finally:
@@ -136,7 +137,7 @@ def test_an_engine_that_is_killed_leaves_the_command_running(tmp_path: Path) -> 
 def test_a_job_process_that_is_killed_takes_its_command_with_it(tmp_path: Path) -> None:
     case = Case(tmp_path, pause_s=1.0)
     try:
-        engine = start_engine(case.direct)
+        engine = start_engine(case.direct.home)
         deadline = time.monotonic() + 90
         while not case.beats.exists():
             assert time.monotonic() < deadline
