@@ -23,6 +23,7 @@ _MOST_BYTES_IN_ALL = 32 << 20
 _MOST_WARNINGS = 20
 _MOST_TEXT_BYTES = 4 * MOST_PARAM_CHARS
 _MOST_ENTRIES = 10 * MOST_NAMES
+_MOST_MS = 4_000_000_000_000  # The year 2096; what is later is no time.
 _CHUNK_BYTES = 1 << 20
 _RUN = re.compile(r"[0-9a-f]{32}")
 _MODEL = re.compile(r"m-[0-9a-f]{32}")
@@ -137,13 +138,21 @@ def _points(path: Path, store: Store) -> Sequence[Point]:
     for line in _read(path, store, most=_MOST_METRIC_BYTES, has_lines=True).splitlines():
         words = line.split()
         try:
-            # Before MLflow 1.0 there were no steps.
-            points.append(Point(int(words[2]) if len(words) > 2 else 0, float(words[1]), int(words[0]) / 1000))
-        except (ValueError, IndexError, OverflowError):
+            points.append(_point([word.decode("ascii") for word in words]))
+        except (ValueError, IndexError):
             wrong += 1
     if wrong:
         store.warn(f"{wrong} values of metric {path.name!r} could not be read.")
     return points
+
+
+def _point(words: Sequence[str]) -> Point:
+    """Raises: ValueError, IndexError for what MLflow does not write."""
+    # Before MLflow 1.0 there were no steps.
+    at_ms, value, step = int(words[0]), float(words[1]), int(words[2]) if len(words) > 2 else 0
+    if not 0 <= at_ms < _MOST_MS or abs(step) >= 1 << 63:
+        raise ValueError(f"{at_ms} ms, step {step}")
+    return Point(step, value, at_ms / 1000)
 
 
 def _text(path: Path, store: Store) -> str:

@@ -12,6 +12,7 @@ from batchyard.domain.jobs import Counts, Job, JobError, Rerun, RunEnd
 from batchyard.domain.resource_ids import Scope
 from batchyard.wire.envelopes import arm_envelope, iso
 from batchyard.wire.failures import failures_cli_from_arm, failures_to_arm
+from batchyard.wire.logged import logged_cli_from_arm, logged_to_arm
 from batchyard.wire.settings_rendering import settings_cli_from_arm, settings_to_arm
 from batchyard.wire.step_jobs import ours_of, properties_of
 from batchyard.wire.trees import at, mapping_at, rows_at, sorted_keys, text_at
@@ -76,7 +77,7 @@ def job_to_arm(
 ) -> dict[str, object]:
     """Give a job as GET answers it; child: its one step instead, which the SDK wants with null properties.
 
-    is_in_list: without the groups of failures, which could make a page of jobs very long.
+    is_in_list: without the groups of failures and the histories of metrics, which could make a page of jobs very long.
     base_url: of the server, for the link that Azure's clients print; "" leaves it out.
     """
     if child:
@@ -93,7 +94,11 @@ def job_to_arm(
         "tags": shown_tags(job),
         "properties": dict(job.properties),
         **_what(scope, job.spec),
-        "batchyard": {**_ours(job), **({} if is_in_list else failures_to_arm(job.failures))},
+        "batchyard": {
+            **_ours(job),
+            **({} if is_in_list else failures_to_arm(job.failures)),
+            **logged_to_arm(job.logged, has_history=not is_in_list),
+        },
     }
     answer = arm_envelope(scope, "jobs", job.name, properties=properties)
     answer["systemData"] = {"createdAt": iso(job.created_at), "createdBy": job.created_by, "createdByType": "User"}
@@ -142,6 +147,7 @@ def job_cli_from_arm(arm: Mapping[str, object]) -> dict[str, object]:
             "counts": {name: counts.get(key) for name, key in _COUNTS.items()},
             "error": {name: error.get(key) for name, key in _ERROR.items()} if error else None,
             **failures_cli_from_arm(ours),
+            **logged_cli_from_arm(ours),
             "settings": shown_settings if settings else {},
             "input": {_snake(key): value for key, value in mapping_at(ours, "input").items()},
             "output": {_snake(key): value for key, value in mapping_at(ours, "output").items()},

@@ -12,6 +12,7 @@ from batchyard.domain.pipelines.components import PortType
 from batchyard.domain.resource_ids import DatastorePath, Scope
 from batchyard.wire.envelopes import iso
 from batchyard.wire.jobs import child_job_name, shown_tags
+from batchyard.wire.logged import logged_to_history
 from batchyard.wire.trees import mapping_at, sorted_keys
 
 OUTPUT_NAME = "score"
@@ -25,7 +26,7 @@ def run_to_history(job: Job, *, is_child: bool) -> dict[str, object]:
     began = job.phases.get("preparing")
     ended = job.phases.get("ended") if job.status in FINAL else None
     # Azure: only the parent carries the tag by which `jobs.download` looks for the child's output (pitfall 10).
-    tags = dict(job.tags) if is_child else _tags(job)
+    tags = dict(job.logged.tags) | (dict(job.tags) if is_child else _tags(job))
     return {
         "runId": child_job_name(job.name) if is_child else job.name,
         "parentRunId": job.name if is_child else None,
@@ -44,6 +45,7 @@ def run_to_history(job: Job, *, is_child: bool) -> dict[str, object]:
         "endTimeUtc": None if ended is None else iso(ended),
         "error": None if job.error is None else {"error": {"code": job.error.code, "message": job.error.message}},
         "outputs": _outputs(job),
+        **logged_to_history(job),
     }
 
 

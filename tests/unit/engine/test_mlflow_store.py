@@ -68,12 +68,12 @@ def test_the_variables_name_the_folder_and_allow_it() -> None:
 
 def test_what_is_damaged_is_told_and_the_rest_is_read(store: Path) -> None:
     folder = run_folder(store)
-    (folder / "metrics/loss").write_bytes(b"1000 0.5 0\nrubbish\n\xff\n2000 0.25 1\n1000 0.1")
+    (folder / "metrics/loss").write_bytes(b"1000 0.5 0\nrubbish\n\xff\n2000 0.25 1\n1000 0.1\n9999999999999999 1 0")
     (folder / "meta.yaml").write_bytes(b"\x00\xff: [")
     read = read_store(store)
     kept = gathered(read.runs)
     assert (kept.metrics["loss"].count, kept.params["rate"]) == (3, "0.5")
-    assert read.warnings == ["2 values of metric 'loss' could not be read."]
+    assert read.warnings == ["3 values of metric 'loss' could not be read."]
 
 
 def test_links_and_pipes_are_left_out_and_told(store: Path, tmp_path: Path) -> None:
