@@ -11,7 +11,9 @@ import pytest
 
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.pipelines.components import PortType
+from batchyard.domain.resource_ids import AssetId
 from batchyard.ports.faults import COMMAND_POINTS
+from batchyard.ports.records import Key, Kind
 from tests.chaos.fault_runs import drive, finish_of
 from tests.support.direct import DirectHome
 from tests.support.engine_process import start_engine
@@ -34,6 +36,7 @@ for name in [{_NAME!r}, b"deep/with space"]:
     with open(os.path.join(os.fsencode(sys.argv[1]), name), "xb") as out:
         out.write(name * 1000)
 """
+MODEL = AssetId("net", "")  # The next version, whoever comes to it.
 
 
 class Case:
@@ -45,13 +48,21 @@ class Case:
         self.log, self.runs, self.beats = folder / "reached", folder / "runs", folder / "beats"
         self.log.touch()
         command = COMMAND.format(runs=self.runs, beats=self.beats, pause_s=pause_s)
-        outputs = {"many": PortType.URI_FOLDER, "score": PortType.URI_FILE}
-        self.direct.submit_command("job", command, outputs=outputs, code={"write.py": SCRIPT})
+        outputs = {"many": PortType.CUSTOM_MODEL, "score": PortType.URI_FILE}
+        self.direct.submit_command(
+            "job", command, outputs=outputs, code={"write.py": SCRIPT}, registers={"many": MODEL}
+        )
 
     def check(self) -> None:
         """Look at everything that must be true of a job that has completed."""
         job = finish_of(self.direct)
         assert (job.status, job.error) == (JobStatus.COMPLETED, None)
+        with self.direct.rooms.records.reading() as tx:
+            model = tx.documents.get(Key(Kind.MODEL, MODEL.name, "1"))
+            assert model is not None
+            assert model.revision == 1
+            assert tx.documents.get(Key(Kind.MODEL, MODEL.name, "2")) is None
+            assert model.document.sealed.files == 2
         many = os.fsencode(self.direct.published("job", "many"))
         found = {os.path.relpath(os.path.join(at, name), many) for at, _, names in os.walk(many) for name in names}
         assert found == {_NAME, b"deep/with space"}

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from batchyard.domain.assets import ModelType
 from batchyard.domain.job_specs import InputKind, InputSource, StepData
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import ErrorClass, Job
 from batchyard.domain.pipelines.components import InputMode, PortType
+from batchyard.domain.resource_ids import AssetId
+from batchyard.ports.records import Key, Kind
 from tests.support.direct import DirectHome
 
 FOLDER, FILE = PortType.URI_FOLDER, PortType.URI_FILE
@@ -258,3 +261,34 @@ def test_an_output_whose_place_is_taken_meanwhile_leaves_what_is_there(direct: D
     job = run(direct, command, outputs={"one": FOLDER})
     assert error_of(job)[0] == "OutputConflict"
     assert [p.name for p in place.iterdir()] == ["mine"]
+
+
+def test_a_model_that_a_command_makes_is_registered_as_the_version_asked_for(direct: DirectHome) -> None:
+    id = AssetId("net", "3")
+    write = "cd ${{outputs.model}} && mkdir deep && echo flavors > MLmodel && echo w > deep/w"
+    job = run(direct, write, outputs={"model": PortType.MLFLOW_MODEL}, registers={"model": id})
+    assert (job.status, job.error) == (JobStatus.COMPLETED, None)
+    with direct.rooms.records.reading() as tx:
+        stored = tx.documents.get(Key(Kind.MODEL, "net", "3"))
+        assert stored is not None
+        entries = [entry for entry in tx.audit.list() if entry.target.endswith("models/net/versions/3")]
+    model = stored.document
+    assert (model.type, model.uri, model.sealed.files) == (ModelType.MLFLOW, str(job.command.outputs["model"].place), 2)
+    assert dict(model.properties) == {"job": "job", "output": "model", "run": "1"}
+    assert [entry.actor for entry in entries] == ["tester"]
+
+
+def test_a_version_that_is_registered_already_fails_the_job_before_its_command_runs(direct: DirectHome) -> None:
+    outputs, registers = {"model": PortType.CUSTOM_MODEL}, {"model": AssetId("net", "3")}
+    assert run(direct, "echo 1 > ${{outputs.model}}/w", outputs=outputs, registers=registers).error is None
+    direct.submit_command("second", "echo 2 > ${{outputs.model}}/w", outputs=outputs, registers=registers)
+    code, message = error_of(direct.run_next())
+    assert code == "OutputConflict"
+    assert "Version '3' of model 'net' is registered already" in message
+    assert not direct.published("second", "model").exists()
+
+
+def test_an_mlflow_model_without_its_description_is_not_registered(direct: DirectHome) -> None:
+    outputs, registers = {"model": PortType.MLFLOW_MODEL}, {"model": AssetId("net", "3")}
+    job = run(direct, "echo w > ${{outputs.model}}/w", outputs=outputs, registers=registers)
+    assert "outputs.model has no file 'MLmodel' at its top" in error_of(job)[1]

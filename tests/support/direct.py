@@ -80,6 +80,7 @@ class DirectHome:
             datastores=self.datastores,
             web=WebFiles(frozenset(), 1 << 20),
             sealed=sealed,
+            sealed_store=sealed,
             homes=LocalJobHomes(home / "jobs"),
             environments=ThisPython(),
             tables=ParquetFiles(),
@@ -149,6 +150,7 @@ class DirectHome:
         inputs: Mapping[str, Given] | None = None,
         outputs: Mapping[str, PortType] | None = None,
         code: Mapping[str, str] | None = None,
+        registers: Mapping[str, AssetId] | None = None,
         step_of: StepOf | None = None,
         **changes: Any,  # whatever a CommandSpec has
     ) -> Job:
@@ -173,7 +175,11 @@ class DirectHome:
             code_seal=self._seal_code(name, code) if code else None,
             inputs=given,
             outputs={
-                key: StepOutput(DatastorePath("workspaceblobstore", f"out/{name}/{key}"), type_)
+                key: StepOutput(
+                    DatastorePath("workspaceblobstore", f"out/{name}/{key}"),
+                    type_,
+                    registers=(registers or {}).get(key),
+                )
                 for key, type_ in declared.items()
             },
         )

@@ -54,11 +54,13 @@ class EngineRooms:
         root = root_of(home, workspace)
         datastores = LocalDatastores(home, root=root)
         places = [root / "datastores", root / "uploads"]
+        sealed = LocalSealedStore(home / "sealed", datastores)
         return Rooms(
             records=self._records.of(workspace),
             datastores=datastores,
             web=self._web,
-            sealed=LocalSealedStore(home / "sealed", datastores),
+            sealed=sealed,
+            sealed_store=sealed,
             homes=LocalJobHomes(root / "jobs"),
             environments=self._environments,
             tables=ParquetFiles(),

@@ -19,6 +19,7 @@ from batchyard.engine.lease import Canceled, JobLease
 from batchyard.engine.result_files import write_result
 from batchyard.engine.rooms import Rooms
 from batchyard.engine.step_logged import take_logged, tracking_variables
+from batchyard.engine.step_models import register_models
 from batchyard.engine.step_outputs import publish_outputs, seal_outputs, sealed_outputs
 from batchyard.engine.tidy import tidy
 from batchyard.ports.job_home import JobHome
@@ -164,6 +165,7 @@ def _publish(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> JobChang
     lease.check()
     try:
         publish_outputs(rooms, job, outputs, check=lease.check)
+        register_models(rooms, job)
     except Conflict as exc:
         return JobChange(JobStatus.FAILED, error=JobError("OutputConflict", str(exc), ErrorClass.DATA))
     rooms.faults.reach("command.published")

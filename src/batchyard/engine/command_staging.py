@@ -19,6 +19,7 @@ from batchyard.domain.pipelines.expressions import ShellCommand, render_command
 from batchyard.engine.plain_json import to_json
 from batchyard.engine.prepare import clear, copy_writable
 from batchyard.engine.rooms import Rooms
+from batchyard.engine.step_models import check_models
 from batchyard.ports.job_home import JobHome
 from batchyard.ports.web import is_web
 
@@ -44,7 +45,7 @@ def stage_command(rooms: Rooms, job: Job, home: JobHome, *, meanwhile: Callable[
 
     meanwhile: called between files that are copied or fetched; what it raises ends that.
     Raises: InvalidInput, NotFound for an input that is not there; ScriptError for an environment that cannot be built;
-    Conflict where an output's place is taken; PlatformError.
+    Conflict where an output's place is taken, or the version that it registers; PlatformError.
     """
     spec = job.command
     if job.fence > 1:  # The first owner has nobody before it.
@@ -54,6 +55,7 @@ def stage_command(rooms: Rooms, job: Job, home: JobHome, *, meanwhile: Callable[
     clear(home, [f"{kind}{fence}" for fence in range(1, job.fence) for kind in OF_ONE_OWNER])
     for output in spec.outputs.values():
         rooms.datastores.check_free(output.place, is_file=output.type is PortType.URI_FILE)
+    check_models(rooms, job)
     python = _python(rooms, job, spec)
     meanwhile()
     try:

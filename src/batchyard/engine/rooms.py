@@ -10,7 +10,7 @@ from batchyard.control.definitions import Read
 from batchyard.domain.errors import Mistake
 from batchyard.domain.jobs import Owner
 from batchyard.domain.pipelines.definitions import Definition
-from batchyard.ports.datastore import Datastores, Trees
+from batchyard.ports.datastore import Datastores, SealedStore, Trees
 from batchyard.ports.environment import Environments
 from batchyard.ports.faults import Faults
 from batchyard.ports.instance import Instances, Scripts, WorkerPlan
@@ -33,6 +33,7 @@ class Rooms:
     logs_of: job name -> the folder that its logs are read from. operation_dir: operation id -> the folder that its
     provisioning may use. kill_left_overs: ends every process that an earlier owner's workers left behind, told by the
     `workers.jsonl` of a job home, or of an operation's folder. now: epoch seconds; monotonic: seconds.
+    sealed_store: where models of steps are kept, None for a run that no server knows.
     remove_abandoned: removes what servers that were killed left unfinished in datastores.
     read_component: what the definition of a component says. new_name: of a job, unlike any other.
     local_folder: of a run that no server knows, "" otherwise.
@@ -58,6 +59,7 @@ class Rooms:
     monotonic: Callable[[], float]
     worker_start_timeout_s: float
     log_cap_bytes: int
+    sealed_store: SealedStore | None = None
     remove_abandoned: Callable[[], object] = tuple
     read_component: Read = _no_component
     new_name: Callable[[], str] = str

@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from batchyard.domain.errors import PlatformError, ScriptError
@@ -47,6 +47,11 @@ class Settling:
             return self._file(name, root) if is_file else self._folder(name, root)
         except OSError as exc:
             raise PlatformError(f"The output {name!r} cannot be read: {exc}.") from exc
+
+    def need_file(self, name: str, files: Sequence[TreeFile], path: bytes) -> None:
+        """Complain of an output that has no file of this path."""
+        if path not in (file.path for file in files):
+            self.complaints.append(f"outputs.{name} has no file {item_text(path)!r} at its top; it is an mlflow_model")
 
     def end(self) -> None:
         """Raises: ScriptError with every complaint."""

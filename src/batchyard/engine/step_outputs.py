@@ -49,6 +49,8 @@ def seal_outputs(job: Job, home: JobHome, *, check: Callable[[], None]) -> str:
     spec, settling, seals = job.command, Settling(check), dict[str, Sealed]()
     for name, path in staged_outputs(home, spec, job.fence).items():
         files = settling.settle(name, path, is_file=spec.outputs[name].type is PortType.URI_FILE)
+        if spec.outputs[name].registers and spec.outputs[name].type is PortType.MLFLOW_MODEL:
+            settling.need_file(name, files, b"MLmodel")
         if not settling.complaints:
             seals[name] = tree_seal(files)
             home.create(_list_of(job.fence, name), tree_text(files))

@@ -47,6 +47,7 @@ COMMAND_POINTS = (
     "command.finalizing",
     "command.publishing",
     "command.published_one",
+    "command.registered_one",
     "command.published",
     "command.finish",
     "command.finished",
