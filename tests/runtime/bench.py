@@ -106,12 +106,12 @@ class Bench:
         self.assign(worker, 0, self.mini_batches if count is None else count)
         return self.wait(LeaseReported)
 
-    def wait(self, kind: type[E], *, number: int = 1, within_s: float = 30.0) -> E:
+    def wait(self, kind: type[E], *, number: int = 1, within_s: float = 120.0) -> E:
         """Poll until so many events of a kind have come; give the last of them."""
         self.until(lambda: len(self.of(kind)) >= number, within_s=within_s)
         return self.of(kind)[number - 1]
 
-    def until(self, holds: Callable[[], bool], *, within_s: float = 30.0) -> None:
+    def until(self, holds: Callable[[], bool], *, within_s: float = 120.0) -> None:
         """Poll until something holds."""
         deadline = time.monotonic() + within_s
         while not holds():
@@ -176,7 +176,7 @@ def _plan(folder: Path) -> WorkerPlan:
         logs_dir=folder / "job" / "logs",
         scratch_dir=folder / "job" / "scratch-1",
         timeout_s=20.0,
-        start_timeout_s=30.0,
+        start_timeout_s=120.0,
         writes_rows=True,
         logging_level="INFO",
     )

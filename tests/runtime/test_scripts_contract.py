@@ -195,12 +195,12 @@ def run(mini_batch):
 
 
 def test_each_call_on_a_piece_has_its_own_time_limit(tmp_path: Path, python: Path) -> None:
-    script = "import time\ndef run(mini_batch):\n    time.sleep(0.5)\n    return mini_batch\n"
-    with Bench(tmp_path, script, items=4, mini_batch_size=4, python=python, timeout_s=1.5) as bench:
+    script = "import time\ndef run(mini_batch):\n    time.sleep(0.3)\n    return mini_batch\n"
+    with Bench(tmp_path, script, items=8, mini_batch_size=8, python=python, timeout_s=2.0) as bench:
         (worker,) = bench.start()
         bench.assign(worker, 0, run_items=1)
         report = bench.wait(LeaseReported)
-    assert [segment.rows for segment in report.segments] == [4]
+    assert [segment.rows for segment in report.segments] == [8]
 
 
 def test_a_short_result_of_pieces_keeps_all_their_files(tmp_path: Path, python: Path) -> None:

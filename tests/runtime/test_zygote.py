@@ -304,7 +304,7 @@ def test_forked_workers_die_with_the_jobs_process_even_after_their_zygote(tmp_pa
     wait_until(lambda: not any(map(is_alive, workers)))
 
 
-def wait_until(holds: object, within_s: float = 30.0) -> None:
+def wait_until(holds: object, within_s: float = 120.0) -> None:
     deadline = time.monotonic() + within_s
     assert callable(holds)
     while not holds():

@@ -8,6 +8,8 @@ from tests.acceptance.sdk.conftest import PATIENCE_S, Notebook
 from tests.support.server_home import ServerHome
 
 pytestmark = pytest.mark.timeout(PATIENCE_S + 60)
+# They have one environment, half a minute of compiling, which is built once for those that share a home.
+with_pandas = pytest.mark.xdist_group("mlflow")
 
 
 def test_a_custom_script_is_deployed_invoked_streamed_switched_and_downloaded(
@@ -23,6 +25,7 @@ def test_a_custom_script_is_deployed_invoked_streamed_switched_and_downloaded(
     assert (shown["deployment_name"], shown["settings"]["mini_batch_size"]) == ("five", 7)
 
 
+@with_pandas
 def test_an_mlflow_model_is_deployed_without_a_script_and_an_environment(
     notebook: Notebook, served: ServerHome
 ) -> None:
@@ -42,6 +45,7 @@ def test_an_mlflow_model_is_deployed_without_a_script_and_an_environment(
     assert (counts["succeeded"], counts["failed"]) == (3, 1)
 
 
+@with_pandas
 def test_a_script_that_writes_parquet_itself_has_its_files_published(notebook: Notebook) -> None:
     found = notebook("custom_outputs")
 
