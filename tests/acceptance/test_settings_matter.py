@@ -227,8 +227,8 @@ def test_allowed_failed_percent_is_of_all_mini_batches(bench: Bench) -> None:
 
 def test_no_progress_timeout_ends_a_job_that_hangs(bench: Bench) -> None:
     name = bench.make("stall", miniBatchSize=1, retrySettings={"maxRetries": 0, "timeout": "PT300S"})
-    assert bench.score(name, ["a", "3"])["status"] == "Completed"
-    bench.change(name, "settings.no_progress_timeout=1")
+    assert bench.score(name, ["a", "4"])["status"] == "Completed"
+    bench.change(name, "settings.no_progress_timeout=3")
     job = bench.score(name, ["a", "30"])
     assert (job["status"], job["error"]["code"]) == ("Failed", "NoProgress")
     assert (job["error"]["item"], job["counts"]["incomplete"]) == ("item-1.txt", 1)
@@ -236,9 +236,9 @@ def test_no_progress_timeout_ends_a_job_that_hangs(bench: Bench) -> None:
 
 def test_max_duration_ends_a_job_that_takes_longer(bench: Bench) -> None:
     name = bench.make("capped", miniBatchSize=1)
-    assert bench.score(name, ["a", *["1"] * 3])["status"] == "Completed"
-    bench.change(name, "settings.max_duration=0.5")
-    job = bench.score(name, ["a", *["1"] * 9])
+    assert bench.score(name, ["a", *["1"] * 4])["status"] == "Completed"
+    bench.change(name, "settings.max_duration=3")
+    job = bench.score(name, ["a", *["1"] * 9])  # The start of a worker counts, too.
     assert (job["status"], job["error"]["code"]) == ("Failed", "MaxDurationReached")
     assert 0 < job["counts"]["incomplete"] < 10
 
