@@ -263,6 +263,9 @@ def _pipelines(bench: Bench) -> None:
         client.get(path)
     client.post(f"{_HISTORY}/rundata", json={"runId": "piped"})
     client.post(f"{WS}/jobs/piped/cancel")
+    made = {"jobType": "Pipeline", "componentId": f"{WS}/components/{name}/versions/1", "inputs": {"rate": 1}}
+    for kind in ({"settings": {"default_compute": "cpu"}}, {}, {"jobType": "Sweep"}):
+        client.put(f"{WS}/jobs/made", json={"properties": {**made, **kind}})
 
 
 def _score(bench: Bench, name: str) -> None:

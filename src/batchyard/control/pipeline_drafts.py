@@ -28,7 +28,7 @@ def resolve(tx: Transaction, draft: DeploymentDraft, *, read: definitions.Read) 
         name_mistake("endpoint", draft.endpoint, field="endpoint_name"),
     )
     found = [mistake for mistake in names if mistake is not None]
-    found += [*_endpoint_mistakes(tx, draft.endpoint), *_settings_mistakes(tx, settings)]
+    found += [*_endpoint_mistakes(tx, draft.endpoint), *settings_mistakes(tx, settings)]
     component, mistakes = _component(tx, draft, read)
     found += mistakes
     if component is not None and not mistakes:
@@ -82,7 +82,8 @@ def _endpoint_mistakes(tx: Transaction, endpoint: str) -> list[Mistake]:
     return [registry.unknown("endpoint_name", endpoint, "endpoint", known, remedy=remedy)]
 
 
-def _settings_mistakes(tx: Transaction, settings: PipelineSettings) -> Iterator[Mistake]:
+def settings_mistakes(tx: Transaction, settings: PipelineSettings) -> Iterator[Mistake]:
+    """Name the datastore and the compute that are not there."""
     known = [store.name for store in DATASTORES]
     if settings.default_datastore and settings.default_datastore not in known:
         yield registry.unknown("settings.default_datastore", settings.default_datastore, "datastore", known)

@@ -100,8 +100,12 @@ def edit_from_job(scope: Scope, job: Job, body: Mapping[str, object]) -> JobEdit
             ("jobType",),
             ("experimentName",),
             ("computeId",),
-            ("inputs", "data", "uri"),
-            ("outputs", "score", "uri"),
+            *(
+                (kind, name, key)
+                for kind, keys in (("inputs", ("uri", "value")), ("outputs", ("uri",)))
+                for name in mapping_at(current, kind)
+                for key in keys
+            ),
         )
         if not _is_same(at(properties, *path), at(current, *path))
     ]

@@ -109,7 +109,7 @@ def pipeline_from_configuration(
         settings = {_setting_name(str(key)): value for key, value in settings.items()}
     return (
         component if isinstance(component, Reference) else None,
-        _settings(settings, f"{where}.settings", found),
+        settings_from(settings, f"{where}.settings", found),
     )
 
 
@@ -144,7 +144,7 @@ def read_pipeline_yaml(document: Mapping[str, object]) -> tuple[PipelineDeployme
         name=shape.name or "",
         endpoint=shape.endpoint_name or "",
         component=_component(shape.component, found),
-        settings=_settings(shape.settings, "settings", found),
+        settings=settings_from(shape.settings, "settings", found),
         description=shape.description or "",
         tags=shape.tags or {},
         properties=shape.properties or {},
@@ -187,7 +187,8 @@ def _component(value: object, found: list[Mistake]) -> Reference | str | Mapping
     return None
 
 
-def _settings(document: object, where: str, found: list[Mistake]) -> PipelineSettings:
+def settings_from(document: object, where: str, found: list[Mistake]) -> PipelineSettings:
+    """Read the settings of a pipeline; an unknown one is a mistake."""
     shape, mistakes = read_shape(PipelineSettingsYaml, {} if document is None else document, prefix=f"{where}.")
     found += mistakes
     compute: str | Mistake = ""

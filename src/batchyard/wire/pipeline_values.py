@@ -198,9 +198,8 @@ def outputs_from_yaml(document: object, scope: Scope, found: list[Mistake]) -> d
         document = {"path": given} if isinstance(given, str) else {} if given is None else given
         shape, mistakes = read_shape(OutputYaml, document, prefix=f"{where}.")
         found += mistakes
-        path = None if shape.path is not None and "${{" in shape.path else shape.path
         outputs[name] = AskedOutput(
-            place=_place(path, f"{where}.path", scope, found),
+            place=_place(shape.path, f"{where}.path", scope, found),
             type=_data_type(shape.type, f"{where}.type", found),
             mode=mode_of(shape.mode, OUTPUT_MODES, f"{where}.mode", found),
             **_model(shape.name, shape.version, where + ".", found),
@@ -272,6 +271,8 @@ def _place(uri: str | None, field: str, scope: Scope, found: list[Mistake]) -> D
     named = workspace_of_uri(uri) if uri else None
     if named is not None and not is_same(named, scope):
         found.append(Mistake(field, shown(uri), f"a datastore of the workspace {scope.workspace!r} itself"))
+    elif uri and "${{" in uri:
+        found.append(Mistake(field, shown(uri), f"{_OUTPUT_PLACE}, without expressions"))
     elif uri and place is None:
         found.append(Mistake(field, shown(uri), _OUTPUT_PLACE, "Outputs go to a datastore."))
     return place

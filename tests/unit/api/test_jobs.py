@@ -359,11 +359,11 @@ def test_a_job_that_was_fetched_and_changed_may_be_put_back(bench: Bench) -> Non
         assert len(tx.audit.list(target=f"jobs/{job['name']}", action="jobs/write")) == 1
 
 
-def test_a_put_of_a_job_that_is_not_there_says_how_jobs_are_made(bench: Bench) -> None:
-    answer = bench.client.put(f"{WS}/jobs/new", json={"properties": {"jobType": "Pipeline"}})
+def test_a_put_of_a_job_of_no_kind_says_how_jobs_are_made(bench: Bench) -> None:
+    answer = bench.client.put(f"{WS}/jobs/new", json={"properties": {}})
 
-    assert answer.status_code == 404
-    assert "by invoking a batch endpoint" in answer.json()["error"]["message"]
+    assert answer.status_code == 400
+    assert "by invoking a batch endpoint" in answer.json()["error"]["details"][0]["message"]
 
 
 @pytest.mark.parametrize(("method", "place"), [("PUT", f"{WS}/jobs"), ("PATCH", f"{RUNS}/runs")])

@@ -27,7 +27,6 @@ NOT_SERVED = {
     "online_endpoints": ("PUT", "/onlineEndpoints/one"),
     "connections": ("GET", "/connections"),
     "feature_sets": ("GET", "/featuresets"),
-    "jobs.create_or_update": ("PUT", "/jobs/made-by-hand"),
 }
 BODY = {"location": "local", "properties": {"jobType": "Command", "computeType": "Kubernetes", "properties": {}}}
 

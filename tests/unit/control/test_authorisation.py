@@ -21,6 +21,7 @@ from batchyard.control import (
     jobs,
     operations,
     pipeline_invocations,
+    pipeline_jobs,
     preflights,
     schedules,
     workspaces,
@@ -37,6 +38,7 @@ from batchyard.domain.assets import (
     ModelType,
 )
 from batchyard.domain.computes import Compute
+from batchyard.domain.deployments import PipelineSettings
 from batchyard.domain.endpoints import Endpoint
 from batchyard.domain.errors import Forbidden
 from batchyard.domain.job_notes import JobEdit
@@ -165,6 +167,22 @@ MORE_THAN_READER: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
     ),
     "workspaces.delete": ("workspaces/delete", lambda b, c: workspaces.delete(b.tx, c, Scope("s", "g", "w"), now=NOW)),
     "jobs.invoke": ("batchEndpoints/jobs/write", lambda b, c: b.invoke(INVOCATION, caller=c)),
+    "pipeline_jobs.create": (
+        "jobs/write",
+        lambda b, c: pipeline_jobs.create(
+            b.tx,
+            c,
+            PipelineWish(),
+            PipelineSettings(),
+            component=None,
+            spec={},
+            steps={},
+            datastores=b.datastores,
+            read=lambda _: (None, []),
+            now=NOW,
+            new_name="job9",
+        ),
+    ),
     "pipeline_invocations.is_meant": (
         "batchEndpoints/jobs/write",
         lambda b, c: pipeline_invocations.is_meant(b.tx, c, "digits", named=None, may_be_stale=False, request_id=None),
@@ -205,6 +223,7 @@ VERBS = (
 # For the engine, which has no caller, and for use beside a verb that authorised.
 WITHOUT_CALLER = {
     "deployments.serving",
+    "pipeline_jobs.component_of",
     "deployments.failed_operation",
     "calibrations.add",
     "calibrations.complete",
@@ -231,6 +250,7 @@ NOUNS = (
     "jobs",
     "operations",
     "pipeline_invocations",
+    "pipeline_jobs",
     "preflights",
     "provisioning",
     "workspaces",

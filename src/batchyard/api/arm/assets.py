@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -16,7 +17,7 @@ from batchyard.api.paging import WantedPage, page_answer
 from batchyard.api.reasons import Reasons, ReasonsIn
 from batchyard.api.rooms import CallerIn, Rooms, RoomsIn
 from batchyard.api.told import VIEW, told
-from batchyard.control import assets, components
+from batchyard.control import assets, components, jobs, pipeline_jobs
 from batchyard.domain.access import Caller
 from batchyard.domain.assets import AssetKind
 from batchyard.domain.errors import InvalidInput, Mistake
@@ -28,6 +29,7 @@ from batchyard.wire.components import ComponentBody, component_from_arm, compone
 from batchyard.wire.data import DataBody, data_from_arm, data_to_arm
 from batchyard.wire.environments import EnvironmentBody, environment_from_arm, environment_to_arm
 from batchyard.wire.models import ModelBody, model_from_arm, model_to_arm
+from batchyard.wire.pipeline_jobs import source_job_of
 
 router = APIRouter()
 
@@ -180,8 +182,11 @@ def put_component(
     name: str, version: str, body: Body, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn
 ) -> JSONResponse:
     """Register a component's version, or change what may change of one."""
-    component = component_from_arm(name, version, body)
+    component, source = component_from_arm(name, version, body), source_job_of(body)
     with rooms.records.writing() as tx:
+        if source is not None:
+            made = pipeline_jobs.component_of(tx, jobs.get(tx, caller, source))
+            component = replace(component, spec=made.document.spec)
         stored = components.register(
             tx,
             caller,

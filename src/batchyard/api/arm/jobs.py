@@ -1,8 +1,8 @@
-"""Jobs: shown, listed, edited, cancelled, paused, continued, resumed, retried. Invoking an endpoint makes them."""
+"""Jobs: shown, listed, edited, cancelled, paused, continued, resumed, retried. An invocation makes them, or a PUT."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
@@ -10,16 +10,18 @@ from fastapi.responses import JSONResponse
 from batchyard.api.arm.job_filters import FILTERS, job_filter
 from batchyard.api.bodies import Body, OptionalBody
 from batchyard.api.paging import WantedPage, page_answer
-from batchyard.api.reasons import ReasonsIn
-from batchyard.api.rooms import BaseUrl, CallerIn, RoomsIn
+from batchyard.api.reasons import Reasons, ReasonsIn
+from batchyard.api.rooms import BaseUrl, CallerIn, Rooms, RoomsIn
 from batchyard.api.told import told
-from batchyard.control import jobs
+from batchyard.control import jobs, pipeline_jobs
 from batchyard.domain.access import Caller
 from batchyard.domain.errors import Conflict, NotFound
 from batchyard.domain.jobs import Job
 from batchyard.ports.records import Transaction
+from batchyard.wire.component_definitions import read_definition
 from batchyard.wire.job_edits import JobBody, edit_from_job
 from batchyard.wire.jobs import job_to_arm, parent_job_name
+from batchyard.wire.pipeline_jobs import pipeline_job_from_arm
 from batchyard.wire.reruns import RerunBody, overrides_from_rerun_body
 
 router = APIRouter()
@@ -42,16 +44,43 @@ def show_job(name: str, rooms: RoomsIn, caller: CallerIn, base_url: BaseUrl) -> 
     return JSONResponse(job_to_arm(rooms.scope, job, base_url=base_url, child=is_child))
 
 
-@router.put("/jobs/{name}", **told(200, 409, body=JobBody))
+@router.put("/jobs/{name}", **told(200, 201, 409, body=JobBody))
 def put_job(name: str, body: Body, rooms: RoomsIn, caller: CallerIn, why: ReasonsIn) -> JSONResponse:
-    """Change what is written on one, or archive it; everything else of a job is as it was when it was made."""
+    """Make a pipeline or command job, or change what is written on one that is there, or archive it; everything else
+    of a job is as it was when it was made."""
+    with rooms.records.reading() as tx:
+        is_new = _is_new(tx, caller, name)
+    if is_new:
+        job = _create(name, body, rooms, caller, why)
+        return JSONResponse(job_to_arm(rooms.scope, job), 201)
     with rooms.records.writing() as tx:
-        job, is_child = _find_to_change(tx, caller, name)
+        job, is_child = find_job(tx, caller, name)
         if is_child:
             raise Conflict(f"Job {name!r} is a step of job {job.name!r} and cannot be changed; change that job.")
         change = edit_from_job(rooms.scope, job, body)
         job = jobs.edit(tx, caller, job.name, change, now=rooms.clock(), reason=why.reason, ticket=why.ticket)
     return JSONResponse(job_to_arm(rooms.scope, job))
+
+
+def _create(name: str, body: Mapping[str, object], rooms: Rooms, caller: Caller, why: Reasons) -> Job:
+    # Azure: its SDK sends a second token in `x-azureml-token`, for who runs the job; it is that of the same caller.
+    draft = pipeline_job_from_arm(name, body, rooms.scope)
+    with rooms.records.writing() as tx:
+        return pipeline_jobs.create(
+            tx,
+            caller,
+            draft.wish,
+            draft.settings,
+            component=draft.component,
+            spec=draft.spec,
+            steps=draft.steps,
+            datastores=rooms.datastores,
+            read=read_definition,
+            now=rooms.clock(),
+            new_name=name,
+            reason=why.reason,
+            ticket=why.ticket,
+        )
 
 
 @router.post("/jobs/{name}/cancel", **told(409))
@@ -124,8 +153,9 @@ def find_job(tx: Transaction, caller: Caller, name: str) -> tuple[Job, bool]:
     return jobs.get(tx, caller, parent), True
 
 
-def _find_to_change(tx: Transaction, caller: Caller, name: str) -> tuple[Job, bool]:
+def _is_new(tx: Transaction, caller: Caller, name: str) -> bool:
     try:
-        return find_job(tx, caller, name)
-    except NotFound as missing:
-        raise NotFound(f"{missing} Jobs are made by invoking a batch endpoint, not by PUT.") from missing
+        find_job(tx, caller, name)
+    except NotFound:
+        return True
+    return False
