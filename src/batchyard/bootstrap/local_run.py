@@ -151,7 +151,7 @@ def _prepare(
         tables=tables,
         scripts=LocalScripts(sandbox),
         make_instances=partial(LocalInstances, sandbox=sandbox),
-        start_step=LocalStepProcess,
+        start_step=partial(LocalStepProcess, sandbox=sandbox),
         kill_left_overs=kill_recorded_sessions,
         logs_of=lambda _: folder,
         local_folder=str(folder),

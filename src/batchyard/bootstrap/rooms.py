@@ -66,7 +66,7 @@ class EngineRooms:
             tables=ParquetFiles(),
             scripts=LocalScripts(self._sandbox),
             make_instances=partial(LocalInstances, sandbox=self._sandbox),
-            start_step=LocalStepProcess,
+            start_step=partial(LocalStepProcess, sandbox=self._sandbox),
             kill_left_overs=kill_recorded_sessions,
             logs_of=lambda job: _made(root / "datastores" / ARTIFACT_STORE.name / log_folder(job)),
             operation_dir=lambda operation: root / "operations" / operation,

@@ -96,7 +96,9 @@ def _mounts(places: Places) -> Iterator[tuple[str, ...]]:
 
 def _below_others(places: Places) -> list[str]:
     """Give the masked folders that would be seen without a mask, unless they are listed themselves."""
-    seen = {*places.reads, *places.writes, *places.may_read}
+    listed = {*places.reads, *places.writes, *places.may_read}
+    # Its own /tmp hides what is in there, and would let it be made anew: nothing of value, but nobody would be told.
+    seen = {*listed, "/tmp"}
     return [path for path in dict.fromkeys(places.masked) if path not in seen and any(_above(path, seen))]
 
 

@@ -11,7 +11,15 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
-from batchyard.domain.errors import BatchyardError, Conflict, InvalidInput, NotFound, PlatformError, ScriptError
+from batchyard.domain.errors import (
+    BatchyardError,
+    Conflict,
+    InvalidInput,
+    NotFound,
+    PlatformError,
+    SandboxUnavailable,
+    ScriptError,
+)
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import ErrorClass, Job, JobError
 from batchyard.engine.command_staging import BUILD_LOG, StagedCommand, stage_command
@@ -103,6 +111,8 @@ def _execute(rooms: Rooms, job: Job, staged: StagedCommand, lease: JobLease, hom
         process = rooms.start_step(_plan(rooms, job, staged, home))
     except InvalidInput as exc:
         raise _failed(exc.code, exc, ErrorClass.SCRIPT) from exc
+    except SandboxUnavailable as exc:
+        raise _failed(exc.code, exc, ErrorClass.PLATFORM) from exc
     timeout_s = job.command.timeout_s
     try:
         rooms.faults.reach("command.started")

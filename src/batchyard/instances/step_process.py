@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from batchyard.domain.errors import InvalidInput, Mistake, PlatformError
-from batchyard.instances.launch import Child, launch, make_environment
+from batchyard.domain.sandboxes import Places
+from batchyard.instances.launch import Child, Confinement, launch, make_environment, parent_of
+from batchyard.instances.sandbox import Sandbox
 from batchyard.instances.sessions import kill_sessions, kill_strays, record_session
 from batchyard.instances.step_log import StepLog
 from batchyard.ports.step_process import StepPlan
@@ -27,8 +29,14 @@ _CHOSEN = {"PYTHONUNBUFFERED": "1"}
 class LocalStepProcess:
     """`ports.step_process.StepProcess` on this machine."""
 
-    def __init__(self, plan: StepPlan) -> None:
-        """Start the command. Raises: InvalidInput for one that the kernel does not take; PlatformError."""
+    def __init__(self, plan: StepPlan, sandbox: Sandbox | None = None) -> None:
+        """Start the command. sandbox: None for a command that sees what we see.
+
+        Raises: InvalidInput for one that the kernel does not take; SandboxUnavailable; PlatformError.
+        """
+        if sandbox is not None:
+            sandbox.check()
+        self._sandbox = sandbox
         self._marker = plan.scratch_dir / "output"
         self._child: Child | None = None
         self._log = StepLog(plan.log, cap_bytes=plan.log_cap_bytes)
@@ -84,18 +92,20 @@ class LocalStepProcess:
             # The last one is how we know what the command starts, also in sessions of its own.
             fixed={**plan.variables, "AZUREML_RUN_ID": plan.job, "AZUREML_BI_OUTPUT_PATH": str(self._marker)},
         )
+        confined = None if self._sandbox is None else Confinement(self._sandbox, _places(plan))
         gate_read, gate_write = os.pipe2(os.O_CLOEXEC)
         try:
             self._output, output = os.pipe2(os.O_CLOEXEC)
             try:
                 self._child = launch(
                     plan.python,
-                    ["--command", str(gate_read), str(os.getpid()), plan.command],
+                    ["--command", str(gate_read), str(parent_of(confined)), plan.command],
                     environment=environment,
                     folder=plan.code_dir,
                     output=output,
                     errors=output,
                     keep=(gate_read,),
+                    confined=confined,
                 )
             finally:
                 os.close(output)
@@ -139,6 +149,12 @@ class LocalStepProcess:
             return False
         self._log.take(chunk)
         return bool(chunk)
+
+
+def _places(plan: StepPlan) -> Places:
+    """Give what a command sees. Its copy of the code is for it alone, and where it starts: it may write there."""
+    writes = [plan.code_dir, plan.scratch_dir, *(path for path in plan.writes if path.exists())]
+    return Places(reads=tuple(map(str, plan.reads)), writes=tuple(map(str, writes)))
 
 
 def _too_long(plan: StepPlan) -> Mistake:
