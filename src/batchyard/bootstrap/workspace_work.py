@@ -13,7 +13,7 @@ from batchyard.bootstrap.tidying import Tidying
 from batchyard.domain.errors import BatchyardError
 from batchyard.domain.jobs import Owner
 from batchyard.engine.claim import claim_job, claim_operation, orphans, take_over
-from batchyard.engine.pipelines import advance_pipelines
+from batchyard.engine.pipelines import Pipelines
 from batchyard.engine.provision import give_up
 from batchyard.engine.rooms import Rooms
 from batchyard.ports.records import Holding, Operation
@@ -37,6 +37,7 @@ class WorkspaceWork:
         self._crashes: dict[str, int] = {}
         self._not_before: dict[str, float] = {}
         self._tidying = Tidying()
+        self._pipelines = Pipelines(rooms)
 
     @property
     def is_idle(self) -> bool:
@@ -50,7 +51,7 @@ class WorkspaceWork:
 
     def claim(self) -> None:
         """Take pipelines on to their next steps, and fork a child for everything that waits."""
-        advance_pipelines(self._rooms)
+        self._pipelines.advance()
         while (job := claim_job(self._rooms)) is not None:
             self._jobs[self._fork(job_child(job))] = job.name
         while (operation := claim_operation(self._rooms)) is not None:

@@ -17,7 +17,7 @@ from batchyard.domain.job_specs import PipelineSpec, Spec
 from batchyard.domain.job_states import FINAL, JobStatus
 from batchyard.domain.jobs import ErrorClass, Job, JobError, StepOf
 from batchyard.domain.pipelines.components import Signature
-from batchyard.domain.pipelines.definitions import PipelineDefinition
+from batchyard.domain.pipelines.definitions import Definition, PipelineDefinition
 from batchyard.domain.pipelines.graphs import Graph, StepGraph
 from batchyard.domain.pipelines.progress import NOT_DONE, Moves, next_moves
 from batchyard.domain.resource_ids import Reference
@@ -63,10 +63,31 @@ def advance(
         error = JobError(STEP_CANNOT_BEGIN, str(exc), ErrorClass.SCRIPT)
         run = replace(_Run.of(tx, job, read=read), error=error)
         moves = run.moves()
+    return _carry_out(tx, run, moves, now=now)
+
+
+def give_up(tx: Transaction, name: str, why: str, *, now: float) -> Job | None:
+    """End a pipeline job that cannot be advanced for a fault of ours; its steps are cancelled first.
+
+    Returns: the job; None when there is none that is still at work.
+    """
+    job = tx.jobs.get(name)
+    if job is None or job.status in FINAL or not isinstance(job.spec, PipelineSpec):
+        return None
+    error = job.error or JobError(UNREADABLE, f"The pipeline cannot be taken on: {why}", ErrorClass.PLATFORM)
+    run = _Run(job, job.spec, None, tx.jobs.steps_of(name), error, _read_nothing)
+    return _carry_out(tx, run, run.moves(), now=now)
+
+
+def _carry_out(tx: Transaction, run: _Run, moves: Moves, *, now: float) -> Job:
     for step in moves.cancel:
         tx.jobs.request_cancel(run.steps[step].name, now=now)
     changes = run.changes(moves, now=now)
-    return tx.jobs.advance_pipeline(name, changes) if changes else job
+    return tx.jobs.advance_pipeline(run.job.name, changes) if changes else run.job
+
+
+def _read_nothing(spec: Mapping[str, object]) -> tuple[Definition | None, list[Mistake]]:  # noqa: ARG001
+    return None, []
 
 
 @dataclass(frozen=True, slots=True)

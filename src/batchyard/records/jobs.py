@@ -79,6 +79,11 @@ class JobTable:
         query = select(jobs).where(jobs.c.scope == self._scope, jobs.c.parent == job)
         return {row.step: job_of(row) for row in self._connection.execute(query.order_by(jobs.c.id))}
 
+    def step_states(self, job: str) -> Mapping[str, JobStatus]:
+        """Give the states of the steps of a pipeline job that have begun, by step."""
+        query = select(jobs.c.step, jobs.c.status).where(jobs.c.scope == self._scope, jobs.c.parent == job)
+        return {step: JobStatus(status) for step, status in self._connection.execute(query.order_by(jobs.c.id))}
+
     def pipelines_at_work(self) -> Sequence[Job]:
         """Give the pipeline jobs that are not final, in the order of invocation."""
         at_work = and_(jobs.c.kind == PIPELINE, jobs.c.status.in_(_AT_WORK))

@@ -103,6 +103,7 @@ def test_steps_are_those_of_one_job_and_no_inner_ones(records: DatabaseRecords) 
         assert list(tx.jobs.steps_of("p")) == ["inner", "one"]
         assert list(tx.jobs.steps_of("p-inner")) == ["two"]
         assert tx.jobs.steps_of("nobody") == {}
+        assert tx.jobs.step_states("p") == {"inner": JobStatus.QUEUED, "one": JobStatus.QUEUED}
 
 
 def test_a_step_begins_once(records: DatabaseRecords) -> None:

@@ -141,6 +141,9 @@ class FakeJobs:
         of = [one for one in self.known.values() if one.step_of is not None and one.step_of.job == job]
         return {one.step_of.name: one for one in of if one.step_of is not None}
 
+    def step_states(self, job: str) -> Mapping[str, JobStatus]:
+        return {name: one.status for name, one in self.steps_of(job).items()}
+
     def pipelines_at_work(self) -> Sequence[Job]:
         left = (*FINAL, JobStatus.PAUSED)
         return [j for j in self.known.values() if isinstance(j.spec, PipelineSpec) and j.status not in left]

@@ -278,6 +278,7 @@ PARTS = (
     "scripts",
     "sealed_places",
     "step_inputs",
+    "step_models",
     "step_specs",
 )
 
