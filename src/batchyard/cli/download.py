@@ -114,14 +114,18 @@ def _fetch_generation(server: Server, job: Mapping[str, Any], target: Path) -> l
     return sorted([manifest_name, *expected])
 
 
-def fetch_tree(server: Server, place: DatastorePath, target: Path) -> list[str]:
-    """Download a file or folder of a datastore into a new folder and give the files' names, sorted."""
+def fetch_tree(server: Server, place: DatastorePath, target: Path, *, keeps_top: bool = True) -> list[str]:
+    """Download a file or folder of a datastore into a new folder and give the files' names, sorted.
+
+    keeps_top: whether the last part of the path stays the top, as it does for a job that uses a model; else what is in
+    a folder is the top.
+    """
     container, path = container_url(server, place.datastore), place.path.strip("/")
     blobs = [b for b in list_blobs(container, server, path) if b.path == path or b.path.startswith(f"{path}/")]
     if not blobs:
         raise CommandFailed(f"There is nothing at {place}.")
-    # The last part of the path stays the top, as it does for a job that uses the model.
-    parent = path.rpartition("/")[0]
+    is_file = any(blob.path == path for blob in blobs)
+    parent = path.rpartition("/")[0] if keeps_top or is_file else path
     with new_folder(target) as staging:
         _fetch(server, container, blobs, staging, below=parent)
     return sorted(blob.path[len(parent) + 1 if parent else 0 :] for blob in blobs)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any  # jobs come as JSON
 
 from batchyard.cli.failures import EXIT_ERROR, CommandFailed, ServerError
+from batchyard.cli.step_tree import changes
 from batchyard.cli.visible import visible
 
 if TYPE_CHECKING:
@@ -204,9 +205,12 @@ class _Shown:
         self._out = out
         self._is_live, self._is_terminal = is_live, out.isatty()
         self._status, self._tenth, self._printed_at = "", -1, time.monotonic()
+        self._steps: dict[str, str] = {}
 
     def update(self, job: Mapping[str, Any]) -> None:
-        """Show a job's progress."""
+        """Show a job's progress; of a pipeline a line for each step whose status has changed."""
+        for line in changes(job.get("steps") or [], self._steps):
+            self.print(line)
         if self._is_live:
             self._write(f"\r{visible(progress(job))}\x1b[K")
             if job.get("status") in FINAL:

@@ -289,15 +289,18 @@ def download(
     all_: bool = False,
     partial: bool = False,
 ) -> Any:
-    """Download a job's output into named-outputs/score, whole and checked against its manifest."""
+    """Download a job's outputs into named-outputs; that of a model's job whole and checked against its manifest."""
     from batchyard.cli.download import fetch_logs, fetch_output
     from batchyard.cli.partial import fetch_partial
+    from batchyard.cli.step_outputs import fetch_step_outputs
     from batchyard.wire.jobs import job_cli_from_arm
 
-    if output_name not in (None, "score"):
-        raise UsageMistake(f"A batch job has the one output `score`, not {output_name!r}.")
     job = job_cli_from_arm(server.get(server.path("jobs", name)).body)
     folder = Path(download_path).expanduser()
+    if job["outputs"] or job["steps"]:
+        return fetch_step_outputs(server, job, folder, output_name, with_logs=all_, is_partial=partial)
+    if output_name not in (None, "score"):
+        raise UsageMistake(f"A batch job has the one output `score`, not {output_name!r}.")
     done: dict[str, Any] = {"job": name}
     if all_:
         done["logs"] = fetch_logs(server, name, folder / "artifacts")

@@ -6,6 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any  # results are JSON values
 
+from batchyard.cli import step_tree
+
 Row = OrderedDict[str, Any]
 _MOST_CAUSES, _WIDEST_CAUSE = 5, 80
 
@@ -21,7 +23,12 @@ def endpoints(result: Any) -> Any:
 
 
 def jobs(result: Any) -> Any:
-    """Show jobs with their progress; a single one with its most frequent causes of failure, a line each."""
+    """Show jobs with their progress; a single one with its most frequent causes of failure, a line each.
+
+    A single pipeline is shown by its steps, a row each.
+    """
+    if isinstance(result, Mapping) and result.get("steps"):
+        return step_tree.rows(result["steps"])
     rows = _rows(result, _job)
     if not isinstance(result, list):
         rows["Failures"] = "\n".join(_cause(group) for group in (result.get("failure_groups") or [])[:_MOST_CAUSES])

@@ -86,6 +86,12 @@ def list_jobs(
     return page
 
 
+def steps(tx: Transaction, caller: Caller, name: str) -> list[Job]:
+    """Give the jobs of the steps of a pipeline job that have begun, no inner ones. Raises: Forbidden; NotFound."""
+    authorise(caller, Action.JOB_READ)
+    return list(tx.jobs.steps_of(_load(tx, name).name).values())
+
+
 def read_logs(tx: Transaction, caller: Caller, name: str) -> Job:
     """Give a job whose logs the caller may read. Raises: Forbidden; NotFound."""
     authorise(caller, Action.JOB_READ_LOGS)

@@ -18,6 +18,7 @@ from batchyard.wire.endpoints import EndpointFile
 from batchyard.wire.environments import EnvironmentFile
 from batchyard.wire.invocations import InvocationFile
 from batchyard.wire.models import ModelFile
+from batchyard.wire.pipeline_deployments import PipelineDeploymentFile
 from batchyard.wire.schedule_files import ScheduleFile
 from batchyard.wire.shapes import YamlShape
 from batchyard.wire.workspaces import WorkspaceFile
@@ -60,20 +61,25 @@ def _of_shape(shape: type[YamlShape]) -> Schema:
 
 
 def _either_generation(new: Schema) -> Schema:
-    """Take the legacy form too, which has no `type` and whose settings stand at the root."""
-    settings = _of_shape(SettingsYaml)
+    """Take deployments of pipelines, and the legacy form of models: no `type`, settings at the root."""
+    settings, pipeline = _of_shape(SettingsYaml), _of_shape(PipelineDeploymentFile)
     old = {key: value for key, value in new["properties"].items() if key not in ("type", "settings")}
     rest = {key: value for key, value in new.items() if key not in ("properties", "title", "description")}
     legacy = {**rest, "properties": {**settings["properties"], **old}, "not": {"required": ["settings"]}}
-    return {
-        "$defs": {**settings.get("$defs", {}), **new.get("$defs", {})},
-        "title": new["title"],
-        "description": "The YAML of a deployment: settings under `settings`, or at the root where there is no `type`.",
-        "type": "object",
+    of_model = {
         "required": ["model", "compute"],
         "if": {"anyOf": [{"required": ["type"]}, {"required": ["settings"]}]},
         "then": {key: value for key, value in new.items() if key not in ("$defs", "title", "description")},
         "else": {key: value for key, value in legacy.items() if key != "$defs"},
+    }
+    return {
+        "$defs": {**settings.get("$defs", {}), **new.get("$defs", {}), **pipeline.get("$defs", {})},
+        "title": new["title"],
+        "description": "The YAML of a deployment: settings under `settings`, or at the root where there is no `type`.",
+        "type": "object",
+        "if": {"required": ["type"], "properties": {"type": {"pattern": "^[Pp][Ii][Pp][Ee][Ll][Ii][Nn][Ee]$"}}},
+        "then": {key: value for key, value in pipeline.items() if key not in ("$defs", "title", "description")},
+        "else": of_model,
     }
 
 

@@ -10,11 +10,13 @@ from batchyard.domain.deployments import OutputFormat, given, output_format_of
 from batchyard.domain.job_specs import ScoringSpec, Spec
 from batchyard.domain.jobs import Counts, Job, JobError, Rerun, RunEnd
 from batchyard.domain.resource_ids import Scope
+from batchyard.domain.step_trees import StepNode
 from batchyard.wire.envelopes import arm_envelope, iso
 from batchyard.wire.failures import failures_cli_from_arm, failures_to_arm
 from batchyard.wire.logged import logged_cli_from_arm, logged_to_arm
 from batchyard.wire.settings_rendering import settings_cli_from_arm, settings_to_arm
 from batchyard.wire.step_jobs import ours_of, properties_of
+from batchyard.wire.step_trees import steps_cli_from_arm, steps_to_arm
 from batchyard.wire.trees import at, mapping_at, rows_at, sorted_keys, text_at
 
 _CHILD_SUFFIX = "-batchscoring"
@@ -73,10 +75,17 @@ def parent_job_name(name: str) -> str | None:
 
 
 def job_to_arm(
-    scope: Scope, job: Job, *, base_url: str = "", child: bool = False, is_in_list: bool = False
+    scope: Scope,
+    job: Job,
+    *,
+    base_url: str = "",
+    child: bool = False,
+    is_in_list: bool = False,
+    steps: tuple[StepNode, ...] = (),
 ) -> dict[str, object]:
     """Give a job as GET answers it; child: its one step instead, which the SDK wants with null properties.
 
+    steps: of a pipeline.
     is_in_list: without the groups of failures and the histories of metrics, which could make a page of jobs very long.
     base_url: of the server, for the link that Azure's clients print; "" leaves it out.
     """
@@ -98,6 +107,7 @@ def job_to_arm(
             **_ours(job),
             **({} if is_in_list else failures_to_arm(job.failures)),
             **logged_to_arm(job.logged, has_history=not is_in_list),
+            **({"steps": steps_to_arm(steps)} if steps else {}),
         },
     }
     answer = arm_envelope(scope, "jobs", job.name, properties=properties)
@@ -158,6 +168,7 @@ def job_cli_from_arm(arm: Mapping[str, object]) -> dict[str, object]:
             "code": at(ours, "code", "id"),
             "environment": at(ours, "environment", "id"),
             "hashes": {name: at(ours, name, "sha256") for name in ("model", "code", "environment")},
+            "steps": steps_cli_from_arm(ours),
             "phases": mapping_at(ours, "phases"),
             "durations": mapping_at(ours, "durations"),
             "reruns": [_rerun_cli(rerun) for rerun in rows_at(ours, "reruns")],

@@ -22,20 +22,25 @@ _OUTPUT_ID = re.compile("azureml://jobs/([^/]+)/outputs/([a-zA-Z0-9_]+)")
 
 
 def run_to_history(job: Job, *, is_child: bool) -> dict[str, object]:
-    """Give a job, or the one step that it shows as its child, as a run."""
+    """Give a job, or the one step that a job that scores shows as its child, as a run.
+
+    A step of a pipeline has a job of its own; its root is told as the pipeline right above it.
+    """
+    above = job.step_of.job if job.step_of else None
+    is_step = is_child or above is not None
     began = job.phases.get("preparing")
     ended = job.phases.get("ended") if job.status in FINAL else None
     # Azure: only the parent carries the tag by which `jobs.download` looks for the child's output (pitfall 10).
     tags = dict(job.logged.tags) | (dict(job.tags) if is_child else _tags(job))
     return {
         "runId": child_job_name(job.name) if is_child else job.name,
-        "parentRunId": job.name if is_child else None,
-        "rootRunId": job.name,
+        "parentRunId": job.name if is_child else above,
+        "rootRunId": above or job.name,
         "displayName": "batchscoring" if is_child else job.display_name or job.name,
         "description": job.description,
         "status": job.status.value,
         "experimentName": job.spec.experiment_name or job.spec.endpoint or "Default",
-        "runType": "azureml.StepRun" if is_child else "azureml.PipelineRun",
+        "runType": "azureml.StepRun" if is_step else "azureml.PipelineRun",
         "tags": tags,
         "properties": dict(job.properties),
         "hidden": job.is_archived,
@@ -50,6 +55,8 @@ def run_to_history(job: Job, *, is_child: bool) -> dict[str, object]:
 
 
 def _tags(job: Job) -> dict[str, str]:
+    if job.step_of is not None:
+        return dict(job.tags)
     kinds = ("azureml.batchrun",) if isinstance(job.spec, ScoringSpec) else ("azureml.batchrun", "azureml.jobtype")
     known = shown_tags(job)
     return {**job.tags, **{name: known[name] for name in kinds if name in known}}

@@ -144,6 +144,8 @@ def test_a_log_named_outside_the_folder_is_refused(terminal, folder):
 
 
 def test_another_output_name_is_a_usage_mistake(terminal, folder):
+    terminal.azure.put("jobs/job-1", job("Completed"))
+
     assert download(terminal, folder, "--output-name", "model") == 2
 
 

@@ -92,6 +92,7 @@ READS: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
     ),
     "operations.get": ("deployments/read", lambda b, c: operations.get(b.tx, c, "op1")),
     "jobs.get": ("jobs/read", lambda b, c: jobs.get(b.tx, c, "job1")),
+    "jobs.steps": ("jobs/read", lambda b, c: jobs.steps(b.tx, c, "job1")),
     "jobs.list_jobs": ("jobs/read", lambda b, c: jobs.list_jobs(b.tx, c, JobFilter())),
 }
 MORE_THAN_READER: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
@@ -272,6 +273,7 @@ PARTS = (
     "pipeline_runs",
     "pipeline_specs",
     "references",
+    "step_trees",
     "registry",
     "reruns",
     "script_sources",

@@ -14,6 +14,7 @@ from batchyard.api.reasons import Reasons, ReasonsIn
 from batchyard.api.rooms import BaseUrl, CallerIn, Rooms, RoomsIn
 from batchyard.api.told import told
 from batchyard.control import jobs, pipeline_jobs
+from batchyard.control.step_trees import steps_of
 from batchyard.domain.access import Caller
 from batchyard.domain.errors import Conflict, NotFound
 from batchyard.domain.jobs import Job
@@ -41,7 +42,8 @@ def show_job(name: str, rooms: RoomsIn, caller: CallerIn, base_url: BaseUrl) -> 
     """Show one, or the one step that a batch job shows as its child."""
     with rooms.records.reading() as tx:
         job, is_child = find_job(tx, caller, name)
-    return JSONResponse(job_to_arm(rooms.scope, job, base_url=base_url, child=is_child))
+        steps = steps_of(tx, job, read=read_definition)
+    return JSONResponse(job_to_arm(rooms.scope, job, base_url=base_url, child=is_child, steps=steps))
 
 
 @router.put("/jobs/{name}", **told(200, 201, 409, body=JobBody))

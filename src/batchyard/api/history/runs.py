@@ -17,6 +17,7 @@ from batchyard.control import jobs
 from batchyard.domain.access import Caller
 from batchyard.domain.datastores import ARTIFACT_STORE, log_folder
 from batchyard.domain.errors import Conflict, InvalidInput, Mistake, NotFound
+from batchyard.domain.job_specs import PipelineSpec
 from batchyard.domain.resource_ids import DatastorePath
 from batchyard.domain.workspaces import blob_account
 from batchyard.ports.records import Transaction
@@ -90,10 +91,16 @@ def list_services(name: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
 
 @router.get("/runs/{name}/children", **told(answer="Page"))
 def list_children(name: str, rooms: RoomsIn, caller: CallerIn) -> JSONResponse:
-    """List the one step of a batch job; the step itself has none."""
+    """List the steps of a pipeline job that have begun, or the one step of a batch job; a step has none."""
     with rooms.records.reading() as tx:
         job, is_child = find_job(tx, caller, name)
-    children = [] if is_child else [run_to_history(job, is_child=True)]
+        steps = jobs.steps(tx, caller, job.name)
+    if is_child or (job.step_of is not None and not steps):
+        children = []
+    elif isinstance(job.spec, PipelineSpec):
+        children = [run_to_history(step, is_child=False) for step in steps]
+    else:
+        children = [run_to_history(job, is_child=True)]
     return JSONResponse({"value": children, "nextLink": None})
 
 

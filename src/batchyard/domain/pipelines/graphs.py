@@ -101,7 +101,22 @@ def graph_mistakes(graph: Graph) -> list[Mistake]:
 
 def needs(step: StepGraph) -> frozenset[str]:
     """Give the steps whose outputs a step takes."""
-    return frozenset(binding.step for binding in step.inputs.values() if isinstance(binding, FromStep))
+    return inputs_need(step.inputs)
+
+
+def inputs_need(inputs: Mapping[str, Binding]) -> frozenset[str]:
+    """Give the steps whose outputs these inputs take."""
+    return frozenset(binding.step for binding in inputs.values() if isinstance(binding, FromStep))
+
+
+def in_order(needs_of: Mapping[str, frozenset[str]]) -> list[str]:
+    """Give the names of steps, each behind those that it needs, else as they come; those of a cycle come last."""
+    left, found = dict(needs_of), list[str]()
+    while left:
+        name = next((name for name, needed in left.items() if not needed & left.keys() - {name}), next(iter(left)))
+        found.append(name)
+        del left[name]
+    return found
 
 
 def ready_steps(graph: Graph, *, done: frozenset[str], begun: frozenset[str]) -> tuple[str, ...]:

@@ -1,0 +1,55 @@
+"""The steps of a pipeline job under `properties.batchyard.steps`, and as `job show` prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+from batchyard.domain.job_states import FINAL
+from batchyard.domain.step_trees import StepNode
+from batchyard.wire.trees import rows_at
+
+NOT_STARTED = "NotStarted"
+_NAMES = {
+    "step": "step",
+    "type": "type",
+    "job": "job",
+    "status": "status",
+    "message": "message",
+    "seconds": "seconds",
+}
+
+
+def steps_to_arm(nodes: tuple[StepNode, ...]) -> list[dict[str, object]]:
+    """Give steps in the order of the pipeline's document. # Azure: NotStarted is its word for what has not begun."""
+    return [_step(node) for node in nodes]
+
+
+def steps_cli_from_arm(ours: Mapping[str, object]) -> list[dict[str, object]]:
+    """Give the steps of a job as `job show` prints them, inner ones within. ours: `properties.batchyard`."""
+    return [
+        {**{name: row.get(key) for name, key in _NAMES.items()}, "steps": steps_cli_from_arm(row)}
+        for row in rows_at(ours, "steps")
+    ]
+
+
+def _step(node: StepNode) -> dict[str, object]:
+    job = node.job
+    if job is None:
+        return {"step": node.name, "type": node.kind, "job": None, "status": NOT_STARTED, "steps": []}
+    message = job.error.message if job.error else job.queue_reason or job.counts.outcome
+    return {
+        "step": node.name,
+        "type": node.kind,
+        "job": job.name,
+        "status": job.status.value,
+        "message": message or None,
+        "seconds": _seconds(job.phases) if job.status in FINAL else None,
+        "steps": steps_to_arm(node.steps),
+    }
+
+
+def _seconds(phases: Mapping[str, float]) -> float | None:
+    """Give how long a step took from the moment it had its instances."""
+    times = [phases[name] for name in ("preparing", "ended") if name in phases]
+    return next((round(end - begin, 3) for begin, end in pairwise(times)), None)
