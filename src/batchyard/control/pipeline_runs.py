@@ -24,6 +24,8 @@ from batchyard.domain.resource_ids import Reference
 from batchyard.ports.records import JobChange, Transaction
 
 STEP_FAILED, STEP_CANNOT_BEGIN, UNREADABLE = "StepFailed", "StepCannotBegin", "PipelineUnreadable"
+# Each costs milliseconds, and the leases of running jobs are not renewed meanwhile: the rest begins with the next look.
+MOST_AT_ONCE = 20
 _LONGEST_LIST = 5
 # The states on the way to one, for a pipeline of which nothing but its steps has to be done.
 _WAYS: Mapping[JobStatus, tuple[JobStatus, ...]] = {
@@ -57,7 +59,7 @@ def advance(
     run = _Run.of(tx, job, read=read)
     moves = run.moves()
     try:
-        for step in moves.begin:
+        for step in moves.begin[:MOST_AT_ONCE]:
             _begin(tx, job, _child(job, step, run.spec_of(tx, step, job=new_name()), now=now), now=now)
     except CallerError as exc:
         error = JobError(STEP_CANNOT_BEGIN, str(exc), ErrorClass.SCRIPT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from batchyard.control.pipeline_runs import MOST_AT_ONCE
 from batchyard.domain.deployments import PipelineSettings
 from batchyard.domain.job_specs import InputKind, InputSource, PipelineSpec, StepData
 from batchyard.domain.job_states import JobStatus
@@ -362,3 +363,14 @@ def test_a_pipeline_that_never_gives_the_same_twice_uses_no_earlier_result(pipel
     pipelines.tick()
 
     assert pipelines.command("one").force_rerun
+
+
+def test_many_steps_begin_some_at_a_time(pipelines: Pipelines) -> None:
+    pipelines.pipeline(**{f"s{number}": step() for number in range(MOST_AT_ONCE + 3)})
+    pipelines.begin()
+    pipelines.tick()
+    assert list(pipelines.states()) == [f"s{number}" for number in range(MOST_AT_ONCE)]
+
+    pipelines.tick()
+
+    assert len(pipelines.states()) == MOST_AT_ONCE + 3
