@@ -1,7 +1,7 @@
 """The door of a worker process: `python <folder>/batchyard_runtime/__main__.py …`, or `python -m batchyard_runtime …`.
 
     <command fd> <report fd> <stamp fd> <parent pid>             a worker, see `frames`
-    --zygote <socket fd> <parent pid> <code folder> <script> <log cap> <fault> <fault log>    see `zygote`
+    --zygote <socket fd> <parent pid> <code folder> <script> <log cap> <fault> <fault log> <argument>…    see `zygote`
     --check <report fd> <parent pid> <code folder> <script>      imports the script and reports, see `check`
     --command <gate fd> <parent pid> <command>                   runs a step's command, see `command`
     --inline <listing> <parent pid> <size> <code folder> <script> <root> <row format> <pdb or ->
@@ -25,7 +25,7 @@ def main():  # type: () -> None
     """Start what the command line asks for."""
     mode = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] in _ARGUMENTS else ""
     arguments = sys.argv[2:] if mode else sys.argv[1:]
-    if len(arguments) != _ARGUMENTS[mode]:
+    if len(arguments) < _ARGUMENTS[mode] or (mode != "--zygote" and len(arguments) > _ARGUMENTS[mode]):
         sys.exit("batchyard_runtime is started by batchyard alone: <command fd> <report fd> <stamp fd> <parent pid>")
     _die_with_parent(int(arguments[_PARENT_PID.get(mode, 1)]))
     _load_package()

@@ -11,7 +11,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Mapping
+    from typing import Any, Iterator, Mapping
 
 _OWN = "AZUREML_BI_OUTPUT_PATH"
 # Threads whose library sees to forks: jemalloc (in pyarrow, which pandas imports) takes its locks before one, and its
@@ -29,7 +29,26 @@ class Before:
         self._asked: set[str] = set()
         self._temporary = os.environ.get("TMPDIR", "")
         self._has_own = os.path.isdir(self._temporary) and not os.listdir(self._temporary)
+        self._own = os.environ.get(_OWN, "")
         self._watch_environment()
+
+    def watched(self, arguments: list[str]) -> list[str]:
+        """Give the arguments of a script as a list that notices when they are read, where one is a worker's own."""
+        if not self._own or not any(self._own in word for word in arguments):
+            return arguments
+        asked = self._asked
+
+        class Watched(list):  # type: ignore[type-arg]  # list[str] cannot be a base in Python 3.8
+            def __getitem__(self, key: Any) -> Any:  # Any: as `list` has it
+                if key != 0:  # The script's own path, which many libraries read, is that of all.
+                    asked.add("sys.argv")
+                return list.__getitem__(self, key)
+
+            def __iter__(self) -> Iterator[str]:
+                asked.add("sys.argv")
+                return list.__iter__(self)
+
+        return Watched(arguments)
 
     def forget(self) -> None:
         """Watch no longer what the script reads."""
@@ -51,7 +70,8 @@ class Before:
         return "its import left the temporary file %s" % os.path.join(self._temporary, left[0]) if left else ""
 
     def _variables(self) -> str:
-        return "its import reads %s, which each worker has for itself" % _OWN if _OWN in self._asked else ""
+        asked = sorted(self._asked)
+        return "its import reads %s, which each worker has for itself" % asked[0] if asked else ""
 
     def _watch_environment(self) -> None:
         """Notice when the script asks for a variable that each worker has its own value of."""

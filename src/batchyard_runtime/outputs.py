@@ -14,7 +14,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable
+    from typing import Callable, Sequence
 
     from batchyard_runtime.watching import Watch
 
@@ -28,8 +28,11 @@ _LARGEST_TREE_FOLDERS = 64
 class Outputs:
     """Points the link, tells whether an attempt wrote files, and where."""
 
-    def __init__(self, *, link: str, root: str, prefix: str) -> None:
-        """root: the job's `files`; prefix: names what is this worker's alone. Raises: OSError."""
+    def __init__(self, *, link: str, root: str, prefix: str, folders: Sequence[str] = ()) -> None:
+        """root: the job's `files`; prefix: names what is this worker's alone. folders: that are always there.
+
+        Raises: OSError.
+        """
         self._link = link
         self._root = root
         self._prefix = prefix
@@ -39,7 +42,8 @@ class Outputs:
         self._tree: list[str] = []
         self._number = 0
         self._name = ""
-        os.makedirs(os.path.join(root, WORKERS, prefix), exist_ok=True)
+        for folder in ("", *folders):
+            os.makedirs(os.path.join(root, WORKERS, prefix, folder), exist_ok=True)
         self._point_at(os.path.join(WORKERS, prefix))
 
     def begin_runs(self) -> None:

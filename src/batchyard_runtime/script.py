@@ -61,11 +61,12 @@ class Script:
         self.shutdown = _function(module, "shutdown")
 
 
-def load(code_dir: str, script: str) -> Script:
+def load(code_dir: str, script: str, arguments: list[str] | None = None) -> Script:
     """Import the script as Python would run it: working directory and path are the code folder.
 
     The module is named after the file, so that classes it defines can be unpickled in it; where a module of that name
     is loaded already, it is named `scoring_script`, because replacing that one would break whoever uses it.
+    arguments: what `sys.argv` has behind the script; the list that is given becomes `sys.argv`.
     Raises: NotAScript, and whatever the script raises.
     """
     from importlib.util import module_from_spec, spec_from_file_location
@@ -76,7 +77,10 @@ def load(code_dir: str, script: str) -> Script:
     beside = os.path.dirname(path)
     if beside != code_dir.rstrip("/"):
         sys.path.insert(1, beside)
-    sys.argv = [path]
+    # The very list: it may be one that notices when it is read.
+    words = [] if arguments is None else arguments
+    words.insert(0, path)
+    sys.argv = words
     name = os.path.splitext(os.path.basename(script))[0]
     if name in sys.modules:
         name = "scoring_script"

@@ -41,8 +41,8 @@ def work(
     on_start: called when the start command has come. The start command's keys: protocol, worker, origin (how this
     process came to be, for its log), code_dir, script; part (the file to create), writes_rows, rows (null for text,
     else see `structured.Rows`); output_contract, input_contract (what the deployment declares, or null); files_dir,
-    files_link, files_prefix (see `outputs`); stack_file (see `stacks`); error_log, own_log, log_cap_bytes,
-    logging_level; fault, fault_log.
+    files_link, files_prefix, files_folders (see `outputs`); arguments (of the script); stack_file (see `stacks`);
+    error_log, own_log, log_cap_bytes, logging_level; fault, fault_log.
     Returns only after an `end` command, so that the script's own exit handlers run; leaves the process otherwise.
     """
     channel = frames.Channel(command_fd, report_fd)
@@ -68,7 +68,12 @@ def _serve(start: Values, channel: frames.Channel, stamp_fd: int, imported: scri
     log = logs.own_logger(start["own_log"], level=start["logging_level"], cap_bytes=start["log_cap_bytes"])
     scorer: Scorer | None = None
     try:
-        outputs = Outputs(link=start["files_link"], root=start["files_dir"], prefix=start["files_prefix"])
+        outputs = Outputs(
+            link=start["files_link"],
+            root=start["files_dir"],
+            prefix=start["files_prefix"],
+            folders=start["files_folders"],
+        )
         scorer_of = _opened(start, channel, stamp_fd, outputs, log)
     except (OSError, ValueError) as exc:
         raise WritesFailed("the worker %s cannot open its files: %s" % (start["worker"], exc)) from exc
@@ -159,7 +164,11 @@ def _load(start: Values, channel: frames.Channel, imported: script.Script | None
     """Import the script, unless it is, and call `init()`; a failure is reported and ends the process."""
     stage = "import"
     try:
-        scored = script.load(start["code_dir"], start["script"]) if imported is None else imported
+        if imported is None:
+            scored = script.load(start["code_dir"], start["script"], start["arguments"])
+        else:
+            sys.argv[1:] = start["arguments"]
+            scored = imported
         stage = "init"
         if scored.init is not None:
             scored.init()

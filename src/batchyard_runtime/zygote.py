@@ -38,15 +38,16 @@ _MS_CLOEXEC = getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
 def serve(arguments: list[str], die_with_parent: Callable[[int], None]) -> None:
     """Import the script, tell the agent, fork on request. Returns in workers alone, after their `end` command.
 
-    arguments: socket's descriptor, agent's pid, code folder, script, log cap in bytes, fault, fault log.
+    arguments: socket's descriptor, agent's pid, code folder, script, log cap in bytes, fault, fault log, the script's
+    own arguments.
     """
-    socket_fd, parent_pid, code_dir, name, cap_bytes, fault, fault_log = arguments
+    socket_fd, parent_pid, code_dir, name, cap_bytes, fault, fault_log, *own = arguments
     os.set_inheritable(int(socket_fd), False)
     control = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, int(socket_fd))
     reach = faults.from_plan(fault, fault_log) or _ignore
     logs.capture(int(cap_bytes))
     threads = openblas.import_with_one_thread()
-    scored = _import(control, code_dir, name)
+    scored = _import(control, code_dir, name, own)
     gc.freeze()  # What was imported is shared with the workers until somebody writes to it: collecting would.
     reach("zygote.imported")
     _tell(control, {"kind": "open"})
@@ -68,11 +69,11 @@ def serve(arguments: list[str], die_with_parent: Callable[[int], None]) -> None:
     worker.work(command_fd, report_fd, stamp_fd, scored, lambda: die_with_parent(int(parent_pid)))
 
 
-def _import(control: _socket.socket, code_dir: str, name: str) -> script.Script:
+def _import(control: _socket.socket, code_dir: str, name: str, arguments: list[str]) -> script.Script:
     """Import the script, or tell why workers have to do it themselves, and end."""
     before = fork_safety.Before()
     try:
-        scored = script.load(code_dir, name)
+        scored = script.load(code_dir, name, before.watched(arguments))
         reason = before.reason_against_forking()
     except BaseException as exc:  # noqa: BLE001 - a worker that imports it again will tell the whole story
         reason = "its import failed (%s)" % type(exc).__name__

@@ -33,6 +33,7 @@ from batchyard.domain.job_specs import (
 )
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Job, StepOf
+from batchyard.domain.outputs.verification import Events
 from batchyard.domain.pipelines.components import InputPort, OutputPort, PortType, Signature
 from batchyard.domain.resource_ids import DEFAULT_SCOPE, AssetId, DatastorePath
 from batchyard.engine.claim import claim_job
@@ -63,6 +64,9 @@ class ThisPython:
 
     def python(self, build: EnvironmentBuild) -> Path:
         return Path(sys.executable)
+
+    def check(self, build: EnvironmentBuild) -> Events:
+        return iter(())
 
 
 class DirectHome:

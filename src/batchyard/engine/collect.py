@@ -30,6 +30,7 @@ from batchyard.engine.plan import Listing
 from batchyard.engine.prepare import clear
 from batchyard.engine.rooms import Rooms
 from batchyard.engine.rows import RowFiles, lay_out_lines, lay_out_tables
+from batchyard.engine.step_publication import StepPublication
 from batchyard.engine.whole_output import check_whole_output
 from batchyard.ports.datastore import Publication, Written
 from batchyard.ports.job_home import JobHome
@@ -69,9 +70,7 @@ def collect(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed) -> None:
 def _publish(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed, gathered: Gathered) -> None:
     rows = _lay_out(rooms, job, home, sealed, gathered)
     rooms.faults.reach("collect.laid_out")
-    publication = patiently(
-        lambda: rooms.datastores.publication(job.scoring.output, job=job.name, generation=job.generation + 1)
-    )
+    publication = patiently(lambda: _publication(rooms, job, home))
     try:
         written: list[dict[str, Any]] = []  # Any: JSON values
         if rows is not None:
@@ -96,6 +95,13 @@ def _publish(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed, gathered: Ga
         rooms.faults.reach("publish.after")
     finally:
         publication.discard()
+
+
+def _publication(rooms: Rooms, job: Job, home: JobHome) -> Publication:
+    step, generation = job.scoring.step, job.generation + 1
+    if step is not None:
+        return StepPublication(rooms, job, step, home)
+    return rooms.datastores.publication(job.scoring.output, job=job.name, generation=generation)
 
 
 def _lay_out(rooms: Rooms, job: Job, home: JobHome, sealed: Sealed, gathered: Gathered) -> RowFiles | None:

@@ -35,8 +35,9 @@ from batchyard.engine.result_files import write_result
 from batchyard.engine.rooms import Rooms
 from batchyard.engine.run_limits import recall, remember
 from batchyard.engine.score import score
+from batchyard.engine.step_arguments import arguments_of, folders_to_write, inputs_in_place
 from batchyard.engine.tidy import tidy
-from batchyard.ports.instance import Instances
+from batchyard.ports.instance import Instances, WorkerPlan
 from batchyard.ports.job_home import JobHome
 from batchyard.ports.records import JobChange, Progress, Wish
 
@@ -84,7 +85,7 @@ def _score(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> Tally:
         tally = _without_workers(rooms, job, lease, home)
         clear_run_folders(home, job.fence)
         return tally
-    instances = rooms.make_instances(worker_plan(rooms, job, staged))
+    instances = rooms.make_instances(_worker_plan(rooms, job, staged))
     try:
         # Workers import the script and run init() beside all that follows, until there is something to score.
         instances.start()
@@ -99,6 +100,19 @@ def _score(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> Tally:
         instances.close(is_early=True)
     rooms.faults.reach("score.verdict")
     return ledger.tally
+
+
+def _worker_plan(rooms: Rooms, job: Job, staged: Staged) -> WorkerPlan:
+    plan, step = worker_plan(rooms, job, staged), job.scoring.step
+    if step is None:
+        return plan
+    places = inputs_in_place(rooms, step, staged)
+    return replace(
+        plan,
+        arguments=arguments_of(step, places),
+        output_folders=folders_to_write(step),
+        reads=(*plan.reads, *places.values()),
+    )
 
 
 def _without_workers(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> Tally:

@@ -28,7 +28,7 @@ from batchyard.engine.item_history import LedgerItemHistories
 from batchyard.engine.ledger_file import Extent, is_whole, records
 from batchyard.engine.packing import open_cut
 from batchyard.engine.plan import Listing
-from batchyard.engine.published_files import PublishedFiles
+from batchyard.engine.published_files import OutputOfJob, output_of
 from batchyard.engine.published_rows import PublishedRows, row_files
 from batchyard.engine.range_rows import Read, bytes_of, rows_of_mini_batches, value_in_row
 from batchyard.engine.row_places import RowPlace, row_places
@@ -62,7 +62,7 @@ class JobLineages:
     def of_file(self, job: Job, name: str) -> Trace:
         """Trace a published file."""
         book = self._book(job)
-        files = PublishedFiles(self.datastores, job.scoring.output)
+        files = output_of(self.datastores, self.homes, job)
         document = _manifest(files)
         entries = {str(entry["name"]): entry for entry in document["outputs"]}
         if name == files.manifest or name == failed_list_beside(files.manifest):
@@ -103,7 +103,7 @@ class JobLineages:
 
     def _row_of(self, job: Job, book: _Book, place: RowPlace, row: int) -> Trace:
         record = book.record_at(place)
-        with closing(_Source(self.datastores, job, book)) as source:
+        with closing(_Source(output_of(self.datastores, self.homes, job), book)) as source:
             read = source.reader(record, place)
             shared = rows_of_mini_batches(record, book.cut, read)
             if shared is None:
@@ -133,7 +133,7 @@ class JobLineages:
         if record is None:
             return Trace(Attribution.ONLY_ITEM, (), item, 1, history.outcome.value, "It has no rows in the output.")
         place = next(one for one in book.places() if book.is_at(record, one))
-        with closing(_Source(self.datastores, job, book)) as source:
+        with closing(_Source(output_of(self.datastores, self.homes, job), book)) as source:
             shared = rows_of_mini_batches(record, book.cut, source.reader(record, place))
         if shared is None:
             return Trace(Attribution.MINI_BATCH, (_origin(record, place),), item, 1, history.outcome.value)
@@ -206,8 +206,8 @@ class _Book:
 class _Source:
     """Finds the bytes of a range as they were written: in its part file, or in the output where it has them so."""
 
-    def __init__(self, datastores: Datastores, job: Job, book: _Book) -> None:
-        self._files, self._book = PublishedFiles(datastores, job.scoring.output), book
+    def __init__(self, files: OutputOfJob, book: _Book) -> None:
+        self._files, self._book = files, book
         self._rows: PublishedRows | None = None
 
     def reader(self, record: Committed, place: RowPlace) -> Read | None:
@@ -307,7 +307,7 @@ def _file_of_rows(document: Mapping[str, Any], name: str) -> Trace:
     raise NotFound(name)
 
 
-def _manifest(files: PublishedFiles) -> Mapping[str, Any]:
+def _manifest(files: OutputOfJob) -> Mapping[str, Any]:
     with files.open(files.manifest) as stream:
         document, check = read_manifest(stream.read(), files.manifest)
     if document is None or check.result is Result.WRONG:

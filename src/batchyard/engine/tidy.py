@@ -48,8 +48,10 @@ def tidy_after_crash(rooms: Rooms, name: str) -> None:
 
 def _outputs(job: Job) -> list[OutputTarget]:
     match job.spec:
-        case ScoringSpec(output=output):
+        case ScoringSpec(output=output, step=None):
             return [output]
+        case ScoringSpec(step=step):
+            return [OutputTarget(one.place, "") for one in (step.outputs.values() if step else ())]
         case CommandSpec(outputs=outputs):
             return [OutputTarget(output.place, "") for output in outputs.values()]
         case PipelineSpec():

@@ -26,7 +26,7 @@ from batchyard.engine.home_checks import (
 )
 from batchyard.engine.ledger_file import Extent, records
 from batchyard.engine.manifest import said_by_record
-from batchyard.engine.published_files import PublishedFiles
+from batchyard.engine.published_files import output_of
 from batchyard.engine.published_rows import PublishedRows, row_files
 from batchyard.engine.row_places import RowPlace, row_places
 from batchyard.ports.datastore import Datastores, SealedStore
@@ -68,7 +68,7 @@ class JobVerifications:
             yield unchecked("output", "", f"The job is {job.status.value}: nothing was published.")
             return None
         try:
-            files = PublishedFiles(self.datastores, job.scoring.output)
+            files = output_of(self.datastores, self.homes, job)
             document = yield from check_output(files, files.manifest)
         except (BatchyardError, OSError) as exc:
             yield wrong("output", "", expected="an output that can be read", found=str(exc))
@@ -109,7 +109,7 @@ class JobVerifications:
 
     def _rows(self, job: Job, home: JobHome, ledger: Sequence[Extent], document: Mapping[str, Any]) -> Iterator[Event]:
         """Hold the published rows against the crc that the ledger has of each range: no manifest can be in its way."""
-        files = PublishedFiles(self.datastores, job.scoring.output)
+        files = output_of(self.datastores, self.homes, job)
         try:
             of = row_files(files, document)
         except (BatchyardError, OSError, KeyError, TypeError, AttributeError):

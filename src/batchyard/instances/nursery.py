@@ -18,7 +18,7 @@ from batchyard.instances.cores import thread_counts
 from batchyard.instances.launch import Child, Confinement, launch, make_environment, parent_of
 from batchyard.instances.sandbox import Sandbox
 from batchyard.instances.zygote import NoWorkerForked, Zygote
-from batchyard.ports.instance import WorkerPlan
+from batchyard.ports.instance import OUTPUT_FOLDER, WorkerPlan
 
 # Makes the worker's ends of a channel: commands, reports, stamp page. What it made before has ended when it is called.
 Channel = Callable[[], AbstractContextManager[Sequence[int]]]
@@ -132,7 +132,10 @@ class Nursery:
             return Zygote(
                 name,
                 python=plan.python,
-                arguments=[os.fspath(plan.code_dir), plan.script, str(plan.log_cap_bytes), fault, plan.fault_log],
+                arguments=[
+                    *(os.fspath(plan.code_dir), plan.script, str(plan.log_cap_bytes), fault, plan.fault_log),
+                    *script_arguments(plan, scratch),
+                ],
                 environment=self._shared,
                 scratch=scratch,
                 sessions=sessions_file(plan),
@@ -171,6 +174,11 @@ def worker_environment(plan: WorkerPlan, scratch: Path) -> dict[str, str]:
             "AZUREML_RUN_ID": plan.job,
         },
     )
+
+
+def script_arguments(plan: WorkerPlan, scratch: Path) -> list[str]:
+    """Give the arguments of the script in a process whose scratch folder this is."""
+    return [word.replace(OUTPUT_FOLDER, str(files_link(scratch))) for word in plan.arguments]
 
 
 def files_link(scratch: Path) -> Path:

@@ -21,7 +21,7 @@ from batchyard.domain.sandboxes import Places
 from batchyard.domain.scoring.events import Worker
 from batchyard.instances.contracts import input_contract_command, output_contract_command
 from batchyard.instances.launch import Child
-from batchyard.instances.nursery import Nursery, files_link, sessions_file
+from batchyard.instances.nursery import Nursery, files_link, script_arguments, sessions_file
 from batchyard.instances.sandbox import ConfinedChild
 from batchyard.instances.sessions import kill_recorded_sessions as kill_recorded_sessions
 from batchyard.instances.sessions import kill_sessions, kill_strays, record_session
@@ -274,6 +274,8 @@ def _start_command(plan: WorkerPlan, worker: Worker, *, part: str, scratch: Path
         "files_dir": os.fspath(plan.files_dir),
         "files_link": os.fspath(files_link(scratch)),
         "files_prefix": own_name(plan, worker),
+        "files_folders": list(plan.output_folders),
+        "arguments": script_arguments(plan, scratch),
         "stack_file": os.fspath(_stack_file(scratch)),
         "error_log": os.fspath(error_log(plan, worker)),
         "own_log": os.fspath(own_log(plan, worker)),

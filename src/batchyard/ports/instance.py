@@ -11,6 +11,10 @@ from batchyard.domain.forecast.unfit_items import UnfitItem
 from batchyard.domain.outputs.contracts import InputContract, OutputContract
 from batchyard.domain.scoring.events import InstanceEvent, Lease, Worker
 
+# In an argument of a script: the folder that its worker writes files to, AZUREML_BI_OUTPUT_PATH. No argument of a
+# process can have a NUL.
+OUTPUT_FOLDER = "\0"
+
 
 @dataclass(frozen=True, slots=True)
 class RowPlan:
@@ -43,6 +47,8 @@ class WorkerPlan:
     core_shares: workers among which the cores are divided for numeric libraries, 0 for those of this plan.
     writes_rows: false for summary_only (elements are counted, not written). rows: None for Azure's text.
     output_contract, input_contract: what every result and every item is checked for, None for nothing.
+    arguments: behind the script in `sys.argv`; OUTPUT_FOLDER in one stands for the worker's own. output_folders: which
+    folders are there, empty, in what each `run()` writes files to.
     fault, fault_log: BATCHYARD_FAULT and BATCHYARD_FAULT_LOG for workers in tests, "" otherwise.
     """
 
@@ -70,6 +76,8 @@ class WorkerPlan:
     log_cap_bytes: int = 64 << 20
     rows: RowPlan | None = None
     reads: tuple[Path, ...] = ()
+    arguments: Sequence[str] = ()
+    output_folders: Sequence[str] = ()
     fault: str = ""
     fault_log: str = ""
 
