@@ -254,7 +254,8 @@ def test_workers_of_a_sample_are_told_all_that_those_of_the_job_are(direct: Dire
         calibrate(direct.rooms, operation, operation.calibration)
     with pytest.raises(PlatformError, match="seen enough"):
         direct.run_next()
-    own = {"job", "parts_dir", "files_dir", "logs_dir", "scratch_dir", "code_dir", "core_shares"}
+    # reads: the sample is of copies in a folder of its own.
+    own = {"job", "parts_dir", "files_dir", "logs_dir", "scratch_dir", "code_dir", "core_shares", "reads"}
     sample, job = ({f.name: getattr(plan, f.name) for f in fields(plan)} for plan in plans)
     assert {name for name in sample if sample[name] != job[name]} == own
 

@@ -31,6 +31,7 @@ def bench() -> Iterator[Bench]:
     shutil.rmtree(home.parent)
 
 
+@pytest.mark.early
 @pytest.mark.timeout(3600)
 def test_each_operation_answers_what_it_documents_and_nothing_else_whatever_is_sent(
     bench: Bench, request: pytest.FixtureRequest
