@@ -174,6 +174,8 @@ class Job:
     fence: grows with each owner. queue_reason: why it waits, "" when it does not.
     rate_items_s / eta_s: while running, from the engine; None when unknown. failures: in groups, without stacks.
     logged: what the script of a step logged through MLflow.
+    step_key: the hash of all that a step's result follows from, once it is sealed; None where no equal step may use it.
+    reused_from: the earlier job whose result this one has in the place of its own, None when it ran.
     """
 
     spec: Spec
@@ -204,6 +206,8 @@ class Job:
     is_archived: bool = False
     step_of: StepOf | None = None
     logged: Logged = field(default_factory=Logged)
+    step_key: str | None = None
+    reused_from: str | None = None
 
     @property
     def scoring(self) -> ScoringSpec:
@@ -273,6 +277,8 @@ def taken_up_again(job: Job, kind: RerunKind, *, asked_by: str, now: float, over
         cancel_requested=False,
         pause_requested=False,
         ledger_sha256=None,
+        step_key=None,
+        reused_from=None,
         rate_items_s=None,
         eta_s=None,
     )

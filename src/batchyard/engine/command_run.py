@@ -22,13 +22,15 @@ from batchyard.domain.errors import (
 )
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import ErrorClass, Job, JobError
-from batchyard.engine.command_staging import BUILD_LOG, StagedCommand, stage_command
+from batchyard.engine.command_staging import BUILD_LOG, COMMAND_LOG, StagedCommand, stage_command
 from batchyard.engine.lease import Canceled, JobLease
 from batchyard.engine.result_files import write_result
 from batchyard.engine.rooms import Rooms
+from batchyard.engine.step_keys import step_key
 from batchyard.engine.step_logged import take_logged, tracking_variables
 from batchyard.engine.step_models import register_models
 from batchyard.engine.step_outputs import publish_outputs, seal_outputs, sealed_outputs
+from batchyard.engine.step_reuse import reused
 from batchyard.engine.tidy import tidy
 from batchyard.ports.job_home import JobHome
 from batchyard.ports.records import JobChange
@@ -36,7 +38,6 @@ from batchyard.ports.step_process import StepPlan
 
 log = logging.getLogger(__name__)
 
-COMMAND_LOG = "user_logs/std_log.txt"
 _KILLED = 128  # What a shell adds to the number of the signal that ended its command.
 
 
@@ -72,13 +73,18 @@ def _run(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> Job:
         lease.check_wish()
         staged = _stage(rooms, job, lease, home)
         rooms.faults.reach("command.staged")
-        _advance(lease, JobChange(JobStatus.RUNNING, phases={"running": rooms.now()}))
-        _execute(rooms, job, staged, lease, home)
-        rooms.faults.reach("command.ended")
+        key = step_key(rooms, job, staged, check=lease.check_wish)
+        earlier = reused(rooms, job, home, key, check=lease.check_wish)
+        if earlier is None:
+            _advance(lease, JobChange(JobStatus.RUNNING, phases={"running": rooms.now()}))
+            _execute(rooms, job, staged, lease, home)
+            rooms.faults.reach("command.ended")
         sha256 = _seal(rooms, job, lease, home)
         rooms.faults.reach("command.sealed")
-        phases = {"finalizing": rooms.now()}
-        sealed = _advance(lease, JobChange(JobStatus.FINALIZING, phases=phases, ledger_sha256=sha256))
+        change = JobChange(JobStatus.FINALIZING, phases={"finalizing": rooms.now()}, ledger_sha256=sha256, step_key=key)
+        if earlier is not None:
+            change = replace(change, reused_from=earlier.name, logged=earlier.logged)
+        sealed = _advance(lease, change)
         rooms.faults.reach("command.finalizing")
         return sealed
     except Canceled:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from batchyard.control import references
-from batchyard.domain.assets import AssetKind
+from batchyard.domain.assets import AssetKind, EnvironmentBuild
 from batchyard.domain.errors import InvalidInput, Mistake, PlatformError, ScriptError
 from batchyard.domain.job_specs import CommandSpec, InputKind, StepData
 from batchyard.domain.jobs import Job
@@ -26,6 +26,7 @@ from batchyard.ports.web import is_web
 log = logging.getLogger(__name__)
 
 BUILD_LOG = "logs/environment.txt"
+COMMAND_LOG = "user_logs/std_log.txt"
 OF_ONE_OWNER = ("code-", "scratch-", "inputs-", "outputs-")
 
 
@@ -34,6 +35,7 @@ class StagedCommand:
     """What the command of this owner needs. inputs: data by name; outputs: where each is to be written."""
 
     python: Path
+    build: EnvironmentBuild
     code_dir: Path
     command: ShellCommand
     inputs: Mapping[str, Path]
@@ -56,7 +58,8 @@ def stage_command(rooms: Rooms, job: Job, home: JobHome, *, meanwhile: Callable[
     for output in spec.outputs.values():
         rooms.datastores.check_free(output.place, is_file=output.type is PortType.URI_FILE)
     check_models(rooms, job)
-    python = _python(rooms, job, spec)
+    build = _build(rooms, job, spec)
+    python = rooms.environments.python(build)
     meanwhile()
     try:
         code_dir = _code(rooms, job, home)
@@ -65,14 +68,11 @@ def stage_command(rooms: Rooms, job: Job, home: JobHome, *, meanwhile: Callable[
             for name, given in spec.inputs.items()
             if isinstance(given, StepData)
         }
-        outputs = staged_outputs(home, spec, job.fence)
-        for name, path in outputs.items():
-            folder = path.parent if spec.outputs[name].type is PortType.URI_FILE else path
-            folder.mkdir(parents=True, exist_ok=True)
+        outputs = make_outputs(home, spec, job.fence)
         home.path(f"scratch-{job.fence}").mkdir(mode=0o700, exist_ok=True)
     except OSError as exc:
         raise PlatformError(f"Could not stage the step of job {job.name!r}: {exc}.") from exc
-    return StagedCommand(python, code_dir, _command(spec, inputs, outputs), inputs, outputs)
+    return StagedCommand(python, build, code_dir, _command(spec, inputs, outputs), inputs, outputs)
 
 
 def staged_outputs(home: JobHome, spec: CommandSpec, fence: int) -> Mapping[str, Path]:
@@ -85,6 +85,15 @@ def staged_outputs(home: JobHome, spec: CommandSpec, fence: int) -> Mapping[str,
     return found
 
 
+def make_outputs(home: JobHome, spec: CommandSpec, fence: int) -> Mapping[str, Path]:
+    """Make the folders that outputs are written to, and say where each is to be. Raises: OSError."""
+    outputs = staged_outputs(home, spec, fence)
+    for name, path in outputs.items():
+        folder = path.parent if spec.outputs[name].type is PortType.URI_FILE else path
+        folder.mkdir(parents=True, exist_ok=True)
+    return outputs
+
+
 def _command(spec: CommandSpec, inputs: Mapping[str, Path], outputs: Mapping[str, Path]) -> ShellCommand:
     values: dict[tuple[str, ...], str | None] = {("inputs", name): None for name in spec.signature.inputs}
     values |= {
@@ -95,10 +104,10 @@ def _command(spec: CommandSpec, inputs: Mapping[str, Path], outputs: Mapping[str
     return render_command(spec.command, values)
 
 
-def _python(rooms: Rooms, job: Job, spec: CommandSpec) -> Path:
-    """Give the interpreter of the step, building its environment where nobody has. Raises: ScriptError."""
+def _build(rooms: Rooms, job: Job, spec: CommandSpec) -> EnvironmentBuild:
+    """Give the environment of the step, built now where nobody has. Raises: ScriptError."""
     if spec.build is not None:
-        return rooms.environments.python(spec.build)
+        return spec.build
     with rooms.records.reading() as tx:
         found = references.find_version(
             tx, AssetKind.ENVIRONMENT, spec.environment.name, version=spec.environment.version
@@ -107,10 +116,9 @@ def _python(rooms: Rooms, job: Job, spec: CommandSpec) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a", buffering=1, encoding="utf-8") as out:
         try:
-            build = rooms.environments.build(found.document, out)
+            return rooms.environments.build(found.document, out)
         except InvalidInput as exc:
             raise ScriptError(str(exc)) from exc
-    return rooms.environments.python(build)
 
 
 def _code(rooms: Rooms, job: Job, home: JobHome) -> Path:

@@ -158,6 +158,9 @@ class Jobs(Protocol):
     def list(self, which: JobFilter, *, limit: int = 50, token: str | None = None) -> Page[Job]:
         """Give jobs, newest first, with `queue_reason` where they are queued."""
 
+    def by_step_key(self, key: str) -> Job | None:
+        """Give the newest job with this step key that has completed, or None."""
+
     def steps_of(self, job: str) -> Mapping[str, Job]:
         """Give the jobs of the steps of a pipeline job that have begun, by the name of the step; no inner ones."""
 
@@ -244,6 +247,8 @@ class JobChange:
     listed_at: float | None = None
     failures: FailureReport | None = None
     logged: Logged | None = None
+    step_key: str | None = None
+    reused_from: str | None = None
 
 
 class JobLeases(Protocol):

@@ -45,6 +45,7 @@ def changed_columns(row: AnyRow, change: JobChange) -> dict[str, object]:
     told["error"] = None if change.error is None else codec.encode(change.error)
     told["failures"] = None if change.failures is None else codec.encode(change.failures)
     told["logged"] = None if change.logged is None else codec.encode(change.logged)
+    told |= {"step_key": change.step_key, "reused_from": change.reused_from}
     values: dict[str, object] = {column: value for column, value in told.items() if value is not None}
     values["status"] = change.status.value
     values["phases"] = codec.encode_mapping(codec.decode_numbers(row.phases) | dict(change.phases))

@@ -74,6 +74,13 @@ class JobTable:
         found = tuple(job_of(row, queue_reason=reasons.get(row.name, "")) for row in rows)
         return Page(found, make_token([rows[-1].id]) if more and rows else None)
 
+    def by_step_key(self, key: str) -> Job | None:
+        """Give the newest job with this step key that has completed, or None."""
+        of_key = and_(jobs.c.step_key == key, jobs.c.status == JobStatus.COMPLETED.value)
+        query = select(jobs).where(jobs.c.scope == self._scope, of_key).order_by(jobs.c.id.desc()).limit(1)
+        row = self._connection.execute(query).first()
+        return None if row is None else job_of(row)
+
     def steps_of(self, job: str) -> Mapping[str, Job]:
         """Give the jobs of the steps of a pipeline job that have begun, by step."""
         query = select(jobs).where(jobs.c.scope == self._scope, jobs.c.parent == job)

@@ -148,6 +148,9 @@ jobs = Table(
     # Null where a script logged nothing through MLflow.
     Column("logged", Text),
     Column("ledger_sha256", Text),
+    # Of a step whose result others may use, and of one that used another's.
+    Column("step_key", Text),
+    Column("reused_from", Text),
     Column("listed_at", Double),
     Column("rate_items_s", Double),
     Column("eta_s", Double),
@@ -163,6 +166,7 @@ jobs = Table(
     UniqueConstraint("scope", "endpoint", "request_id", name="jobs_request"),
 )
 Index("jobs_step", jobs.c.scope, jobs.c.parent, jobs.c.step, unique=True)
+Index("jobs_step_key", jobs.c.scope, jobs.c.step_key)
 Index("jobs_kind", jobs.c.scope, jobs.c.kind, jobs.c.status)
 Index("jobs_listed", jobs.c.scope, jobs.c.endpoint, jobs.c.id)
 Index("jobs_status", jobs.c.scope, jobs.c.status, jobs.c.id)

@@ -15,7 +15,7 @@ from batchyard.wire.envelopes import arm_envelope, iso
 from batchyard.wire.failures import failures_cli_from_arm, failures_to_arm
 from batchyard.wire.logged import logged_cli_from_arm, logged_to_arm
 from batchyard.wire.settings_rendering import settings_cli_from_arm, settings_to_arm
-from batchyard.wire.step_jobs import ours_of, properties_of
+from batchyard.wire.step_jobs import ours_of, properties_of, reuse_of
 from batchyard.wire.step_trees import steps_cli_from_arm, steps_to_arm
 from batchyard.wire.trees import at, mapping_at, rows_at, sorted_keys, text_at
 
@@ -101,7 +101,7 @@ def job_to_arm(
         "isArchived": job.is_archived,
         "services": {"Studio": {"jobServiceType": "Studio", "endpoint": link}},
         "tags": shown_tags(job),
-        "properties": dict(job.properties),
+        "properties": {**job.properties, **reuse_of(job)},
         **_what(scope, job.spec),
         "batchyard": {
             **_ours(job),
@@ -162,6 +162,7 @@ def job_cli_from_arm(arm: Mapping[str, object]) -> dict[str, object]:
             "input": {_snake(key): value for key, value in mapping_at(ours, "input").items()},
             "output": {_snake(key): value for key, value in mapping_at(ours, "output").items()},
             "component": ours.get("component"),
+            "reused_from": ours.get("reusedFrom"),
             "inputs": mapping_at(ours, "inputs"),
             "outputs": mapping_at(ours, "outputs"),
             "model": at(ours, "model", "id"),
@@ -257,6 +258,7 @@ def _ours(job: Job) -> dict[str, object]:
         "reruns": [_rerun(rerun) for rerun in job.reruns],
         "queueReason": job.queue_reason,
         "ledgerSha256": job.ledger_sha256,
+        **({} if job.reused_from is None else {"reusedFrom": job.reused_from}),
         "listedAt": None if job.listed_at is None else iso(job.listed_at),
         "createdBy": job.created_by,
         "requestId": job.request_id,

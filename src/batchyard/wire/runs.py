@@ -13,6 +13,7 @@ from batchyard.domain.resource_ids import DatastorePath, Scope
 from batchyard.wire.envelopes import iso
 from batchyard.wire.jobs import child_job_name, shown_tags
 from batchyard.wire.logged import logged_to_history
+from batchyard.wire.step_jobs import reuse_of
 from batchyard.wire.trees import mapping_at, sorted_keys
 
 OUTPUT_NAME = "score"
@@ -42,7 +43,7 @@ def run_to_history(job: Job, *, is_child: bool) -> dict[str, object]:
         "experimentName": job.spec.experiment_name or job.spec.endpoint or "Default",
         "runType": "azureml.StepRun" if is_step else "azureml.PipelineRun",
         "tags": tags,
-        "properties": dict(job.properties),
+        "properties": {**job.properties, **reuse_of(job)},
         "hidden": job.is_archived,
         "createdUtc": iso(job.created_at),
         "lastModifiedUtc": iso(max([job.created_at, *job.phases.values()])),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from batchyard.domain.job_specs import CommandSpec, Given, PipelineSpec, StepData, StepOutput
+from batchyard.domain.jobs import Job
 from batchyard.domain.resource_ids import AssetId, Scope
 from batchyard.wire.pipeline_deployments import settings_map
 from batchyard.wire.trees import without_empty
@@ -34,6 +35,13 @@ def properties_of(scope: Scope, spec: PipelineSpec | CommandSpec) -> dict[str, o
         "environmentVariables": dict(spec.environment_variables),
         "resources": {"instanceCount": spec.instance_count},
     }
+
+
+def reuse_of(job: Job) -> dict[str, str]:
+    """Give the properties that say whose result a step has. # Azure: so do runs of its pipelines."""
+    if job.reused_from is None:
+        return {}
+    return {"azureml.isreused": "true", "azureml.reusedrunid": job.reused_from}
 
 
 def ours_of(spec: PipelineSpec | CommandSpec) -> dict[str, object]:

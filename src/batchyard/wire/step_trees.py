@@ -28,7 +28,11 @@ def steps_to_arm(nodes: tuple[StepNode, ...]) -> list[dict[str, object]]:
 def steps_cli_from_arm(ours: Mapping[str, object]) -> list[dict[str, object]]:
     """Give the steps of a job as `job show` prints them, inner ones within. ours: `properties.batchyard`."""
     return [
-        {**{name: row.get(key) for name, key in _NAMES.items()}, "steps": steps_cli_from_arm(row)}
+        {
+            **{name: row.get(key) for name, key in _NAMES.items()},
+            **({"reused_from": row["reusedFrom"]} if row.get("reusedFrom") else {}),
+            "steps": steps_cli_from_arm(row),
+        }
         for row in rows_at(ours, "steps")
     ]
 
@@ -43,6 +47,7 @@ def _step(node: StepNode) -> dict[str, object]:
         "type": node.kind,
         "job": job.name,
         "status": job.status.value,
+        **({} if job.reused_from is None else {"reusedFrom": job.reused_from}),
         "message": message or None,
         "seconds": _seconds(job.phases) if job.status in FINAL else None,
         "steps": steps_to_arm(node.steps),

@@ -498,3 +498,19 @@ def test_jobs_are_found_by_their_tags_to_the_letter(
     with records.reading() as tx:
         found = tx.jobs.list(JobFilter(tags=tuple(wanted))).items
     assert [job.name for job in found] == (["one"] if is_found else [])
+
+
+def test_the_newest_job_of_a_step_key_that_has_completed_is_found(
+    records: Records, make_job: MakeJob, owners: Owners
+) -> None:
+    add(records, make_job("a"), make_job("b"), make_job("c"), cpus=8)
+    with records.writing() as tx:
+        for status in (JobStatus.COMPLETED, JobStatus.COMPLETED, JobStatus.FAILED):
+            job = start(tx, owners[0])
+            for step in (JobStatus.FINALIZING, status):
+                change = JobChange(step, step_key="key", reused_from="first")
+                tx.job_leases.advance(job.name, fence=job.fence, change=change)
+    with records.reading() as tx:
+        found, other = tx.jobs.by_step_key("key"), tx.jobs.by_step_key("other")
+    assert found is not None
+    assert (found.name, found.step_key, found.reused_from, other) == ("b", "key", "first", None)

@@ -133,4 +133,5 @@ def test_the_migrations_are_packaged_beside_the_code() -> None:
         "0009_steps.py",
         "0010_reservations.py",
         "0011_logged.py",
+        "0012_step_keys.py",
     ]

@@ -137,6 +137,10 @@ class FakeJobs:
         found = [job for job in self.known.values() if _matches(job, which)]
         return page_of(list(reversed(found)), limit=limit, token=token)
 
+    def by_step_key(self, key: str) -> Job | None:
+        found = [j for j in self.known.values() if j.step_key == key and j.status is JobStatus.COMPLETED]
+        return found[-1] if found else None
+
     def steps_of(self, job: str) -> Mapping[str, Job]:
         of = [one for one in self.known.values() if one.step_of is not None and one.step_of.job == job]
         return {one.step_of.name: one for one in of if one.step_of is not None}

@@ -1,0 +1,122 @@
+"""The key of a step: the hash of all that its result follows from. Two steps of one key give the same.
+
+What inputs hold is known by what vouches for it: the version of a data asset, the seal of another step's output. Of
+other data it is the names, sizes and times of all files that count, not their bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any  # JSON values
+
+from batchyard.domain.errors import PlatformError
+from batchyard.domain.job_specs import CommandSpec, Given, InputKind, PipelineSpec, StepData
+from batchyard.domain.job_states import JobStatus
+from batchyard.domain.jobs import Job
+from batchyard.engine.command_staging import StagedCommand
+from batchyard.engine.plain_json import to_json
+from batchyard.engine.rooms import Rooms
+from batchyard.engine.step_outputs import sealed_outputs
+from batchyard.ports.records import Transaction
+from batchyard.ports.web import is_web
+
+_FORMAT = "batchyard step key 1"
+
+
+def step_key(rooms: Rooms, job: Job, staged: StagedCommand, *, check: Callable[[], None]) -> str | None:
+    """Give the key of a step; None where its component is not deterministic.
+
+    check: called before each file of an input; what it raises ends that. Raises: PlatformError.
+    """
+    spec = job.command
+    if not spec.is_deterministic:
+        return None
+    try:
+        inputs = {
+            name: _input(rooms, job, given, staged.inputs.get(name), check) for name, given in spec.inputs.items()
+        }
+    except OSError as exc:
+        raise PlatformError(f"The inputs of job {job.name!r} cannot be looked at: {exc}.") from exc
+    document = {
+        "format": _FORMAT,
+        "command": spec.command,
+        "signature": asdict(spec.signature),
+        "code": None if spec.code_seal is None else spec.code_seal.sha256,
+        "environment": staged.build.sha256,
+        "variables": dict(spec.environment_variables),
+        "inputs": inputs,
+        "outputs": {name: output.type.value for name, output in spec.outputs.items()},
+    }
+    return hashlib.sha256(to_json(document)).hexdigest()
+
+
+def _input(rooms: Rooms, job: Job, given: Given, path: Path | None, check: Callable[[], None]) -> dict[str, Any]:
+    if not isinstance(given, StepData):
+        return {"value": given}
+    told: dict[str, Any] = {"kind": given.source.kind.value}
+    if given.source.asset is not None:
+        return {**told, "asset": str(given.source.asset)}
+    sha256 = _seal_of(rooms, job, given.source.uri)
+    if sha256 is not None:
+        return {**told, "sealed": sha256}
+    if path is None:
+        raise TypeError(f"an input of job {job.name!r} is not staged")
+    if is_web(given.source.uri):
+        check()
+        with path.open("rb") as stream:
+            return {**told, "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
+    # The place itself, not a copy of it, which has times of its own.
+    place = rooms.datastores.input_path(given.source)
+    is_file = given.source.kind is InputKind.FILE
+    return {**told, "uri": given.source.uri, "files": _fingerprint(place, check, is_file=is_file)}
+
+
+def _fingerprint(place: Path, check: Callable[[], None], *, is_file: bool) -> str:
+    digest, top = hashlib.sha256(), os.fsencode(place)
+    for path in [top] if is_file else _paths(top):
+        check()
+        found = os.stat(path)
+        told = b"%d %d %d %s\0" % (found.st_size, found.st_mtime_ns, found.st_ctime_ns, os.path.relpath(path, top))
+        digest.update(told)
+    return digest.hexdigest()
+
+
+def _paths(top: bytes) -> Iterator[bytes]:
+    for at, folders, names in os.walk(top):
+        folders.sort()
+        yield from (os.path.join(at, name) for name in sorted(names))
+
+
+def _seal_of(rooms: Rooms, job: Job, uri: str) -> str | None:
+    """Give the hash of what another step of the same run published at a place; None where none did."""
+    if job.step_of is None:
+        return None
+    with rooms.records.reading() as tx:
+        makers = [maker for maker in _steps_below(tx, _root_of(tx, job.step_of.job)) if _gives(maker, uri)]
+    for maker in makers:
+        for output in sealed_outputs(maker, rooms.homes.open(maker.name)) or ():
+            if str(output.place) == uri:
+                return output.seal.sha256
+    return None
+
+
+def _root_of(tx: Transaction, name: str) -> str:
+    pipeline = tx.jobs.get(name)
+    return name if pipeline is None or pipeline.step_of is None else _root_of(tx, pipeline.step_of.job)
+
+
+def _steps_below(tx: Transaction, pipeline: str) -> Iterator[Job]:
+    for step in tx.jobs.steps_of(pipeline).values():
+        yield step
+        if isinstance(step.spec, PipelineSpec):
+            yield from _steps_below(tx, step.name)
+
+
+def _gives(maker: Job, uri: str) -> bool:
+    if not isinstance(maker.spec, CommandSpec) or maker.status is not JobStatus.COMPLETED:
+        return False
+    return any(str(output.place) == uri for output in maker.spec.outputs.values())
