@@ -51,7 +51,7 @@ def az(served: ServerHome, script: str, **variables: str) -> subprocess.Complete
         cwd=served.folder,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=280,
         check=False,
     )
 
