@@ -8,16 +8,22 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from batchyard.domain.job_states import JobStatus
+from batchyard.domain.sandboxes import sandbox_arguments
 from batchyard.domain.scoring.events import LeaseReported, WorkerEnded
 from batchyard.instances.local import LocalInstances
 from batchyard.instances.sandbox import Sandbox
+from batchyard.instances.sandbox_places import system_places
 from batchyard.instances.sessions import kill_recorded_sessions
 from tests.runtime.bench import Bench
+from tests.support.direct import DirectHome
 
 ECHO = "def run(mini_batch): return mini_batch\n"
 
@@ -220,6 +226,44 @@ def run(mini_batch):
         ended = bench.wait(WorkerEnded)
     assert ended.running is not None
     assert ended.running.stack == ""
+
+
+class AsAScriptMight:
+    """Puts a link in the place of every part file once all rows are committed."""
+
+    def __init__(self, home: Path, target: Path) -> None:
+        self._home, self._target = home, target
+
+    def reach(self, point: str) -> None:
+        for part in self._home.glob("jobs/*/parts/*/rows.part") if point == "score.verdict" else ():
+            part.unlink()
+            part.symlink_to(self._target)
+
+
+def test_rows_are_never_read_through_a_link_in_the_place_of_a_part_file(direct: DirectHome, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("the secret\n" * 999)
+    (tmp_path / "input").mkdir()
+    (tmp_path / "input" / "one").write_text("x")
+    direct.rooms = replace(
+        direct.rooms,
+        make_instances=partial(LocalInstances, sandbox=Sandbox(masked=(direct.home,))),
+        faults=AsAScriptMight(direct.home, tmp_path / "secret"),
+    )
+    direct.submit("job", tmp_path / "input", ECHO)
+    job = direct.run_next()
+    assert job.error is not None
+    assert (job.status, job.error.code) == (JobStatus.FAILED, "OutputConflict")
+    assert "is a link that the script has put in its place" in job.error.message
+    assert not direct.output("job").exists()
+
+
+def test_who_is_not_root_can_have_a_sandbox_as_well() -> None:
+    words = sandbox_arguments(system_places(), folder="/", environment={}, has_network=False, told_fd=2)
+    other = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+    done = subprocess.run(
+        ["bwrap", *words, "--", "/usr/bin/id", "-u"], capture_output=True, text=True, check=False, **other
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, str(other.get("user", os.geteuid()))), done.stderr
 
 
 AGENT = """

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from batchyard.domain.errors import Conflict
 from batchyard.domain.failures import SHORT_RESULT, log_of
 from batchyard.domain.item_names import item_fields
 from batchyard.domain.scoring.ledger import Committed, FailedItems, live
@@ -72,7 +73,17 @@ def gather(
                     files_of(home.path("files"), folder, mini_batch, start, number, is_confined=record.is_confined)
                 )
     found.parts = list(numbers)
+    _refuse_links(home, found.parts)
     return found
+
+
+def _refuse_links(home: JobHome, parts: Sequence[str]) -> None:
+    """Have no rows read through links. Raises: Conflict: a worker in a sandbox may have made one in its own folder."""
+    for part in parts:
+        if "/" in part and home.path(f"parts/{part}").is_symlink():
+            raise Conflict(
+                f"The part file {part!r} is a link that the script has put in its place: no row of it counts."
+            )
 
 
 class Range(NamedTuple):

@@ -54,3 +54,11 @@ def test_a_removed_folder_is_gone_however_it_was_left(homes: LocalJobHomes) -> N
     home.remove_tree("files")
     home.remove_tree("files")
     assert not home.exists("files")
+
+
+def test_a_link_in_a_folder_that_a_script_can_write_to_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"the token")
+    home = LocalJobHomes(tmp_path / "jobs").open("job")
+    home.path("parts/1-n0-s0-0.parts/rows.part").symlink_to(tmp_path / "secret")
+    with pytest.raises(NotFound):
+        home.read("parts/1-n0-s0-0.parts/rows.part")

@@ -111,3 +111,15 @@ def test_row_lengths_that_are_torn_are_a_bad_frame() -> None:
 def test_a_start_failure_without_its_words_is_a_bad_frame() -> None:
     with pytest.raises(BadFrame):
         read_start_failure({"kind": "start_failed", "stage": "init"})
+
+
+@pytest.mark.parametrize(
+    "folder", ["../../jobs/other", "1-n0-s1-1/1", "1-n0-s0-0/../1-n0-s1-1", "1-n0-s0-0", "/root/1"]
+)
+def test_a_report_of_files_in_a_folder_that_is_not_the_workers_is_a_bad_frame(folder: str) -> None:
+    """What the script has got to write into its worker's channel would be published."""
+    header, body = frame()
+    first, short, last = header["segments"]
+    header["segments"] = [first, [*short[:7], [[11, folder]], *short[8:]], last]
+    with pytest.raises(BadFrame, match="cannot be read"):
+        read(header, body)
