@@ -54,7 +54,7 @@ def environment_of(store: Path, *, experiment: str) -> Mapping[str, str]:
     return {
         "MLFLOW_TRACKING_URI": store.as_uri(),
         "MLFLOW_EXPERIMENT_NAME": experiment,
-        # Since MLflow 3.10 a folder is taken for a mistake unless this says otherwise. Its database needs SQLAlchemy,
+        # Since MLflow 3.13 a folder is taken for a mistake unless this says otherwise. Its database needs SQLAlchemy,
         # which mlflow-skinny has not.
         "MLFLOW_ALLOW_FILE_STORE": "true",
         "MLFLOW_DISABLE_TELEMETRY": "true",
