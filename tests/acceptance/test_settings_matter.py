@@ -69,6 +69,7 @@ PROOFS = {
     "isolate_failing_items": "test_isolate_failing_items_decides_whether_a_bad_item_fails_its_mini_batch",
     "output_contract": "test_output_contract_fails_results_that_break_it",
     "input_contract": "test_input_contract_fails_items_before_they_are_scored",
+    "output_path": "test_output_path_is_this_deployments_alone",
     "environment_variables": "test_environment_variables_reach_the_script",
     "model": "test_model_is_what_the_script_loads",
     "code_configuration.code": "test_code_is_what_runs",
@@ -250,6 +251,20 @@ def test_speculative_scores_a_straggler_a_second_time(bench: Bench) -> None:
     bench.change(name, "settings.speculative=true")
     job = bench.score(name, [*["0.1"] * 6, "slow-once"])
     assert (job["counts"]["failed"], job["counts"]["succeeded"], job["counts"]["attempts"]) == (0, 7, 7)
+
+
+def test_output_path_is_this_deployments_alone(bench: Bench) -> None:
+    name, other = bench.make("pinned"), bench.make("unpinned")
+    store = "azureml://datastores/workspaceblobstore/paths"
+    bench.change(name, f"settings.output_path={store}/candidates/pinned")
+    job = bench.score(name, ["a"])
+    shown = bench.home.json("job", "show", "--name", job["name"])
+    assert f"{store}/candidates/pinned/{job['name']}/score" in json.dumps(shown)
+    for deployment, path in ((other, f"{store}/candidates/pinned/x"), (name, f"{store}/elsewhere")):
+        command = ("batch-endpoint", "invoke", "--name", "settings", "--deployment-name", deployment)
+        refused = bench.home.run(*command, "--input", "words-a", "--output-path", path, exit_code=1)
+        assert "--output-path: found" in refused.stderr
+        assert "candidates/pinned" in refused.stderr
 
 
 def test_output_action_decides_whether_rows_are_published(bench: Bench) -> None:
@@ -488,9 +503,9 @@ def test_the_legacy_form_without_type_means_the_same_as_the_new_one(bench: Bench
     for name, form in forms.items():
         bench.home.file(f"{name}.yml", {"name": name, **form})
         made.append(bench.home.json("batch-deployment", "create", "--file", f"{name}.yml"))
-    assert (
-        made[0]["settings"] == made[1]["settings"] == {**settings, "same_name": "refuse", "isolate_failing_items": True}
-    )
+    # Two deployments cannot be pinned to one path.
+    others = {"same_name": "refuse", "isolate_failing_items": True, "output_path": None}
+    assert made[0]["settings"] == made[1]["settings"] == {**settings, **others}
     job = bench.score("legacy", ["a", "b", "c", "d"])
     assert job["counts"]["miniBatches"] == 2
     assert bench.rows(job, "legacy-00001-of-00001.csv")[0]["word"] == "legacy"
@@ -520,6 +535,7 @@ def test_a_deployment_without_settings_shows_the_documented_defaults(bench: Benc
         "environment_variables": {},
         "output_contract": None,
         "input_contract": None,
+        "output_path": None,
         "same_name": "refuse",
         "isolate_failing_items": True,
     }

@@ -26,6 +26,7 @@ STATUS: Mapping[type[BatchyardError], int] = {
     tree.BatchyardError: 500,
     tree.CallerError: 400,
     tree.InvalidInput: 400,
+    tree.PlaceRefused: 400,
     tree.Unauthenticated: 401,
     tree.Forbidden: 403,
     tree.NotFound: 404,

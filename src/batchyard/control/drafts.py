@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any  # what a document is, its key's kind says
 
-from batchyard.control import references, registry, script_sources, scripts
+from batchyard.control import pinned_paths, references, registry, script_sources, scripts
 from batchyard.control.outputs import format_mistakes
 from batchyard.domain.assets import AssetKind, CodeVersion, Environment, Model
 from batchyard.domain.deployments import (
@@ -52,6 +52,7 @@ def resolve(
         *format_mistakes(deployment.settings, tables),
         *search.mistakes,
         *_place_mistakes(tx, draft),
+        *pinned_paths.draft_mistakes(tx, draft),
         *(mistakes or _script_mistakes(draft, code, sealed)),
     ]
     if found or code is None or environment is None:

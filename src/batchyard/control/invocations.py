@@ -6,17 +6,19 @@ import posixpath
 from dataclasses import replace
 from typing import Any  # what a document is, its key's kind says
 
-from batchyard.control import references, registry
+from batchyard.control import pinned_paths, references, registry
 from batchyard.control.outputs import format_mistakes
 from batchyard.control.sealed_places import sealed_by
 from batchyard.domain.access import Caller
 from batchyard.domain.assets import AssetKind
 from batchyard.domain.datastores import BLOB_STORE
 from batchyard.domain.deployments import Deployment, ExecutionSettings, effective, settings_mistakes
-from batchyard.domain.errors import CallerError, Conflict, InvalidInput, Mistake, PlatformError
+from batchyard.domain.errors import CallerError, Conflict, Mistake, PlatformError
 from batchyard.domain.job_specs import InputSource, OutputTarget, ScoringSpec
 from batchyard.domain.jobs import Invocation
 from batchyard.domain.names import file_name_mistake, name_mistake
+from batchyard.domain.pinned_paths import JOBS_FOLDER
+from batchyard.domain.reservations import extent
 from batchyard.domain.resource_ids import AssetId, DatastorePath, parse_datastore_uri
 from batchyard.domain.routing import Route, route
 from batchyard.ports.datastore import Datastores
@@ -103,20 +105,24 @@ def freeze(
         *(source_mistakes or input_mistakes(caller, source, datastores, field="input")),
         *output_mistakes,
     ]
-    if mistakes and taken is not None:
+    # Of a path that is wrong in itself it is not said, too, whose it is.
+    refused = [] if output_mistakes else _refused(tx, invocation, route, served, output)
+    if (mistakes or refused) and taken is not None:
         mistakes.append(Mistake("output_path", repr(str(output.place)), _FREE_PLACE, str(taken)))
-    if mistakes:
-        raise InvalidInput(f"Invocation of endpoint {invocation.endpoint!r}", mistakes)
+    pinned_paths.refuse(f"Invocation of endpoint {invocation.endpoint!r}", mistakes, refused)
     if taken is not None:
         raise taken
     return _spec(tx, invocation, route, served, job=job, settings=settings, output=output)
 
 
 def _target(invocation: Invocation, settings: ExecutionSettings, job: str) -> OutputTarget:
-    """Say where the output goes: the job's own folder unless the invocation names a place."""
+    """Say where the output goes: the job's own folder, in the deployment's path, unless a place is named."""
     path, file_name = invocation.output_path, settings.output_file_name
     if path is None:
-        return OutputTarget(DatastorePath(BLOB_STORE.name, f"azureml/{job}/score"), file_name)
+        if settings.output_path is not None:
+            pin = settings.output_path
+            return OutputTarget(DatastorePath(pin.datastore, f"{pin.path}/{job}/score"), file_name)
+        return OutputTarget(DatastorePath(BLOB_STORE.name, f"{JOBS_FOLDER}/{job}/score"), file_name)
     # One place has one spelling, or two jobs could reserve it twice.
     place = DatastorePath(path.datastore, normal_path(path.path))
     if invocation.output_is_file:
@@ -124,6 +130,14 @@ def _target(invocation: Invocation, settings: ExecutionSettings, job: str) -> Ou
         return OutputTarget(DatastorePath(path.datastore, folder), file_name, into_existing=True)
     names_file = invocation.overrides.output_file_name is not None
     return OutputTarget(place, file_name, into_existing=names_file)
+
+
+def _refused(
+    tx: Transaction, invocation: Invocation, route: Route, served: Stored[Deployment], output: OutputTarget
+) -> list[Mistake]:
+    own = served.document.settings.output_path
+    where = {"endpoint": invocation.endpoint, "deployment": route.deployment}
+    return pinned_paths.mistakes_of(tx, extent(output), **where, own=own, field="output_path")
 
 
 def normal_path(path: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from batchyard.control import audit, invocations, registry, reruns
+from batchyard.control import audit, invocations, pinned_paths, registry, reruns
 from batchyard.domain.access import Action, Caller, authorise
 from batchyard.domain.deployments import Overrides, given
 from batchyard.domain.errors import Conflict, NotFound, near_names
@@ -221,6 +221,7 @@ def resume(
     reruns.check_overrides(tx, before, overrides)
     reruns.check_hopeful(before, overrides)
     reruns.check_places(before, datastores=datastores, homes=homes)
+    pinned_paths.check_again(tx, before)
     act = audit.Act(caller.name, Action.JOB_RESUME, now, reason, ticket)
     return _taken_up(tx, act, before, RerunKind.RESUME, overrides)
 
@@ -247,6 +248,7 @@ def retry_failed(
     reruns.check_retriable(before)
     reruns.check_overrides(tx, before, overrides)
     reruns.check_places(before, datastores=datastores, homes=homes)
+    pinned_paths.check_again(tx, before)
     act = audit.Act(caller.name, Action.JOB_RETRY_FAILED, now, reason, ticket)
     return _taken_up(tx, act, before, RerunKind.RETRY_FAILED, overrides)
 

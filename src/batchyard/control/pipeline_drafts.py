@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from batchyard.control import definitions, references, registry
+from batchyard.control import definitions, pinned_paths, references, registry
 from batchyard.domain.assets import AssetKind
 from batchyard.domain.datastores import DATASTORES
 from batchyard.domain.deployments import Deployment, DeploymentDraft, DeploymentKind, PipelineSettings
 from batchyard.domain.errors import InvalidInput, Mistake, merged
 from batchyard.domain.names import name_mistake
+from batchyard.domain.pinned_paths import pin_mistakes
 from batchyard.domain.pipelines.definitions import PipelineDefinition, Step, kind_of
 from batchyard.domain.resource_ids import AssetId, Reference
 from batchyard.ports.records import Kind, Transaction
@@ -29,6 +30,7 @@ def resolve(tx: Transaction, draft: DeploymentDraft, *, read: definitions.Read) 
     )
     found = [mistake for mistake in names if mistake is not None]
     found += [*_endpoint_mistakes(tx, draft.endpoint), *settings_mistakes(tx, settings)]
+    found += pinned_paths.draft_mistakes(tx, draft)
     component, mistakes = _component(tx, draft, read)
     found += mistakes
     if component is not None and not mistakes:
@@ -83,7 +85,8 @@ def _endpoint_mistakes(tx: Transaction, endpoint: str) -> list[Mistake]:
 
 
 def settings_mistakes(tx: Transaction, settings: PipelineSettings) -> Iterator[Mistake]:
-    """Name the datastore and the compute that are not there."""
+    """Name the datastore and the compute that are not there, and an output path that cannot be one."""
+    yield from pin_mistakes(settings.output_path, field=pinned_paths.FIELD)
     known = [store.name for store in DATASTORES]
     if settings.default_datastore and settings.default_datastore not in known:
         yield registry.unknown("settings.default_datastore", settings.default_datastore, "datastore", known)

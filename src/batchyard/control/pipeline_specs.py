@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from batchyard.control import audit, definitions, invocations, references, registry
+from batchyard.control import audit, definitions, invocations, pinned_paths, references, registry
 from batchyard.control.pipeline_drafts import compute_mistakes
 from batchyard.control.sealed_places import sealed_by
 from batchyard.domain.access import Caller
@@ -18,6 +18,7 @@ from batchyard.domain.job_specs import Given, InputKind, InputSource, OutputTarg
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Job
 from batchyard.domain.names import name_mistake
+from batchyard.domain.pinned_paths import JOBS_FOLDER
 from batchyard.domain.pipelines.components import InputMode, OutputPort, PortType
 from batchyard.domain.pipelines.definitions import PipelineDefinition, kind_of
 from batchyard.domain.pipelines.invocations import (
@@ -76,9 +77,11 @@ def freeze(
     mistakes += output_mistakes(wish, definition.signature)
     outputs = _outputs(wish, definition.signature.outputs, settings, job)
     places, taken = _place_findings(tx, outputs, datastores)
+    refused = [] if places else _refused(tx, outputs, settings, through)
     found += [*mistakes, *places, *compute_mistakes(tx, definition, settings, read, where="component")]
-    if found:
-        raise InvalidInput(subject, found + [_occupied(name, outputs, exc) for name, exc in taken.items()])
+    if found or refused:
+        found += [_occupied(name, outputs, exc) for name, exc in taken.items()]
+    pinned_paths.refuse(subject, found, refused)
     if taken:
         raise next(iter(taken.values()))
     return PipelineSpec(
@@ -168,12 +171,12 @@ def _model(tx: Transaction, uri: str, type_: PortType, field: str) -> tuple[Inpu
 def _outputs(
     wish: PipelineWish, ports: Mapping[str, OutputPort], settings: PipelineSettings, job: str
 ) -> dict[str, StepOutput]:
-    """Say where each output goes: below the job's own folder unless the invocation names a place."""
-    store = settings.default_datastore or BLOB_STORE.name
+    """Say where each output goes: below the job's own folder, in the deployment's path, unless a place is named."""
+    folder = settings.output_path or DatastorePath(settings.default_datastore or BLOB_STORE.name, JOBS_FOLDER)
     outputs = {}
     for name, port in ports.items():
         asked = wish.outputs.get(name, AskedOutput())
-        place = asked.place or DatastorePath(store, f"azureml/{job}/{name}")
+        place = asked.place or DatastorePath(folder.datastore, f"{folder.path}/{job}/{name}")
         # One place has one spelling, or two outputs could have it.
         place = DatastorePath(place.datastore, invocations.normal_path(place.path))
         registers = AssetId(asked.model, asked.model_version) if asked.model else None
@@ -200,6 +203,17 @@ def _place_findings(
             shown = repr(str(output.place))
             found += registry.as_mistakes(exc, field=f"outputs.{name}", found=shown, allowed=_FREE_PLACE)
     return [*found, *_overlaps(outputs)], taken
+
+
+def _refused(
+    tx: Transaction, outputs: Mapping[str, StepOutput], settings: PipelineSettings, through: Through
+) -> list[Mistake]:
+    where = {"endpoint": through.endpoint, "deployment": through.deployment}
+    found: list[Mistake] = []
+    for name, output in outputs.items():
+        field, own = f"outputs.{name}", settings.output_path
+        found += pinned_paths.mistakes_of(tx, output.place, **where, own=own, field=field)
+    return found
 
 
 def _target(output: StepOutput) -> OutputTarget:

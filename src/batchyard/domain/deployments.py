@@ -27,7 +27,8 @@ from batchyard.domain.outputs.formats import (
 )
 from batchyard.domain.outputs.formats import OutputColumn as OutputColumn
 from batchyard.domain.outputs.formats import OutputFormat as OutputFormat
-from batchyard.domain.resource_ids import AssetId, Reference
+from batchyard.domain.pinned_paths import pin_mistakes
+from batchyard.domain.resource_ids import AssetId, DatastorePath, Reference
 
 _T = TypeVar("_T")
 
@@ -89,6 +90,7 @@ class ExecutionSettings:
     output_format: None lets the ending of output_file_name decide, see `output_format_of`.
     output_shard_bytes: how large a file of rows may be before the next one begins; None for one file.
     output_contract, input_contract: None for what is not checked (`domain.outputs.contracts`).
+    output_path: the folder that is this deployment's alone (`domain.pinned_paths`); None for none.
     """
 
     mini_batch_size: int = 10
@@ -114,6 +116,7 @@ class ExecutionSettings:
     max_duration_s: float | None = None
     output_contract: OutputContract | None = None
     input_contract: InputContract | None = None
+    output_path: DatastorePath | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +171,7 @@ class PipelineSettings:
     """The settings of a pipeline component deployment (A.4).
 
     default_compute: for steps that name none, "" where each does. default_datastore: for outputs whose place nobody
-    says, "" for the workspace's. force_rerun: no step's earlier result is used again.
+    says, "" for the workspace's. force_rerun: no step's earlier result is used again. output_path: as of a model.
     """
 
     default_compute: str = ""
@@ -176,6 +179,7 @@ class PipelineSettings:
     # Azure: its pages say true here and false there; a failed step ends the job unless somebody asks otherwise.
     continue_on_step_failure: bool = False
     force_rerun: bool = False
+    output_path: DatastorePath | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +207,12 @@ class Deployment:
     state_message: str = ""
     build: EnvironmentBuild | None = None
     pipeline: PipelineSettings | None = None
+
+
+def pinned_path(deployment: Deployment) -> DatastorePath | None:
+    """Give the folder that a deployment is pinned to, None for none."""
+    settings = deployment.pipeline or deployment.settings
+    return settings.output_path
 
 
 def given(overrides: Overrides) -> dict[str, int | float | str]:
@@ -289,6 +299,7 @@ def settings_mistakes(settings: ExecutionSettings, *, prefix: str = "settings.")
     mistakes = [Mistake(prefix + name, repr(value), allowed) for name, good, value, allowed in rules if not good]
     file_name = file_name_mistake(settings.output_file_name, field=prefix + "output_file_name")
     mistakes += [file_name] if file_name else []
+    mistakes += pin_mistakes(settings.output_path, field=prefix + "output_path")
     mistakes += format_mistakes(
         settings.output_format, settings.output_file_name, settings.output_columns, prefix=prefix
     )

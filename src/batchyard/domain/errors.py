@@ -3,6 +3,7 @@
 BatchyardError
 ├── CallerError            the caller's fault: told what is wrong and what to do
 │   ├── InvalidInput       400, carries every mistake at once
+│   │   └── PlaceRefused   400, one of them is where a job may not publish
 │   ├── Unauthenticated    401
 │   ├── Forbidden          403
 │   ├── NotFound           404
@@ -68,6 +69,10 @@ class InvalidInput(CallerError):
     def __reduce__(self) -> tuple[type[InvalidInput], tuple[str, tuple[Mistake, ...]]]:
         """Go from process to process with what it was made of; an exception alone would be made of its message."""
         return type(self), (self.subject, self.mistakes)
+
+
+class PlaceRefused(InvalidInput):
+    """Among the mistakes of an invocation is a place that is another deployment's alone; the audit log tells of it."""
 
 
 class Unauthenticated(CallerError):

@@ -9,6 +9,7 @@ from itertools import combinations
 from batchyard.domain.job_specs import OutputTarget, PipelineSpec, ScoringSpec, StepOutput
 from batchyard.domain.jobs import Job
 from batchyard.domain.pipelines.components import PortType
+from batchyard.domain.places import overlap, plain
 from batchyard.domain.resource_ids import DatastorePath
 
 
@@ -35,21 +36,7 @@ def extent(target: OutputTarget) -> DatastorePath:
     One place has one spelling, however its slashes were written.
     """
     path = f"{target.place.path}/{target.file_name}" if target.into_existing else target.place.path
-    return DatastorePath(target.place.datastore, _plain(path))
-
-
-def overlap(one: DatastorePath, other: DatastorePath) -> bool:
-    """Whether two places are one, or one lies in the other."""
-    if one.datastore != other.datastore:
-        return False
-    first, second = (f"{_plain(place.path)}/" for place in (one, other))
-    return first.startswith(second) or second.startswith(first)
-
-
-def uppers(place: DatastorePath) -> tuple[DatastorePath, ...]:
-    """Give a place and every folder that it lies in, the uppermost first."""
-    parts = place.path.split("/")
-    return tuple(DatastorePath(place.datastore, "/".join(parts[:n])) for n in range(1, len(parts) + 1))
+    return DatastorePath(target.place.datastore, plain(path))
 
 
 def first_clash(targets: Sequence[OutputTarget]) -> tuple[OutputTarget, OutputTarget] | None:
@@ -68,7 +55,3 @@ def _target(output: StepOutput) -> OutputTarget:
         return OutputTarget(output.place, "")
     folder, name = posixpath.split(output.place.path)
     return OutputTarget(DatastorePath(output.place.datastore, folder), name, into_existing=True)
-
-
-def _plain(path: str) -> str:
-    return "/".join(part for part in path.split("/") if part not in ("", "."))

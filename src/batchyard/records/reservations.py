@@ -9,7 +9,8 @@ from sqlalchemy import Connection, and_, delete, insert, or_, select
 from batchyard.domain.errors import Conflict
 from batchyard.domain.job_specs import OutputTarget
 from batchyard.domain.jobs import Job
-from batchyard.domain.reservations import described, extent, first_clash, reserved_by, uppers
+from batchyard.domain.places import uppers
+from batchyard.domain.reservations import described, extent, first_clash, reserved_by
 from batchyard.domain.resource_ids import DatastorePath
 from batchyard.records.tables import jobs, reservations
 

@@ -31,6 +31,7 @@ from batchyard.wire.shapes import (
     Duration,
     NoEffect,
     Number,
+    Place,
     Seconds,
     Text,
     TextMap,
@@ -68,6 +69,7 @@ _PLAIN = (
     "isolate_failing_items",
     "environment_variables",
     "speculative",
+    "output_path",
 )
 
 
@@ -104,6 +106,7 @@ class SettingsYaml(YamlShape):
     speculative: Truth | None = None
     output_contract: OutputContractYaml | None = None
     input_contract: InputContractYaml | None = None
+    output_path: Place | None = None
 
 
 class ResourcesYaml(YamlShape):
@@ -157,6 +160,7 @@ class SettingsArm(ArmShape):
     speculative: Truth | None = None
     output_contract: OutputContractArm | None = None
     input_contract: InputContractArm | None = None
+    output_path: Place | None = None
 
 
 SETTING_KEYS = frozenset(keys_of(SettingsYaml))
@@ -176,6 +180,7 @@ ARM_NAMES: Mapping[str, str] = {
     "settings.max_duration": "properties.maxDuration",
     "settings.speculative": "properties.speculative",
     "settings.output_file_name": "properties.outputFileName",
+    "settings.output_path": "properties.outputPath",
     "settings.output_format": "properties.outputFormat",
     "settings.output_columns": "properties.outputColumns",
     "settings.output_shard_bytes": "properties.outputShardBytes",

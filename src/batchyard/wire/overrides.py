@@ -49,6 +49,7 @@ _FIXED = frozenset(
         "output_columns",
         "same_name",
         "speculative",
+        "output_path",
         "isolate_failing_items",
         "environment_variables",
         "output_contract",

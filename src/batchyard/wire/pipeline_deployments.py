@@ -13,6 +13,7 @@ from batchyard.wire.mistakes import merged, shown
 from batchyard.wire.references import asset_reference, compute_name, is_reference, reference_to_arm_id
 from batchyard.wire.shapes import (
     ArmShape,
+    Place,
     ReadOnly,
     Text,
     TextMap,
@@ -54,6 +55,7 @@ class PipelineSettingsYaml(YamlShape):
     default_datastore: Text | None = None
     continue_on_step_failure: Truth | None = None
     force_rerun: Truth | None = None
+    output_path: Place | None = None
 
 
 class PipelineDeploymentFile(YamlShape):
@@ -201,6 +203,7 @@ def settings_from(document: object, where: str, found: list[Mistake]) -> Pipelin
         default_datastore=store,
         continue_on_step_failure=bool(shape.continue_on_step_failure),
         force_rerun=bool(shape.force_rerun),
+        output_path=shape.output_path,
     )
 
 
@@ -212,6 +215,7 @@ def settings_map(settings: PipelineSettings) -> dict[str, object]:
             "default_datastore": settings.default_datastore,
             "continue_on_step_failure": settings.continue_on_step_failure,
             "force_rerun": settings.force_rerun,
+            "output_path": str(settings.output_path) if settings.output_path else None,
         }
     )
 

@@ -20,6 +20,8 @@ from pydantic.fields import FieldInfo
 
 from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.domain.names import RULES
+from batchyard.domain.places import plain
+from batchyard.domain.resource_ids import DatastorePath, parse_datastore_uri
 from batchyard.wire.durations import seconds_from_iso
 from batchyard.wire.mistakes import mistake_of, refusal, shown
 from batchyard.wire.removals import Removal
@@ -162,6 +164,15 @@ def _text_map(value: object) -> dict[str, str]:
     return {str(key): "" if item is None else _text(item) for key, item in given.items()}
 
 
+def _place(value: object) -> DatastorePath:
+    if isinstance(value, DatastorePath):
+        return value
+    found = parse_datastore_uri(value) if isinstance(value, str) else None
+    if found is None:
+        raise refusal("azureml://datastores/<datastore>/paths/<path>")
+    return DatastorePath(found.datastore, plain(found.path))
+
+
 # What the readers above take, for the schemas of files and bodies: numbers may stand as text, text as numbers.
 _WHOLE_SCHEMA = {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": r"^\s*[-+]?[0-9]{1,18}\s*$"}]}
 _NUMBER_SCHEMA = {
@@ -184,6 +195,7 @@ Number = Annotated[float, BeforeValidator(_number), WithJsonSchema(_NUMBER_SCHEM
 Seconds = Annotated[float, BeforeValidator(_seconds), WithJsonSchema(_NUMBER_SCHEMA)]
 Duration = Annotated[float, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
 TextMap = Annotated[dict[str, str], BeforeValidator(_text_map), WithJsonSchema(_TEXT_MAP_SCHEMA)]
+Place = Annotated[DatastorePath, BeforeValidator(_place), WithJsonSchema({"type": "string"})]
 # Any: accepted whatever stands there, since nothing is done with it.
 NoEffect = Annotated[Any, NO_EFFECT, WithJsonSchema({"description": "Accepted, without effect here."})]
 ReadOnly = Annotated[Any, READ_ONLY, WithJsonSchema({"readOnly": True, "description": "Left out when read."})]

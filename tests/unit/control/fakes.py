@@ -29,7 +29,8 @@ from batchyard.domain.job_specs import InputSource, OutputTarget, PipelineSpec
 from batchyard.domain.job_states import FINAL, JobStatus, can_cancel, can_pause, check_transition
 from batchyard.domain.jobs import Job
 from batchyard.domain.outputs.schemas import Columns
-from batchyard.domain.reservations import extent, overlap, reserved_by
+from batchyard.domain.places import overlap
+from batchyard.domain.reservations import extent, reserved_by
 from batchyard.domain.resource_ids import DatastorePath, Scope
 from batchyard.domain.workspaces import DEFAULT_WORKSPACE, Workspace, is_same
 from batchyard.ports.datastore import Datastore, Publication
@@ -70,7 +71,9 @@ class FakeDocuments:
     def list(
         self, kind: Kind, *, parent: str = "", name: str | None = None, limit: int = 1000, token: str | None = None
     ) -> Page[Stored[Any]]:
-        found = [s for k, s in self.current.items() if k.kind is kind and k.parent == parent and name in (None, k.name)]
+        found = [
+            s for k, s in self.current.items() if k.kind is kind and parent in ("", k.parent) and name in (None, k.name)
+        ]
         found.sort(key=lambda stored: (stored.key.name, -self.made[stored.key]))
         return page_of(found, limit=min(limit, self.largest_page), token=token)
 

@@ -269,6 +269,7 @@ PARTS = (
     "mlflow_models",
     "outputs",
     "parallel_steps",
+    "pinned_paths",
     "pipeline_drafts",
     "pipeline_runs",
     "pipeline_specs",

@@ -24,7 +24,7 @@ from batchyard.domain.deployments import (
 from batchyard.domain.endpoints import ProvisioningState
 from batchyard.domain.errors import InvalidInput
 from batchyard.domain.outputs.contracts import InputContract, InputFormat, OutputContract, RowsPerItem
-from batchyard.domain.resource_ids import DEFAULT_SCOPE, AssetId, Reference
+from batchyard.domain.resource_ids import DEFAULT_SCOPE, AssetId, DatastorePath, Reference
 from batchyard.wire.deployments import (
     deployment_cli_from_arm,
     deployment_from_arm,
@@ -111,6 +111,7 @@ UNUSUAL = ExecutionSettings(
     max_duration_s=5400.0,
     output_contract=OutputContract(RowsPerItem.AT_LEAST_ONE),
     input_contract=InputContract(InputFormat.CSV, {"id": "int64"}),
+    output_path=DatastorePath("workspaceblobstore", "candidates/dpl"),
 )
 STORED = Deployment(
     name="dpl",

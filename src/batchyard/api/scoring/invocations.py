@@ -13,9 +13,10 @@ from batchyard.api.bodies import Body
 from batchyard.api.reasons import Reasons, ReasonsIn
 from batchyard.api.rooms import BaseUrl, CallerIn, Rooms, RoomsIn, header_text
 from batchyard.api.told import TEXT, told
-from batchyard.control import jobs, pipeline_invocations
-from batchyard.domain.access import Caller
-from batchyard.domain.errors import NotFound
+from batchyard.control import jobs, pinned_paths, pipeline_invocations
+from batchyard.control.audit import Act
+from batchyard.domain.access import Action, Caller
+from batchyard.domain.errors import NotFound, PlaceRefused
 from batchyard.domain.jobs import Job
 from batchyard.domain.routing import STALE
 from batchyard.wire.component_definitions import read_definition
@@ -47,11 +48,23 @@ def invoke(
             tx, caller, endpoint, named=deployment, may_be_stale=is_sdk, request_id=request_id
         )
     invoked = _invoke_pipeline if is_pipeline else _invoke_model
-    job = invoked(_Asked(endpoint, deployment, request_id, body, is_sdk), rooms, caller, why)
+    try:
+        job = invoked(_Asked(endpoint, deployment, request_id, body, is_sdk), rooms, caller, why)
+    except PlaceRefused as exc:
+        _record(exc, endpoint, rooms, caller, why)
+        raise
     if job.spec.routed_by == STALE:
         fields = {"endpoint": endpoint, "named": deployment, "deployment": job.spec.deployment, "job": job.name}
         log.warning("deployment named by a stale header; routed to the default", extra=fields)
     return JSONResponse(invoke_answer(rooms.scope, job), 201)
+
+
+def _record(exc: PlaceRefused, endpoint: str, rooms: Rooms, caller: Caller, why: Reasons) -> None:
+    """Have the audit log tell of an attempt at another deployment's outputs, of which nothing else was kept."""
+    details = {"refused": str(exc)}
+    act = Act(caller.name, Action.ENDPOINT_INVOKE, rooms.clock(), why.reason, why.ticket, details)
+    with rooms.records.writing() as tx:
+        pinned_paths.record_refusal(tx, act, endpoint)
 
 
 @dataclass(frozen=True, slots=True)
