@@ -14,10 +14,12 @@ _CHUNK_ITEMS = 4096
 
 
 class Listing:
-    """Gives the absolute paths of mini-batches' items.
+    """Gives the absolute paths of mini-batches' items. are_files: whether items can be looked at by their paths.
 
     Item k's path is listing[index[k]:index[k+1]-1]; each path ends with one NUL; index is little-endian u64.
     """
+
+    are_files = True
 
     def __init__(
         self, *, root: str, listing: str, index: str, items: int, mini_batch_size: int, starts: str = ""

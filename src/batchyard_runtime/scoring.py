@@ -264,7 +264,7 @@ class Scorer:
     ) -> tuple[str, str, str, str]:
         """Give the failure, as the data's where an item cannot be read: whatever the script made of that."""
         kind, error, message, stack = failure
-        if kind in ("memory", "contract"):
+        if kind in ("memory", "contract") or not self._listing.are_files:
             return failure
         # Read anew: the script may have changed the list it was given.
         start, stop = lease.get("items") or (0, None)

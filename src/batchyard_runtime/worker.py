@@ -92,6 +92,8 @@ def _serve(start: Values, channel: frames.Channel, stamp_fd: int, imported: scri
             break
         if command["kind"] == "listing" and scorer is None:
             scorer = scorer_of(command)
+            if command["has_rows"]:
+                _give_frames(scored, command)
             continue
         if command["kind"] != "lease" or scorer is None:
             raise frames.BadFrame("the command %r is unknown, or came at a wrong time" % command["kind"])
@@ -148,7 +150,7 @@ def _part_of(
 def _listing(command: Values) -> Listing:
     """Open the listing that a `listing` command names. Raises: WritesFailed: nobody's mini-batch is to blame."""
     try:
-        return Listing(
+        return _kind_of_listing(command)(
             root=command["input_root"],
             listing=command["paths"],
             index=command["index"],
@@ -160,10 +162,22 @@ def _listing(command: Values) -> Listing:
         raise WritesFailed("the listing %r cannot be read: %s" % (command["paths"], exc)) from exc
 
 
+def _kind_of_listing(command: Values) -> type[Listing]:
+    if not command["has_rows"]:
+        return Listing
+    from batchyard_runtime.table_rows import TableListing
+
+    return TableListing
+
+
 def _load(start: Values, channel: frames.Channel, imported: script.Script | None) -> script.Script:
     """Import the script, unless it is, and call `init()`; a failure is reported and ends the process."""
     stage = "import"
     try:
+        if start["has_tables"]:
+            from batchyard_runtime.table_rows import need_pandas
+
+            need_pandas()
         if imported is None:
             scored = script.load(start["code_dir"], start["script"], start["arguments"])
         else:
@@ -177,6 +191,15 @@ def _load(start: Values, channel: frames.Channel, imported: script.Script | None
         logs.append_error(start["error_log"], stage, failure[3], cap_bytes=start["log_cap_bytes"])
         _leave(channel, _start_failed(stage, failure))
     return scored
+
+
+def _give_frames(scored: script.Script, command: Values) -> None:
+    from batchyard_runtime.table_rows import give_frames
+
+    try:
+        give_frames(scored, command["paths"])
+    except (OSError, ValueError) as exc:
+        raise WritesFailed("the rows beside %r cannot be read: %s" % (command["paths"], exc)) from exc
 
 
 def _shut_down(scored: script.Script, start: Values) -> None:

@@ -78,6 +78,8 @@ def check_listing(home: JobHome, planned: Planned) -> Iterator[Event]:
         yield from _check(home, planned.starts, planned.starts_sha256)
     elif planned.starts:
         yield _check_starts(home, planned)
+    if planned.rows_sha256:
+        yield from _check_rows(home, planned)
 
 
 def check_parts(home: JobHome, ledger: Sequence[Extent]) -> Iterator[Event]:
@@ -151,6 +153,21 @@ def _check(home: JobHome, name: str, expected: str, *takers: Any) -> Iterator[Ev
         yield ok("listing", name, f"sha256 {found}")
     else:
         yield wrong("listing", name, expected=f"sha256 {expected}", found=f"sha256 {found}")
+
+
+def _check_rows(home: JobHome, planned: Planned) -> Iterator[Event]:
+    """Hold the rows of a table and their columns against the plan."""
+    with home.read(f"{planned.listing}.columns") as stream:
+        columns = stream.read()
+    digest = hashlib.sha256()
+    with home.read(f"{planned.listing}.rows") as stream:
+        yield from read_through(stream, "listing", f"{planned.listing}.rows", digest.update)
+    digest.update(columns)
+    found, name = digest.hexdigest(), f"{planned.listing}.rows"
+    if found == planned.rows_sha256:
+        yield ok("listing", name, f"sha256 {found}, with its columns")
+    else:
+        yield wrong("listing", name, expected=f"sha256 {planned.rows_sha256}", found=f"sha256 {found}")
 
 
 def _check_starts(home: JobHome, planned: Planned) -> Check:

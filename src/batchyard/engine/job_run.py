@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -36,6 +37,7 @@ from batchyard.engine.rooms import Rooms
 from batchyard.engine.run_limits import recall, remember
 from batchyard.engine.score import score
 from batchyard.engine.step_arguments import arguments_of, folders_to_write, inputs_in_place
+from batchyard.engine.table_plan import plan_tables
 from batchyard.engine.tidy import tidy
 from batchyard.ports.instance import Instances, WorkerPlan
 from batchyard.ports.job_home import JobHome
@@ -112,6 +114,7 @@ def _worker_plan(rooms: Rooms, job: Job, staged: Staged) -> WorkerPlan:
         arguments=arguments_of(step, places),
         output_folders=folders_to_write(step),
         reads=(*plan.reads, *places.values()),
+        has_tables=step.tables is not None,
     )
 
 
@@ -145,7 +148,7 @@ def _plan_and_score(
     """List the input, unless an earlier owner has, and score until the ledger holds a verdict."""
     planned = _planned(staged.home)
     if planned is None or planned.items == 0:
-        planned = plan(rooms, job, staged, meanwhile=instances.tend)
+        planned = _plan(rooms, job, staged, meanwhile=instances.tend)
         lease.check()
         ledger.write(planned)
     if planned.items == 0:
@@ -177,6 +180,13 @@ def _plan_and_score(
         monotonic=rooms.monotonic,
         on_ready=partial(_enter_scoring, rooms, lease, is_first=not ledger.tally.counts.attempts),
     )
+
+
+def _plan(rooms: Rooms, job: Job, staged: Staged, *, meanwhile: Callable[[], None]) -> Planned:
+    step = job.scoring.step
+    if step is not None and step.tables is not None:
+        return plan_tables(rooms, job, staged, step.tables, meanwhile=meanwhile)
+    return plan(rooms, job, staged, meanwhile=meanwhile)
 
 
 def _enter_scoring(rooms: Rooms, lease: JobLease, *, is_first: bool) -> None:

@@ -154,6 +154,7 @@ def frozen_listing(staged: Staged, planned: Planned) -> FrozenListing:
         items=planned.items,
         mini_batch_size=planned.mini_batch_size,
         starts=staged.home.path(planned.starts) if planned.starts else None,
+        has_rows=bool(planned.rows_sha256),
     )
 
 

@@ -77,6 +77,7 @@ class WorkerProcess:
                 "items": listing.items,
                 "mini_batch_size": listing.mini_batch_size,
                 "starts": os.fspath(listing.starts) if listing.starts else "",
+                "has_rows": listing.has_rows,
             }
         )
 
@@ -276,6 +277,7 @@ def _start_command(plan: WorkerPlan, worker: Worker, *, part: str, scratch: Path
         "files_prefix": own_name(plan, worker),
         "files_folders": list(plan.output_folders),
         "arguments": script_arguments(plan, scratch),
+        "has_tables": plan.has_tables,
         "stack_file": os.fspath(_stack_file(scratch)),
         "error_log": os.fspath(error_log(plan, worker)),
         "own_log": os.fspath(own_log(plan, worker)),

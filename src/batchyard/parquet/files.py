@@ -20,6 +20,7 @@ from batchyard.ports.tables import TableFile
 
 _BLOCK_BYTES = 4 << 20  # Of JSON, parsed at once.
 _GROUP_BYTES = 16 << 20  # Of values in memory, as one row group.
+_ROWS_AT_A_TIME = 4096
 _SMALLEST_BLOCK_BYTES = 1 << 10
 REMEDY = "Install it where batchyard runs: pip install 'batchyard[parquet]'. Or choose output_format csv or jsonl."
 
@@ -31,6 +32,22 @@ class ParquetFiles:
         if importlib.util.find_spec("pyarrow") is not None:
             return None
         return f"Parquet files need pyarrow, which is not installed here. {REMEDY}"
+
+    def rows(self, path: Path) -> Iterator[tuple[list[str], list[Any]]]:
+        missing = self.mistake()
+        if missing is not None:
+            raise Conflict(missing)
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        try:
+            with parquet.ParquetFile(path) as file:
+                names = file.schema_arrow.names
+                for batch in file.iter_batches(_ROWS_AT_A_TIME):
+                    for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                        yield names, list(row)
+        except pa.ArrowException as exc:
+            raise Conflict(f"{path.name!r} cannot be read as parquet: {exc}.") from exc
 
     def write(
         self,

@@ -48,7 +48,7 @@ class WorkerPlan:
     writes_rows: false for summary_only (elements are counted, not written). rows: None for Azure's text.
     output_contract, input_contract: what every result and every item is checked for, None for nothing.
     arguments: behind the script in `sys.argv`; OUTPUT_FOLDER in one stands for the worker's own. output_folders: which
-    folders are there, empty, in what each `run()` writes files to.
+    folders are there, empty, in what each `run()` writes files to. has_tables: `run()` gets data frames.
     fault, fault_log: BATCHYARD_FAULT and BATCHYARD_FAULT_LOG for workers in tests, "" otherwise.
     """
 
@@ -78,6 +78,7 @@ class WorkerPlan:
     reads: tuple[Path, ...] = ()
     arguments: Sequence[str] = ()
     output_folders: Sequence[str] = ()
+    has_tables: bool = False
     fault: str = ""
     fault_log: str = ""
 
@@ -89,6 +90,7 @@ class FrozenListing:
     input_root: joined before each listed path. paths, index: item k's path is the bytes paths[index[k]:index[k+1]-1]
     (each path ends with one NUL), index being little-endian u64, items+1 of them. starts: where mini-batches are cut by
     bytes too: the position of each one's first item, and `items` at the end, in the same way; None: by size alone.
+    has_rows: items are rows of a table, which lie beside the listing (`engine.table_rows`).
     """
 
     input_root: bytes
@@ -97,6 +99,7 @@ class FrozenListing:
     items: int
     mini_batch_size: int
     starts: Path | None = None
+    has_rows: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol  # Any: a cell
 
 from batchyard.domain.outputs.schemas import Columns
 
@@ -19,10 +19,16 @@ class TableFile:
 
 
 class Tables(Protocol):
-    """Writes Parquet files; the same rows and columns give the same bytes, however they come in."""
+    """Reads and writes Parquet files; the same rows and columns give the same bytes, however they come in."""
 
     def mistake(self) -> str | None:
         """Say in a sentence or two what is missing here for Parquet files, and what to do; None when nothing is."""
+
+    def rows(self, path: Path) -> Iterator[tuple[list[str], list[Any]]]:
+        """Read a file row by row: the names of its columns and the cells of a row; memory stays flat.
+
+        Raises: Conflict when it is no Parquet file, or something is missing here; OSError.
+        """
 
     def write(
         self,

@@ -44,6 +44,7 @@ class Planned:
     listing: name of the frozen listing in the job home, and listing_sha256 its hash. listed_at: epoch seconds, UTC.
     starts: name of the file that says where each mini-batch begins, starts_sha256 its hash, mini_batches how many there
     are, and heaviest which ones are handed out first, in that order: where bytes were counted too; else "", "", 0, ().
+    rows_sha256: of a table, whose items are rows: of the rows and their columns, beside the listing; "" for files.
     skipped: what was found beside the items and is no file (pipes, sockets, devices); skipped_names: the first of
     them, bytes that are not UTF-8 as surrogates.
     """
@@ -59,6 +60,7 @@ class Planned:
     mini_batches: int = 0
     heaviest: tuple[int, ...] = ()
     starts_sha256: str = ""
+    rows_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
