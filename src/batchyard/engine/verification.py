@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any  # JSON of a manifest
 
 from batchyard.domain.errors import BatchyardError
+from batchyard.domain.job_specs import CommandSpec, PipelineSpec, ScoringSpec
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Job
 from batchyard.domain.outputs.checks import check_output
 from batchyard.domain.outputs.verification import Check, Event, Events, Progress, ok, unchecked, wrong
 from batchyard.domain.scoring.ledger import Committed, live
+from batchyard.engine.command_verification import verify_outputs
 from batchyard.engine.home_checks import (
     check_listing,
     check_parts,
@@ -50,6 +52,23 @@ class JobVerifications:
 
     def verify(self, job: Job) -> Iterator[Event]:
         """Look at everything there is of a job."""
+        match job.spec:
+            case CommandSpec():
+                yield from self._command(job, job.spec)
+            case PipelineSpec():
+                yield unchecked("outputs", "", "Each output is a step's: verify the jobs of the steps.")
+            case ScoringSpec():
+                yield from self._scoring(job)
+
+    def _command(self, job: Job, spec: CommandSpec) -> Iterator[Event]:
+        yield from _guarded("outputs", verify_outputs(self.homes, self.datastores, job))
+        if spec.code_seal is not None:
+            yield from _guarded("code", self.sealed.check(spec.code_seal, "code"))
+        if spec.build is not None:
+            yield from _guarded("environment", self.environments.check(spec.build))
+        yield unchecked("input", "", "What is in the inputs of a command is not kept or hashed.")
+
+    def _scoring(self, job: Job) -> Iterator[Event]:
         document = yield from self._output(job)
         if self.homes.exists(job.name):
             yield from _guarded("ledger", self._home(job, self.homes.open(job.name), document))
