@@ -115,7 +115,7 @@ def _check_environment(
 
     written, name = at(part.spec, *place), where + ".".join(place)
     if isinstance(written, str) and not is_local(written):
-        _put(part.spec, place, _pinned(server, "environments", written, name, mistakes))
+        _put(part.spec, place, pinned(server, "environments", written, name, mistakes))
         return
     try:
         if isinstance(written, str):
@@ -179,7 +179,7 @@ def _definition(
     if not isinstance(component, str):
         return None
     if not is_local(component):
-        step["component"] = _pinned(server, "components", component, field_, mistakes)
+        step["component"] = pinned(server, "components", component, field_, mistakes)
         return None
     path = resolve(component.removeprefix("file:"), folder)
     if path in above:
@@ -194,7 +194,7 @@ def _definition(
     return document, path.parent, (*above, path)
 
 
-def _pinned(server: Server, kind: str, text: str, field_: str, mistakes: list[Mistake]) -> str:
+def pinned(server: Server, kind: str, text: str, field_: str, mistakes: list[Mistake]) -> str:
     """Give a reference with its version in place of a label: what a component names never changes."""
     from batchyard.cli.asset import get_version
     from batchyard.domain.resource_ids import parse_reference

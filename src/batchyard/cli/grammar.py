@@ -255,6 +255,13 @@ OWN_FLAGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {  # as above
         "chart": {"metavar": "FILE", "help": "Write a chart of throughput by setting, as SVG."},
         "write": {"metavar": "FILE", "help": "Write the deployment with the recommended settings, as YAML."},
     },
+    "job create": {
+        "stream": {
+            "options_list": ["--stream", "-s"],
+            "help": "Like --wait, and print the logs.",
+            "action": "store_true",
+        },
+    },
     "job list": {"compute": {"help": "Only jobs on this compute."}},
     "env": {
         "config": {"help": "Write `config.json` for `MLClient.from_config` here.", "action": "store_true"},

@@ -1,4 +1,4 @@
-"""`batchyard job`: scoring jobs. They are made by `batch-endpoint invoke`."""
+"""`batchyard job`: jobs. They are made by `batch-endpoint invoke`, and pipelines by `job create` too."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any  # JSON of the server's answers
 
+from batchyard.cli import job_create, output
 from batchyard.cli import job_proof as proof
-from batchyard.cli import output
 from batchyard.cli.failures import CommandFailed, UsageMistake
 from batchyard.cli.grammar import Command
 
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from batchyard.wire.documents import Change
 
 COMMANDS = (
+    Command(
+        "job create",
+        "create",
+        output.jobs,
+        example=("Run a pipeline once, and print its logs.", "batchyard job create -f pipeline.yml --stream"),
+    ),
     Command("job show", "show", output.jobs),
     Command(
         "job list",
@@ -93,7 +99,7 @@ COMMANDS = (
 
 _MOST = 50
 
-verify, lineage = proof.verify, proof.lineage
+verify, lineage, create = proof.verify, proof.lineage, job_create.create
 
 
 def show(server: Server, *, name: str, web: bool = False) -> Any:

@@ -95,7 +95,7 @@ def wish_of(server: Server, typed: Typed, signature: Signature, *, subject: str)
     wish, found = pipeline_file_from_yaml(document)
     written, notes = inputs_from_yaml(document.get("inputs"), found)
     paths: dict[str, Path] = {}
-    inputs = {name: _asked(name, one, signature, paths, found) for name, one in written.items()}
+    inputs = given_data(written, signature, paths, found, folder=Path.cwd())
     wish = replace(wish, inputs=inputs, outputs=outputs_from_yaml(document.get("outputs"), server.scope, found))
     told = {one.field for one in found}
     more = [*inputs_for(wish, signature)[1], *output_mistakes(wish, signature)]
@@ -104,9 +104,30 @@ def wish_of(server: Server, typed: Typed, signature: Signature, *, subject: str)
         raise InvalidInput(subject, found)
     for note in notes:
         server.say(note)
-    for name, path in paths.items():
-        inputs[name] = replace(_data(inputs[name]), uri=_uri(server, name, path, upload=typed.upload))
-    return replace(wish, inputs=inputs)
+    return replace(wish, inputs=sent_data(server, inputs, paths, upload=typed.upload))
+
+
+def given_data(
+    written: Mapping[str, WrittenInput],
+    signature: Signature,
+    paths: dict[str, Path],
+    found: list[Mistake],
+    *,
+    folder: Path,
+) -> dict[str, AskedInput]:
+    """Tell data from values. paths: gets the local ones, which are looked at here and sent later; folder: what they are
+    relative to. found: gets the mistakes."""
+    return {name: _asked(name, one, signature, paths, found, folder) for name, one in written.items()}
+
+
+def sent_data(
+    server: Server, inputs: Mapping[str, AskedInput], paths: Mapping[str, Path], *, upload: bool
+) -> dict[str, AskedInput]:
+    """Give the inputs with local data as the server will read it."""
+    sent = {
+        name: replace(_data(inputs[name]), uri=_uri(server, name, path, upload=upload)) for name, path in paths.items()
+    }
+    return {**inputs, **sent}
 
 
 def _with_typed(typed: Typed, signature: Signature) -> dict[str, object]:
@@ -155,7 +176,12 @@ def _put(document: dict[str, object], key: str, value: str) -> None:
 
 
 def _asked(
-    name: str, written: WrittenInput, signature: Signature, paths: dict[str, Path], found: list[Mistake]
+    name: str,
+    written: WrittenInput,
+    signature: Signature,
+    paths: dict[str, Path],
+    found: list[Mistake],
+    folder: Path,
 ) -> AskedInput:
     """Tell data from values, and note local paths, which are checked here and sent later."""
     from batchyard.cli.local_files import is_local
@@ -170,16 +196,16 @@ def _asked(
     asked = AskedData(text, type_, written.mode)
     if is_local(text) and (port is None or not port.type.is_literal):
         wanted = asked.type or (port.type if port is not None else None)
-        path = _local(text, wanted.value if wanted is not None else "", f"inputs.{name}.path", found)
+        path = _local(text, wanted.value if wanted is not None else "", f"inputs.{name}.path", found, folder)
         if path is not None:
             paths[name] = path
     return asked
 
 
-def _local(text: str, wanted: str, field: str, found: list[Mistake]) -> Path | None:
+def _local(text: str, wanted: str, field: str, found: list[Mistake], folder: Path) -> Path | None:
     from batchyard.cli.local_files import first_file, resolve
 
-    path = resolve(text.removeprefix("file:"), Path.cwd())
+    path = resolve(text.removeprefix("file:"), folder)
     if not path.exists():
         told, allowed = f"the local path {str(path)!r}, which does not exist", "an existing file or folder"
     elif path.is_file() and wanted in ("uri_folder", "mlflow_model"):

@@ -34,7 +34,7 @@ def draft(server: Server, document: Mapping[str, object], folder: Path) -> Deplo
     written, mistakes = read_pipeline_yaml(document)
     part: Part | None = None
     if isinstance(written.component, str | Mapping):
-        part = _part(server, written.component, folder, mistakes)
+        part = part_of(server, written.component, folder, mistakes)
     if mistakes:
         raise InvalidInput(f"Deployment {written.name!r}" if written.name else "Deployment", mistakes)
     # A component is registered for an endpoint that is there.
@@ -42,12 +42,16 @@ def draft(server: Server, document: Mapping[str, object], folder: Path) -> Deplo
     for note in written.notes:
         server.say(note)
     if part is None:
-        return pipeline_draft_of(written, written.component if isinstance(written.component, Reference) else None)
+        reference = written.component if isinstance(written.component, Reference) else None
+        return pipeline_draft_of(written, reference or component_of_job(server, written.job))
     spec = component_parts.register(server, part, name=f"{written.endpoint}-{written.name}")
     return pipeline_draft_of(written, parse_reference(component_parts.register_anonymous(server, spec)))
 
 
-def _part(server: Server, component: str | Mapping[str, object], folder: Path, mistakes: list[Mistake]) -> Part | None:
+def part_of(
+    server: Server, component: str | Mapping[str, object], folder: Path, mistakes: list[Mistake]
+) -> Part | None:
+    """Look at a component that is a file, by its path, or a definition; None after noting that it is not there."""
     from batchyard.cli import component_parts
     from batchyard.cli.local_files import read_yaml, resolve
 
@@ -65,3 +69,16 @@ def _part(server: Server, component: str | Mapping[str, object], folder: Path, m
     part, found = component_parts.check(server, spec, folder, where="component.", above=above)
     mistakes += found
     return part
+
+
+def component_of_job(server: Server, job: str) -> Reference | None:
+    """Give the component that a pipeline job runs; None where none is named. Raises: InvalidInput; ServerError 404."""
+    from batchyard.domain.resource_ids import parse_reference
+    from batchyard.wire.trees import text_at
+
+    if not job:
+        return None
+    found = text_at(server.get(server.path("jobs", job)).body, "properties", "componentId")
+    if not found:
+        raise InvalidInput("Deployment", [Mistake("job_definition", repr(job), "a pipeline job")])
+    return parse_reference(found)

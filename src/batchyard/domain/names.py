@@ -71,7 +71,8 @@ RULES: dict[str, NameRule] = {
         "1 to 90 letters, digits, '-', '_', '.', '(' and ')', not ending with '.'",
     ),
     "subscription": NameRule(re.compile(r"[a-zA-Z0-9\-]+"), 1, 64, "an id of 1 to 64 letters, digits and '-'"),
-    "version": NameRule(re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_.]*"), 1, 30, "1 to 30 letters, digits, '-', '_' and '.'"),
+    # Azure: 30; its SDK itself names environments that nobody named by 64 digits of their hash.
+    "version": NameRule(re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_.]*"), 1, 64, "1 to 64 letters, digits, '-', '_' and '.'"),
 }
 
 # Azure: the v1 run-time forbids these in output_file_name; a slash or a leading dot would leave the folder or hide.

@@ -84,7 +84,8 @@ class PipelineDeploymentFile(YamlShape):
 class PipelineDeploymentYaml:
     """A pipeline component deployment as its YAML writes it.
 
-    component: a reference, the path of a component's YAML file, or a definition.
+    component: a reference, the path of a component's YAML file, or a definition; None with a job, by its name, whose
+    component it is ("" without one).
     """
 
     name: str
@@ -95,6 +96,7 @@ class PipelineDeploymentYaml:
     tags: Mapping[str, str] = field(default_factory=dict)
     properties: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    job: str = ""
 
 
 def pipeline_from_configuration(
@@ -136,10 +138,10 @@ def read_pipeline_yaml(document: Mapping[str, object]) -> tuple[PipelineDeployme
         wrong = name_missing(kind, name, field=place)
         mistake = name_mistake(kind, name, field=place) if name else None
         found += [*wrong, *([mistake] if mistake else [])]
-    if shape.job_definition is not None:
-        remedy = "Name the component that is to run."
-        found.append(Mistake("job_definition", shown(shape.job_definition), "component", remedy))
-    elif shape.component is None:
+    job = _job_named(shape.job_definition, found)
+    if shape.job_definition is not None and shape.component is not None:
+        found.append(Mistake("job_definition", "component beside it", "one of them"))
+    elif shape.job_definition is None and shape.component is None:
         allowed = "a pipeline component: azureml:NAME:VERSION, the path of its YAML file, or its definition"
         found.append(Mistake("component", "nothing", allowed))
     deployment = PipelineDeploymentYaml(
@@ -151,6 +153,7 @@ def read_pipeline_yaml(document: Mapping[str, object]) -> tuple[PipelineDeployme
         tags=shape.tags or {},
         properties=shape.properties or {},
         notes=notes_of(shape),
+        job=job,
     )
     return deployment, merged(mistakes, found)
 
@@ -175,6 +178,17 @@ def pipeline_settings_from_arm(configuration: Mapping[str, object]) -> dict[str,
     settings = mapping_at(configuration, "settings")
     compute = settings.get("default_compute")
     return {**settings, "default_compute": f"azureml:{compute}"} if compute else settings
+
+
+def _job_named(value: object, found: list[Mistake]) -> str:
+    """Read `job_definition`: the name of a job, or Azure's older object with it."""
+    named = mapping_at(value).get("job") if isinstance(value, Mapping) else value
+    if isinstance(named, str) and named and not named.startswith(("./", "file:")):
+        return named.rstrip("/").rsplit("/", 1)[-1].removeprefix("azureml:")
+    if value is not None:
+        remedy = "Run it once with `batchyard job create`, or name its component."
+        found.append(Mistake("job_definition", shown(value), "azureml:JOB, an earlier pipeline job", remedy))
+    return ""
 
 
 def _component(value: object, found: list[Mistake]) -> Reference | str | Mapping[str, object] | None:

@@ -26,8 +26,10 @@ _NOUNS = {
     "azuredatalakegen1": "datastore",
     "azuredatalakegen2": "datastore",
     "workspace": "workspace",
+    "pipelinejob": "job",
+    "commandjob": "job",
 }
-_NOT_HERE = {"pipelinejob": "a pipeline job", "commandjob": "a command job", "sweepjob": "a sweep job"}
+_NOT_HERE = {"sweepjob": "a sweep job"}
 
 
 def noun_of_schema(schema: object) -> str | None:
@@ -46,7 +48,7 @@ def check_noun(document: Mapping[str, object], noun: str, *, subject: str) -> No
         remedy = f"Give it to `batchyard {found} create --file`."
         raise InvalidInput(subject, [Mistake("", f"the YAML of {_a(found)}", _a(noun), remedy)])
     if found is None and (other := _NOT_HERE.get(_stem(schema))) is not None:
-        remedy = "No command here takes it; jobs are made by `batchyard batch-endpoint invoke`."
+        remedy = "No command here takes it; `batchyard job create` takes pipeline and command jobs."
         raise InvalidInput(subject, [Mistake("", f"the YAML of {other}", _a(noun), remedy)])
 
 

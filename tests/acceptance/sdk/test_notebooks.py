@@ -73,3 +73,21 @@ def test_a_second_deployment_is_switched_to_rolled_back_and_deleted(notebook: No
     assert (found["switched"], found["by name"]) == (rows("keras", 2, 2, 2, 2), rows("keras", 2, 2, 2, 2))
     assert (found["rolled back"], found["sticky"]) == (found["first"], found["first"])
     assert (found["refused"], found["left"], found["endpoints"]) == (409, ["mnist-torch"], False)
+
+
+def test_a_pipeline_runs_as_a_job_and_behind_an_endpoint_as_component_and_as_job_definition(
+    notebook: Notebook, served: ServerHome
+) -> None:
+    found = notebook("pipelines")
+
+    assert (found["job_status"], found["invoked_status"], found["again_status"]) == ("Completed",) * 3
+    written = {
+        name: served.json("job", "show", "--name", found[name])["outputs"]["counts"]["path"]
+        for name in ("job", "invoked", "again")
+    }
+    counts = {
+        name: (served.home / "datastores" / "workspaceblobstore" / path / "count.txt").read_text().strip()
+        for name, path in written.items()
+    }
+    assert counts == {"job": "3 of 7 of a job", "invoked": "3 of 2.5 by the SDK", "again": "3 of 1 by the SDK"}
+    assert written["invoked"] == "counted-by-the-sdk"

@@ -14,6 +14,7 @@ COMMANDS = {
     "environment": ["create", "show", "list", "update", "archive", "restore"],
     "compute": ["create", "show", "list", "update", "delete"],
     "job": [
+        "create",
         *["show", "list", "update", "archive", "restore", "stream", "logs", "download"],
         *["cancel", "pause", "continue", "resume", "retry-failed", "verify", "lineage"],
     ],

@@ -22,7 +22,8 @@ def test_the_right_file_and_one_that_does_not_tell_pass(document: dict[str, obje
         ("batchEndpoint.schema.json", "the YAML of a batch endpoint, expected a model. Give it to `batchyard batch-"),
         ("environment.schema.json", "of an environment, expected a model. Give it to `batchyard environment create"),
         ("amlCompute.schema.json", "Give it to `batchyard compute create --file`"),
-        ("pipelineJob.schema.json", "the YAML of a pipeline job, expected a model. No command here takes it"),
+        ("pipelineJob.schema.json", "the YAML of a job, expected a model. Give it to `batchyard job create"),
+        ("sweepJob.schema.json", "the YAML of a sweep job, expected a model. No command here takes it"),
     ],
 )
 def test_another_file_is_told_by_what_it_is_and_the_command_that_takes_it(schema: str, told: str) -> None:
