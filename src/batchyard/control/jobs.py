@@ -8,7 +8,7 @@ from dataclasses import replace
 from batchyard.control import audit, invocations, pinned_paths, registry, reruns
 from batchyard.domain.access import Action, Caller, authorise
 from batchyard.domain.deployments import Overrides, given
-from batchyard.domain.errors import Conflict, NotFound, near_names
+from batchyard.domain.errors import Conflict, NotFound, PlaceRefused, near_names
 from batchyard.domain.job_notes import JobEdit, changed_fields, edited, notes_of
 from batchyard.domain.job_specs import PipelineSpec, ScoringSpec
 from batchyard.domain.job_states import FINAL, JobStatus
@@ -64,6 +64,15 @@ def invoke(
     act = audit.Act(caller.name, Action.ENDPOINT_INVOKE, now, reason, ticket, details)
     audit.record(tx, act, audit.job_target(job.name), before=None, after=spec)
     return job
+
+
+def note_refusal(
+    tx: Transaction, caller: Caller, endpoint: str, refused: PlaceRefused, *, now: float, reason: str, ticket: str
+) -> None:
+    """Append the audit row of an invocation that was refused for where it would publish to. Raises: Forbidden."""
+    authorise(caller, Action.ENDPOINT_INVOKE)
+    act = audit.Act(caller.name, Action.ENDPOINT_INVOKE, now, reason, ticket, {"refused": str(refused)})
+    audit.record(tx, act, audit.target(registry.endpoint_key(endpoint)), before=None, after=None)
 
 
 def get(tx: Transaction, caller: Caller, name: str) -> Job:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from batchyard.control import audit, registry
+from batchyard.control import registry
 from batchyard.domain.datastores import DATASTORES
 from batchyard.domain.deployments import Deployment, DeploymentDraft, pinned_path
 from batchyard.domain.endpoints import ProvisioningState
@@ -48,11 +48,6 @@ def check_again(tx: Transaction, job: Job) -> None:
         found += write_mistakes(extent(target), own=None, may_leave=True, others=others, field="output_path")
     if found:
         raise PlaceRefused(f"Job {job.name!r}", found)
-
-
-def record_refusal(tx: Transaction, act: audit.Act, endpoint: str) -> None:
-    """Append the audit row of an invocation that was refused for where it would have published to."""
-    audit.record(tx, act, audit.target(registry.endpoint_key(endpoint)), before=None, after=None)
 
 
 def refuse(subject: str, mistakes: list[Mistake], refused: list[Mistake]) -> None:

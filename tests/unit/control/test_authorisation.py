@@ -40,7 +40,7 @@ from batchyard.domain.assets import (
 from batchyard.domain.computes import Compute
 from batchyard.domain.deployments import PipelineSettings
 from batchyard.domain.endpoints import Endpoint
-from batchyard.domain.errors import Forbidden
+from batchyard.domain.errors import Forbidden, PlaceRefused
 from batchyard.domain.job_notes import JobEdit
 from batchyard.domain.pipelines.invocations import PipelineInvocation, PipelineWish
 from batchyard.domain.resource_ids import DEFAULT_SCOPE, Scope
@@ -207,6 +207,10 @@ MORE_THAN_READER: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
     "jobs.continue_": ("jobs/continue", lambda b, c: jobs.continue_(b.tx, c, "job1", now=NOW)),
     "jobs.retry_failed": ("jobs/retryFailed", lambda b, c: b.retry_failed("job1", caller=c)),
     "jobs.resume": ("jobs/resume", lambda b, c: b.resume("job1", caller=c)),
+    "jobs.note_refusal": (
+        "batchEndpoints/jobs/write",
+        lambda b, c: jobs.note_refusal(b.tx, c, "digits", PlaceRefused("x", []), now=NOW, reason="", ticket=""),
+    ),
     "jobs.cancel": ("jobs/cancel", lambda b, c: jobs.cancel(b.tx, c, "job1", now=NOW)),
 }
 # Asks for the read action of the datastore first, then for that of what lies in it; tested by itself below.

@@ -13,9 +13,8 @@ from batchyard.api.bodies import Body
 from batchyard.api.reasons import Reasons, ReasonsIn
 from batchyard.api.rooms import BaseUrl, CallerIn, Rooms, RoomsIn, header_text
 from batchyard.api.told import TEXT, told
-from batchyard.control import jobs, pinned_paths, pipeline_invocations
-from batchyard.control.audit import Act
-from batchyard.domain.access import Action, Caller
+from batchyard.control import jobs, pipeline_invocations
+from batchyard.domain.access import Caller
 from batchyard.domain.errors import NotFound, PlaceRefused
 from batchyard.domain.jobs import Job
 from batchyard.domain.routing import STALE
@@ -61,10 +60,8 @@ def invoke(
 
 def _record(exc: PlaceRefused, endpoint: str, rooms: Rooms, caller: Caller, why: Reasons) -> None:
     """Have the audit log tell of an attempt at another deployment's outputs, of which nothing else was kept."""
-    details = {"refused": str(exc)}
-    act = Act(caller.name, Action.ENDPOINT_INVOKE, rooms.clock(), why.reason, why.ticket, details)
     with rooms.records.writing() as tx:
-        pinned_paths.record_refusal(tx, act, endpoint)
+        jobs.note_refusal(tx, caller, endpoint, exc, now=rooms.clock(), reason=why.reason, ticket=why.ticket)
 
 
 @dataclass(frozen=True, slots=True)
