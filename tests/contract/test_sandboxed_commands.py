@@ -1,4 +1,4 @@
-"""Commands of steps in sandboxes: they work as without, and reach nothing else."""
+"""Steps of pipelines in sandboxes: they work as without, and reach nothing else."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ import pytest
 
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.pipelines.components import PortType
+from batchyard.domain.pipelines.definitions import ParallelSettings
+from batchyard.instances.local import LocalInstances
 from batchyard.instances.sandbox import Sandbox
 from batchyard.instances.step_process import LocalStepProcess
 from tests.contract.test_command_jobs import error_of, folder_of, log_of, run
+from tests.contract.test_parallel_steps import ARGUMENTS, BOTH, files_of
 from tests.contract.test_sandbox import processes_below
 from tests.support.direct import DirectHome
+from tests.support.parallel import data, place_of, submit_step
 
 FOLDER, FILE = PortType.URI_FOLDER, PortType.URI_FILE
 
@@ -114,3 +118,30 @@ def test_without_bubblewrap_a_command_is_not_run_and_the_job_says_what_to_do(
     code, message = error_of(job)
     assert code == "SandboxUnavailable"
     assert "apt-get install bubblewrap" in message
+
+
+def test_a_parallel_step_in_a_sandbox_reads_its_other_inputs_and_writes_each_output(
+    confined: DirectHome, tmp_path: Path
+) -> None:
+    for folder, names in (("input", ["item-0", "item-1", "item-2"]), ("model", ["weights"])):
+        (tmp_path / folder).mkdir()
+        for name in names:
+            (tmp_path / folder / name).write_text("w7")
+    confined.rooms = replace(
+        confined.rooms, make_instances=partial(LocalInstances, sandbox=Sandbox(masked=(confined.home,)))
+    )
+    submit_step(
+        confined,
+        "step",
+        tmp_path / "input",
+        ARGUMENTS,
+        settings=ParallelSettings(max_concurrency_per_instance=2),
+        arguments="--model ${{inputs.model}} --note x --images ${{outputs.images}}",
+        outputs=BOTH,
+        inputs={"model": data(tmp_path / "model")},
+    )
+    job = confined.run_next()
+    assert job.status is JobStatus.COMPLETED, job.error
+    rows = (place_of(confined, "step", "scores") / "parallel_run_step.txt").read_text().splitlines()
+    assert rows == [f"item-{k} w7 x none" for k in range(3)]
+    assert files_of(place_of(confined, "step", "images")) == [f"item-{k}.png" for k in range(3)]

@@ -55,7 +55,7 @@ def confine(plan: WorkerPlan, worker: Worker, scratch: Path) -> Places:
     for log in logs:
         log.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    reads = [plan.code_dir, plan.model_dir, *plan.reads]
+    reads = [plan.code_dir, *([plan.model_dir] if plan.model_dir else []), *plan.reads]
     writes = [*folders, *logs, *([Path(plan.fault_log)] if plan.fault_log else [])]
     return Places(reads=tuple(map(str, reads)), writes=tuple(map(str, writes)))
 
