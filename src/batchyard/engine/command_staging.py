@@ -105,8 +105,8 @@ def _command(spec: CommandSpec, inputs: Mapping[str, Path], outputs: Mapping[str
 
 
 def _build(rooms: Rooms, job: Job, spec: CommandSpec) -> EnvironmentBuild:
-    """Give the environment of the step, built now where nobody has. Raises: ScriptError."""
-    if spec.build is not None:
+    """Give the environment of the step, built now where nobody has, or where it is gone since. Raises: ScriptError."""
+    if spec.build is not None and _is_there(rooms, spec.build):
         return spec.build
     with rooms.records.reading() as tx:
         found = references.find_version(
@@ -119,6 +119,15 @@ def _build(rooms: Rooms, job: Job, spec: CommandSpec) -> EnvironmentBuild:
             return rooms.environments.build(found.document, out)
         except InvalidInput as exc:
             raise ScriptError(str(exc)) from exc
+
+
+def _is_there(rooms: Rooms, build: EnvironmentBuild) -> bool:
+    try:
+        rooms.environments.python(build)
+    except PlatformError as exc:
+        log.warning("environment is built again", extra={"sha256": build.sha256, "reason": str(exc)})
+        return False
+    return True
 
 
 def _code(rooms: Rooms, job: Job, home: JobHome) -> Path:
