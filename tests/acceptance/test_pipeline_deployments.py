@@ -41,7 +41,9 @@ def test_a_pipeline_deployment_lives_beside_models_and_takes_invocations(served:
     table = served.run("batch-deployment", "list", "--endpoint-name", "measuring", "-o", "table").stdout
     data = str(served.files("measured", 2))
     invoke = ("batch-endpoint", "invoke", "--name", "measuring", "-d", "measure")
+    defaults = served.json("batch-endpoint", "show", "--name", "measuring")["defaults"]
     invoked = served.json(*invoke, "--input", data, "--job-name", "measured")
+    defaults_after = served.json("batch-endpoint", "show", "--name", "measuring")["defaults"]
     job = served.json("job", "show", "--name", "measured")
     served.run("job", "cancel", "--name", "measured", exit_code=None)
     refused = served.run(*invoke, "--input", data, "-m", "3", exit_code=1)
@@ -58,6 +60,7 @@ def test_a_pipeline_deployment_lives_beside_models_and_takes_invocations(served:
         "force_rerun": True,
     }
     assert "measure" in table
+    assert defaults_after == defaults
     assert (invoked["name"], job["component"]) == ("measured", made["component"])
     assert job["inputs"]["data"]["uri"].endswith("/measured")
     assert job["outputs"]["sizes"]["path"] == "azureml/measured/sizes"

@@ -1,4 +1,4 @@
-"""`batchyard component`: registered steps and pipelines; nothing runs them yet."""
+"""`batchyard component`: registered steps and pipelines, which deployments and jobs run."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ GROUPS: Mapping[str, Group] = {
     "model": Group(_ROOM + "model", "Registered models and their versions."),
     "data": Group(_ROOM + "data", "Registered names for data to score."),
     "environment": Group(_ROOM + "environment", "Registered environments and their versions."),
-    "component": Group(_ROOM + "component", "Registered steps and pipelines; kept, not run by this version."),
+    "component": Group(_ROOM + "component", "Registered steps and pipelines, for deployments and jobs."),
     "datastore": Group(_ROOM + "datastore", "Named places of uploads, outputs and logs."),
     "schedule": Group(_ROOM + "schedule", "When which job is to be made; kept, not acted on by this version."),
     "compute": Group(_ROOM + "compute", "Named shares of instances that jobs run on."),
