@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
+from batchyard.domain.deployments import ExecutionSettings
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.outputs.verification import Check, Result
 from batchyard.domain.pipelines.components import PortType
 from batchyard.domain.pipelines.definitions import ParallelSettings
+from batchyard.engine.claim import claim_job, orphans, take_over
+from batchyard.engine.job_run import run_job
 from batchyard.engine.verification import JobVerifications
 from tests.support.direct import DirectHome
 from tests.support.parallel import data, place_of, submit_step
@@ -247,3 +252,45 @@ def test_verifying_a_step_finds_what_was_changed(direct: DirectHome, five: Path)
     (place_of(direct, "step", "images") / "note").write_text("changed")
     (place_of(direct, "step", "images") / "more").write_text("more")
     assert set(wrong()) == {("output", "images/note"), ("output", "images/more")}
+
+
+def test_a_step_gives_the_rows_of_the_same_script_run_as_a_deployment(direct: DirectHome, five: Path) -> None:
+    script = """
+import os
+def run(paths):
+    return [f"{os.path.basename(path)} {len(paths)} {open(path).read()}" for path in paths]
+"""
+    direct.submit("deployed", five, script, ExecutionSettings(mini_batch_size=2))
+    direct.run_next()
+    submit_step(direct, "step", five, script, settings=ParallelSettings(mini_batch_size=2))
+    direct.run_next()
+
+    rows = (place_of(direct, "step", "scores") / "parallel_run_step.txt").read_bytes()
+    assert rows == (direct.output("deployed") / "predictions.csv").read_bytes()
+
+
+@pytest.mark.parametrize("point", ["collect.rows_written", "publish.before", "publish.after", "finish.before"])
+def test_a_publisher_that_ends_leaves_the_step_to_the_next_one(tmp_path: Path, five: Path, point: str) -> None:
+    direct = DirectHome(tmp_path / "home", fault=f"{point}:1:kill", fault_log=str(tmp_path / "faults"))
+    submit_step(direct, "step", five, NAMES)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            rooms = direct.as_new_process()
+            job = claim_job(rooms)
+            assert job is not None
+            run_job(rooms, job)
+        finally:
+            os._exit(1)
+    assert os.waitpid(pid, 0)[1] == signal.SIGKILL
+    again = DirectHome(tmp_path / "home")
+
+    (orphan,) = orphans(again.rooms, is_alive=lambda _: False)
+    taken = take_over(again.rooms, orphan)
+    assert taken is not None
+
+    run_job(again.rooms, taken)
+
+    job = again.job("step")
+    assert job.status is JobStatus.COMPLETED, job.error
+    assert files_of(place_of(again, "step", "scores")) == ["parallel_run_step.txt"]

@@ -8,6 +8,7 @@ from batchyard.domain.errors import CallerError, Conflict, InvalidInput, Mistake
 from batchyard.domain.job_specs import ScoringSpec
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Job
+from batchyard.domain.pipelines.components import PortType
 from batchyard.domain.scoring.budgets import Limits
 from batchyard.ports.datastore import Datastores
 from batchyard.ports.job_home import JobHomes
@@ -41,7 +42,7 @@ def check_retriable(job: Job) -> None:
 
 def check_own(job: Job) -> None:
     """Let a job pass that is taken up by itself. Raises: Conflict for what goes on with the pipeline around it."""
-    if job.step_of is not None and not isinstance(job.spec, ScoringSpec):
+    if job.step_of is not None:
         raise Conflict(
             f"Job {job.name!r} is step {job.step_of.name!r} of the pipeline job {job.step_of.job!r}, and goes on with "
             f"that one: `batchyard job resume -n {job.step_of.job}`."
@@ -109,8 +110,12 @@ def check_places(job: Job, *, datastores: Datastores, homes: JobHomes) -> None:
             f"The home of job {job.name!r} is gone, and with it what it scored. Invoke the endpoint again instead."
         )
     datastores.check_input(job.scoring.source)
+    step = job.scoring.step
     try:
-        if job.generation:
+        if step is not None:
+            for output in step.outputs.values():
+                datastores.check_free(output.place, is_file=output.type is PortType.URI_FILE)
+        elif job.generation:
             datastores.check_next(job.scoring.output, job=job.name, generation=job.generation + 1)
         else:
             datastores.check_output(job.scoring.output)
