@@ -172,7 +172,16 @@ def test_pdb_opens_where_the_script_failed(own_home: ServerHome) -> None:
     ("module", "heavy"),
     [
         # Beside the child that reads the YAML: what the engine needs, and nothing of the other half.
-        ("local_run", ("pydantic", "batchyard.wire", "batchyard.domain.forecast.calibration", "ssl")),
+        (
+            "local_run",
+            (
+                "pydantic",
+                "batchyard.wire",
+                "batchyard.domain.forecast.calibration",
+                "batchyard.domain.pipelines.graphs",
+                "ssl",
+            ),
+        ),
         ("deployment_reading", ("batchyard.engine", "batchyard.ports", "batchyard.control.registry")),
         ("run", ("pydantic", "yaml", "batchyard.wire", "batchyard.engine", "batchyard.ports")),
     ],

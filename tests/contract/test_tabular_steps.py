@@ -10,7 +10,8 @@ import pytest
 from pyarrow import parquet
 
 from batchyard.domain.job_states import JobStatus
-from batchyard.domain.pipelines.definitions import ParallelSettings, TabularFormat
+from batchyard.domain.pipelines.definitions import ParallelSettings
+from batchyard.domain.pipelines.tabular import TabularFormat
 from tests.support.direct import DirectHome
 from tests.support.parallel import place_of, submit_step
 

@@ -12,7 +12,7 @@ from enum import Enum
 from batchyard.domain.assets import EnvironmentBuild, Sealed
 from batchyard.domain.deployments import ExecutionSettings, PipelineSettings
 from batchyard.domain.pipelines.components import InputMode, Literal, OutputMode, PortType, Signature
-from batchyard.domain.pipelines.definitions import TabularFormat
+from batchyard.domain.pipelines.tabular import TabularFormat
 from batchyard.domain.resource_ids import AssetId, DatastorePath
 
 

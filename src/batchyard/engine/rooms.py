@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from batchyard.control.definitions import Read
 from batchyard.domain.errors import Mistake
 from batchyard.domain.jobs import Owner
-from batchyard.domain.pipelines.definitions import Definition
 from batchyard.ports.datastore import Datastores, SealedStore, Trees
 from batchyard.ports.environment import Environments
 from batchyard.ports.faults import Faults
@@ -19,6 +18,10 @@ from batchyard.ports.records import Records
 from batchyard.ports.step_process import StepPlan, StepProcess
 from batchyard.ports.tables import Tables
 from batchyard.ports.web import WebInputs
+
+if TYPE_CHECKING:
+    from batchyard.control.definitions import Read
+    from batchyard.domain.pipelines.definitions import Definition
 
 
 def _no_component(spec: Mapping[str, object]) -> tuple[Definition | None, list[Mistake]]:  # noqa: ARG001

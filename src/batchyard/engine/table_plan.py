@@ -10,7 +10,7 @@ from pathlib import Path
 from batchyard.domain.errors import PlatformError
 from batchyard.domain.job_specs import InputKind, TableCut
 from batchyard.domain.jobs import Job
-from batchyard.domain.pipelines.definitions import TabularFormat
+from batchyard.domain.pipelines.tabular import TabularFormat
 from batchyard.domain.scoring.ledger import Planned
 from batchyard.engine.plan import Skipped, collect_paths, freeze, paths_of
 from batchyard.engine.prepare import Staged

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 from batchyard.domain.errors import BatchyardError, InvalidInput, Mistake
 from batchyard.domain.item_names import item_text
 from batchyard.domain.job_specs import TableCut
-from batchyard.domain.pipelines.definitions import TabularFormat
+from batchyard.domain.pipelines.tabular import TabularFormat
 from batchyard.engine.sorting import SortedRuns
 from batchyard.ports.tables import Tables
 

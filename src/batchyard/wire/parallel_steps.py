@@ -15,9 +15,9 @@ from batchyard.domain.errors import Mistake, merged
 from batchyard.domain.pipelines.definitions import (
     ParallelSettings,
     ParallelTask,
-    TabularFormat,
     parallel_settings_mistakes,
 )
+from batchyard.domain.pipelines.tabular import TabularFormat
 from batchyard.wire.component_ports import output_named
 from batchyard.wire.mistakes import shown
 from batchyard.wire.pinned_references import pinned

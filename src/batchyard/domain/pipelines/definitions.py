@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from enum import Enum
 
 from batchyard.domain.deployments import LONGEST_TIMEOUT_S, TOLERATES_ALL, LoggingLevel
 from batchyard.domain.errors import Mistake
@@ -18,6 +17,7 @@ from batchyard.domain.pipelines.components import (
     port_mistakes,
 )
 from batchyard.domain.pipelines.graphs import Binding, Graph, StepGraph, graph_mistakes
+from batchyard.domain.pipelines.tabular import TabularFormat
 from batchyard.domain.resource_ids import Reference
 
 
@@ -38,14 +38,6 @@ class CommandDefinition:
     instance_count: int = 1
     timeout_s: float | None = None
     is_deterministic: bool = True
-
-
-class TabularFormat(Enum):
-    """Of tabular input that a parallel step cuts by bytes or by keys (ours: Azure's needs an mltable)."""
-
-    CSV = "csv"
-    PARQUET = "parquet"
-    JSONL = "jsonl"
 
 
 @dataclass(frozen=True, slots=True)
