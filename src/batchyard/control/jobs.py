@@ -113,12 +113,22 @@ def read_output(tx: Transaction, caller: Caller, name: str) -> Job:
     return _load(tx, name)
 
 
+def read_rows(tx: Transaction, caller: Caller, name: str) -> Job:
+    """Give a job of whose rows the caller may know what made them.
+
+    Raises: Forbidden; NotFound; Conflict for one that scores nothing: it has no rows.
+    """
+    job = read_output(tx, caller, name)
+    _refuse_unscored(job)
+    return job
+
+
 def read_partial(tx: Transaction, caller: Caller, name: str) -> Job:
     """Give a job whose committed rows the caller may read before there is an output, or instead of one.
 
     Raises: Forbidden; NotFound; Conflict for one that is completed: its output is whole.
     """
-    job = read_output(tx, caller, name)
+    job = read_rows(tx, caller, name)
     if job.status is JobStatus.COMPLETED:
         raise Conflict(f"Job {name!r} is Completed: its output is whole. Download it without `--partial`.")
     return job
@@ -129,7 +139,7 @@ def read_ended(tx: Transaction, caller: Caller, name: str) -> Job:
 
     Raises: Forbidden; NotFound; Conflict for one that goes on: what there is of it changes.
     """
-    job = read_output(tx, caller, name)
+    job = read_rows(tx, caller, name)
     if job.status not in FINAL:
         raise Conflict(f"Job {name!r} is {job.status.value}: what there is of it still changes. Wait for its end.")
     return job
@@ -287,6 +297,13 @@ def _recorded(tx: Transaction, act: audit.Act, before: Job, after: Job) -> Job:
         details = {"status_before": before.status.value, "status_after": after.status.value}
         audit.record(tx, replace(act, details=details), audit.job_target(before.name), before=before, after=after)
     return after
+
+
+def _refuse_unscored(job: Job) -> None:
+    if not isinstance(job.spec, ScoringSpec):
+        raise Conflict(
+            f"Job {job.name!r} scores nothing itself and has no rows. Name a job of a model, or a parallel step."
+        )
 
 
 def _load(tx: Transaction, name: str) -> Job:

@@ -156,3 +156,13 @@ def test_a_component_is_made_of_an_earlier_job(stocked: Bench) -> None:
     missing = {"componentSpec": {"sourceJobId": "mde"}}
     refusal = stocked.client.put(f"{WS}/components/azureml_anonymous/versions/1", json={"properties": missing})
     assert refusal.status_code == 404
+
+
+def test_what_only_scored_jobs_have_is_refused_for_a_pipeline(stocked: Bench) -> None:
+    put(stocked, JOB)
+    stocked.client.post(f"{WS}/jobs/made/cancel")
+    run = f"/history/v1.0{WS}/runs/made"
+    asked = [f"{run}/lineage", f"{run}/verification", f"{run}/partial", f"{run}/items?item=a.txt"]
+    statuses = {path: stocked.client.get(path).status_code for path in asked}
+    statuses["retry"] = stocked.client.post(f"{WS}/jobs/made/retryFailed", json={}).status_code
+    assert all(400 <= status < 500 for status in statuses.values()), statuses

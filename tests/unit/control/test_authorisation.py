@@ -98,6 +98,7 @@ READS: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
 MORE_THAN_READER: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
     "jobs.read_logs": ("jobs/logs/read", lambda b, c: jobs.read_logs(b.tx, c, "job1")),
     "jobs.read_output": ("jobs/outputs/read", lambda b, c: jobs.read_output(b.tx, c, "job1")),
+    "jobs.read_rows": ("jobs/outputs/read", lambda b, c: jobs.read_rows(b.tx, c, "job1")),
     "jobs.read_ended": ("jobs/outputs/read", lambda b, c: jobs.read_ended(b.tx, c, "job1")),
     "jobs.read_partial": ("jobs/outputs/read", lambda b, c: jobs.read_partial(b.tx, c, "job1")),
     "jobs.edit": ("jobs/write", lambda b, c: jobs.edit(b.tx, c, "job1", JobEdit(is_archived=True), now=NOW)),

@@ -39,7 +39,7 @@ def show_lineage(
     asked = {"row": row, "file": file, "item": item, "itemPercentEncoded": encoded}
     only_one(asked)
     with rooms.records.reading() as tx:
-        job = jobs.read_output(tx, caller, name)
+        job = jobs.read_rows(tx, caller, name)
     return JSONResponse(lineage_to_history(job, _traces(rooms, job, asked)))
 
 
