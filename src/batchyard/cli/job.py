@@ -108,13 +108,8 @@ def show(server: Server, *, name: str, web: bool = False) -> Any:
 
     job = job_cli_from_arm(server.get(server.path("jobs", name)).body)
     if web:
-        say_link(server, job)
+        job_create.say_link(server, job)
     return job
-
-
-def say_link(server: Server, job: Mapping[str, Any]) -> None:
-    """Tell where the job is to be seen, for `--web`. Nothing is opened: there are no pages for a browser yet."""
-    server.say(f"{job.get('name')}: {job['services'].get('Studio', {}).get('endpoint')}")
 
 
 def list_(

@@ -50,14 +50,17 @@ def create(
     body = job_to_arm_body(written.wish, written.settings, component=component, spec=spec)
     made = job_cli_from_arm(server.put(server.path("jobs", job), body).body)
     if web:
-        from batchyard.cli.job import say_link
-
         say_link(server, made)
     if not (wait or stream):
         return made
     from batchyard.cli.following import follow_to_end
 
     return follow_to_end(server, made, with_logs=stream)
+
+
+def say_link(server: Server, job: Mapping[str, Any]) -> None:
+    """Tell where the job is to be seen, for `--web`. Nothing is opened: there are no pages for a browser yet."""
+    server.say(f"{job.get('name')}: {job['services'].get('Studio', {}).get('endpoint')}")
 
 
 def _read(
