@@ -15,24 +15,21 @@ _NAMES = {
     "type": "type",
     "job": "job",
     "status": "status",
+    "reused_from": "reusedFrom",
     "message": "message",
     "seconds": "seconds",
 }
 
 
 def steps_to_arm(nodes: tuple[StepNode, ...]) -> list[dict[str, object]]:
-    """Give steps in the order of the pipeline's document. # Azure: NotStarted is its word for what has not begun."""
+    """Give steps as they are in the tree. # Azure: NotStarted is its word for what has not begun."""
     return [_step(node) for node in nodes]
 
 
 def steps_cli_from_arm(ours: Mapping[str, object]) -> list[dict[str, object]]:
     """Give the steps of a job as `job show` prints them, inner ones within. ours: `properties.batchyard`."""
     return [
-        {
-            **{name: row.get(key) for name, key in _NAMES.items()},
-            **({"reused_from": row["reusedFrom"]} if row.get("reusedFrom") else {}),
-            "steps": steps_cli_from_arm(row),
-        }
+        {**{name: row.get(key) for name, key in _NAMES.items()}, "steps": steps_cli_from_arm(row)}
         for row in rows_at(ours, "steps")
     ]
 
@@ -47,7 +44,7 @@ def _step(node: StepNode) -> dict[str, object]:
         "type": node.kind,
         "job": job.name,
         "status": job.status.value,
-        **({} if job.reused_from is None else {"reusedFrom": job.reused_from}),
+        "reusedFrom": job.reused_from,
         "message": message or None,
         "seconds": _seconds(job.phases) if job.status in FINAL else None,
         "steps": steps_to_arm(node.steps),
