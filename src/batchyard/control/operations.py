@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from batchyard.domain.access import Action, Caller, authorise
 from batchyard.domain.errors import NotFound
-from batchyard.ports.records import Operation, Transaction
+from batchyard.ports.operations import Operation
+from batchyard.ports.records import Transaction
 
 
 def get(tx: Transaction, caller: Caller, id: str) -> Operation:

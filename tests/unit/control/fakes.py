@@ -35,6 +35,7 @@ from batchyard.domain.resource_ids import DatastorePath, Scope
 from batchyard.domain.workspaces import DEFAULT_WORKSPACE, Workspace, is_same
 from batchyard.ports.datastore import Datastore, Publication
 from batchyard.ports.job_home import JobHome
+from batchyard.ports.operations import Operation, Operations, OperationStatus
 from batchyard.ports.records import (
     Audit,
     Documents,
@@ -44,9 +45,6 @@ from batchyard.ports.records import (
     Jobs,
     Key,
     Kind,
-    Operation,
-    Operations,
-    OperationStatus,
     Page,
     Stored,
     Workspaces,
