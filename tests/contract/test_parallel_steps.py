@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from batchyard.domain.assets import ModelType
 from batchyard.domain.deployments import ExecutionSettings
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.outputs.verification import Check, Result
 from batchyard.domain.pipelines.components import PortType
 from batchyard.domain.pipelines.definitions import ParallelSettings
+from batchyard.domain.resource_ids import AssetId
 from batchyard.engine.claim import claim_job, orphans, take_over
 from batchyard.engine.job_run import run_job
 from batchyard.engine.verification import JobVerifications
+from batchyard.ports.records import Key, Kind
 from tests.support.direct import DirectHome
 from tests.support.parallel import data, place_of, submit_step
 
@@ -294,3 +297,67 @@ def test_a_publisher_that_ends_leaves_the_step_to_the_next_one(tmp_path: Path, f
     job = again.job("step")
     assert job.status is JobStatus.COMPLETED, job.error
     assert files_of(place_of(again, "step", "scores")) == ["parallel_run_step.txt"]
+
+
+MODELS = """
+import os, sys
+def run(paths):
+    for path in paths:
+        name = sys.argv[2] if path.endswith("-0") else os.path.basename(path)
+        with open(os.path.join(sys.argv[1], name), "w") as out:
+            out.write("w")
+    return paths
+"""
+
+
+def submit_models(direct: DirectHome, name: str, id: AssetId, first: str = "MLmodel") -> None:
+    outputs = {"scores": PortType.URI_FOLDER, "model": PortType.MLFLOW_MODEL}
+    arguments = "${{outputs.model}} " + first
+    submit_step(
+        direct,
+        name,
+        direct.home.parent / "input",
+        MODELS,
+        arguments=arguments,
+        outputs=outputs,
+        registers={"model": id},
+    )
+
+
+@pytest.mark.parametrize("version", ["3", ""])
+def test_a_model_that_a_step_makes_is_registered(direct: DirectHome, five: Path, version: str) -> None:
+    submit_models(direct, "step", AssetId("net", version))
+
+    job = direct.run_next()
+
+    assert job.status is JobStatus.COMPLETED, job.error
+    with direct.rooms.records.reading() as tx:
+        stored = tx.documents.get(Key(Kind.MODEL, "net", version or "1"))
+    assert stored is not None
+    assert (stored.document.type, stored.document.sealed.files) == (ModelType.MLFLOW, 5)
+    assert stored.document.uri.endswith("out/step/model")
+    assert stored.document.properties == {"job": "step", "output": "model", "run": "1"}
+
+
+def test_a_version_that_is_registered_already_fails_the_step_before_it_scores(direct: DirectHome, five: Path) -> None:
+    for name in ("first", "second"):
+        submit_models(direct, name, AssetId("net", "3"))
+
+    assert direct.run_next().status is JobStatus.COMPLETED
+    job = direct.run_next()
+
+    assert job.error is not None
+    assert job.error.code == "OutputConflict"
+    assert "Version '3' of model 'net' is registered already" in job.error.message
+    assert job.counts.items == 0
+    assert not place_of(direct, "second", "model").exists()
+
+
+def test_an_mlflow_model_without_its_description_is_not_registered(direct: DirectHome, five: Path) -> None:
+    submit_models(direct, "step", AssetId("net", "3"), first="other")
+
+    job = direct.run_next()
+
+    assert job.error is not None
+    assert "'MLmodel'" in job.error.message
+    assert not place_of(direct, "step", "model").exists()

@@ -36,6 +36,7 @@ def submit_step(
     outputs: Mapping[str, PortType] | None = None,
     inputs: Mapping[str, Given] | None = None,
     instance_count: int = 1,
+    registers: Mapping[str, AssetId] | None = None,
 ) -> Job:
     """Put the job of a parallel step in the queue; its outputs go to `out/<name>/<output>`."""
     store = direct.datastores.get("workspaceblobstore")
@@ -62,7 +63,11 @@ def submit_step(
         pinned=Pinned(AssetId("s", "1"), AssetId("c", "1"), seal, AssetId("env", "1"), EnvironmentBuild("0" * 64, "3")),
         inputs=given,
         outputs={
-            port: StepOutput(DatastorePath("workspaceblobstore", f"out/{name}/{port}"), type_)
+            port: StepOutput(
+                DatastorePath("workspaceblobstore", f"out/{name}/{port}"),
+                type_,
+                registers=(registers or {}).get(port),
+            )
             for port, type_ in ports.items()
         },
     )

@@ -37,6 +37,7 @@ from batchyard.engine.rooms import Rooms
 from batchyard.engine.run_limits import recall, remember
 from batchyard.engine.score import score
 from batchyard.engine.step_arguments import arguments_of, folders_to_write, inputs_in_place
+from batchyard.engine.step_models import check_models, register_models
 from batchyard.engine.table_plan import plan_tables
 from batchyard.engine.tidy import tidy
 from batchyard.ports.instance import Instances, WorkerPlan
@@ -58,6 +59,8 @@ def run_job(rooms: Rooms, job: Job) -> None:
     try:
         sealed: Job | None = job
         if job.status is not JobStatus.FINALIZING:
+            if _is_refused(rooms, job, lease):
+                return
             tally = _score(rooms, job, lease, home)
             remember(rooms, job, tally)
             is_paused = tally.verdict is None and _pause(rooms, lease, home, tally)
@@ -74,6 +77,17 @@ def run_job(rooms: Rooms, job: Job) -> None:
         _finish(rooms, lease, JobChange(JobStatus.FAILED, error=JobError("InputUnreadable", str(exc), ErrorClass.DATA)))
     finally:
         lease.stop()
+
+
+def _is_refused(rooms: Rooms, job: Job, lease: JobLease) -> bool:
+    """End a job that would register a version which is there already, before anything is scored."""
+    try:
+        check_models(rooms, job)
+    except Conflict as exc:
+        error = JobError("OutputConflict", str(exc), ErrorClass.DATA)
+        _finish(rooms, lease, JobChange(JobStatus.FAILED, error=error))
+        return True
+    return False
 
 
 def _score(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> Tally:
@@ -286,6 +300,7 @@ def _publish(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> None:
     failures = named_failures(sealed.tally, home.path(sealed.planned.listing))
     try:
         collect(rooms, job, home, sealed)
+        register_models(rooms, job)
     except Conflict as exc:
         error = JobError("OutputConflict", str(exc), ErrorClass.DATA)
         _finish(rooms, lease, JobChange(JobStatus.FAILED, counts=sealed.tally.counts, error=error, failures=failures))

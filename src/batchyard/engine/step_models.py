@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 from batchyard.control import step_models
 from batchyard.domain.errors import Conflict, PlatformError
+from batchyard.domain.job_specs import CommandSpec, ScoringSpec, StepOutput
 from batchyard.domain.jobs import Job
 from batchyard.engine.patience import patiently
 from batchyard.engine.rooms import Rooms
 
 
+def outputs_of(job: Job) -> Mapping[str, StepOutput]:
+    """Give the outputs of a step, whatever runs it; none of a job that is no step."""
+    match job.spec:
+        case CommandSpec(outputs=outputs):
+            return outputs
+        case ScoringSpec(step=step) if step is not None:
+            return step.outputs
+    return {}
+
+
 def check_models(rooms: Rooms, job: Job) -> None:
     """Look whether every version that the step registers is free. Raises: Conflict."""
-    wanted = [output.registers for output in job.command.outputs.values() if output.registers is not None]
+    wanted = [output.registers for output in outputs_of(job).values() if output.registers is not None]
+    if not wanted:
+        return
     with rooms.records.reading() as tx:
         for id in wanted:
             step_models.check_free(tx, id)
@@ -24,7 +38,7 @@ def register_models(rooms: Rooms, job: Job) -> None:
 
     Raises: Conflict where somebody has registered other bytes under the version meanwhile; PlatformError.
     """
-    for name, output in job.command.outputs.items():
+    for name, output in outputs_of(job).items():
         if output.registers is None:
             continue
         if rooms.sealed_store is None:

@@ -62,6 +62,7 @@ class StepPublication:
 
     def publish(self, manifest: bytes) -> None:
         self._refuse_unwritten()
+        self._refuse_no_models()
         self._keep(MANIFEST, [manifest])
         self._home.sync_tree(f"collect/{self._job.fence}/outputs")
         for name, output in self._step.outputs.items():
@@ -136,6 +137,14 @@ class StepPublication:
             raise Conflict(
                 f"No mini-batch wrote {names}, which is a file. Let the script write it, or make it a folder."
             )
+
+    def _refuse_no_models(self) -> None:
+        for name, output in self._step.outputs.items():
+            is_described = any(file.path == b"MLmodel" for file in self._files[name])
+            if output.registers and output.type is PortType.MLFLOW_MODEL and not is_described:
+                raise Conflict(
+                    f"The output {name!r} has no file 'MLmodel' at its top; it is to be registered as an mlflow_model."
+                )
 
 
 def _copy(pieces: Iterable[Piece], out: BinaryIO) -> None:
