@@ -21,8 +21,8 @@ from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Owner
 from batchyard.engine.claim import claim_job
 from batchyard.engine.rooms import Rooms
-from batchyard.ports.operations import Operation, OperationStatus
-from batchyard.ports.records import JobChange, Key, Kind
+from batchyard.ports.job_leases import JobChange
+from batchyard.ports.records import Key, Kind, Operation, OperationStatus
 from tests.support.direct import DirectHome
 from tests.support.engine_process import NobodyToWatch
 

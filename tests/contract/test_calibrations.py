@@ -19,8 +19,7 @@ from batchyard.domain.outputs.contracts import InputContract, InputFormat, Outpu
 from batchyard.engine.calibrate import calibrate
 from batchyard.engine.claim import claim_operation
 from batchyard.ports.instance import Instances, WorkerPlan
-from batchyard.ports.operations import Operation, OperationStatus
-from batchyard.ports.records import JobFilter
+from batchyard.ports.records import JobFilter, Operation, OperationStatus
 from tests.support.direct import DirectHome
 from tests.support.processes import processes_of
 

@@ -6,7 +6,7 @@ from batchyard.domain.datastores import ARTIFACT_STORE, log_folder
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Counts, Owner
 from batchyard.domain.workspaces import DEFAULT_WORKSPACE
-from batchyard.ports.records import JobChange
+from batchyard.ports.job_leases import JobChange
 from tests.unit.api.bench import Bench
 
 

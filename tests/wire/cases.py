@@ -13,7 +13,7 @@ from batchyard.domain.jobs import Counts, Owner
 from batchyard.domain.resource_ids import DEFAULT_SCOPE
 from batchyard.domain.scoring.ledger import MAGIC, Committed, Opened, Planned, encode
 from batchyard.engine.plan import freeze
-from batchyard.ports.records import JobChange
+from batchyard.ports.job_leases import JobChange
 from tests.unit.api.bench import BLOBS, WS, Bench
 
 from .exploring import Raw, Seen

@@ -11,7 +11,7 @@ from batchyard.control import operations
 from batchyard.domain.access import Action, authorise
 from batchyard.domain.errors import Conflict
 from batchyard.domain.resource_ids import Scope
-from batchyard.ports.operations import Operation, OperationStatus
+from batchyard.ports.records import Operation, OperationStatus
 from batchyard.wire.operations import operation_to_arm
 
 router = APIRouter()

@@ -24,7 +24,7 @@ from batchyard.engine.job_run import run_job
 from batchyard.engine.provision import provision
 from batchyard.engine.rooms import Rooms
 from batchyard.engine.tidy import tidy_after_crash
-from batchyard.ports.operations import Operation
+from batchyard.ports.records import Operation
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from batchyard.bootstrap.job import tidy_child
 from batchyard.domain.jobs import Owner
 from batchyard.engine.rooms import Rooms
 from batchyard.engine.tidy import tidy_all
-from batchyard.ports.records import Holding
+from batchyard.ports.job_leases import Holding
 
 Work = Callable[[Rooms], None]
 

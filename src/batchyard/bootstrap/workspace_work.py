@@ -16,8 +16,8 @@ from batchyard.engine.claim import claim_job, claim_operation, orphans, take_ove
 from batchyard.engine.pipelines import Pipelines
 from batchyard.engine.provision import give_up
 from batchyard.engine.rooms import Rooms
-from batchyard.ports.operations import Operation
-from batchyard.ports.records import Holding
+from batchyard.ports.job_leases import Holding
+from batchyard.ports.records import Operation
 
 log = logging.getLogger(__name__)
 

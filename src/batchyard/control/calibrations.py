@@ -13,8 +13,7 @@ from batchyard.domain.forecast.preflight import Finding, Level, of_calibration
 from batchyard.domain.job_specs import ScoringSpec
 from batchyard.domain.jobs import Invocation
 from batchyard.ports.datastore import Datastores
-from batchyard.ports.operations import Operation, OperationStatus
-from batchyard.ports.records import Transaction
+from batchyard.ports.records import Operation, OperationStatus, Transaction
 from batchyard.ports.tables import Tables
 
 KEPT_S = 24 * 3600.0

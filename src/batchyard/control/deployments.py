@@ -12,8 +12,7 @@ from batchyard.domain.endpoints import Endpoint, ProvisioningState
 from batchyard.domain.errors import Conflict, not_found
 from batchyard.domain.resource_ids import AssetId
 from batchyard.ports.datastore import SealedStore
-from batchyard.ports.operations import Operation, OperationStatus
-from batchyard.ports.records import Key, Kind, Page, Stored, Transaction
+from batchyard.ports.records import Key, Kind, Operation, OperationStatus, Page, Stored, Transaction
 from batchyard.ports.tables import Tables
 
 

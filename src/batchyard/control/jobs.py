@@ -15,7 +15,8 @@ from batchyard.domain.job_states import FINAL, JobStatus
 from batchyard.domain.jobs import Invocation, Job, RerunKind, taken_up_again
 from batchyard.ports.datastore import Datastores
 from batchyard.ports.job_home import JobHomes
-from batchyard.ports.records import JobChange, JobFilter, Page, Transaction
+from batchyard.ports.job_leases import JobChange
+from batchyard.ports.records import JobFilter, Page, Transaction
 from batchyard.ports.tables import Tables
 
 _ON_THE_WAY = (JobStatus.PREPARING, JobStatus.RUNNING)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from batchyard.domain.access import Action, Caller, authorise
 from batchyard.domain.errors import NotFound
-from batchyard.ports.operations import Operation
-from batchyard.ports.records import Transaction
+from batchyard.ports.records import Operation, Transaction
 
 
 def get(tx: Transaction, caller: Caller, id: str) -> Operation:

@@ -21,7 +21,8 @@ from batchyard.domain.pipelines.definitions import Definition, PipelineDefinitio
 from batchyard.domain.pipelines.graphs import Graph, StepGraph
 from batchyard.domain.pipelines.progress import NOT_DONE, Moves, next_moves
 from batchyard.domain.resource_ids import Reference
-from batchyard.ports.records import JobChange, Transaction
+from batchyard.ports.job_leases import JobChange
+from batchyard.ports.records import Transaction
 
 STEP_FAILED, STEP_CANNOT_BEGIN, UNREADABLE = "StepFailed", "StepCannotBegin", "PipelineUnreadable"
 # Each costs milliseconds, and the leases of running jobs are not renewed meanwhile: the rest begins with the next look.

@@ -12,8 +12,7 @@ from batchyard.domain.assets import AssetKind, CodeVersion, Environment, Environ
 from batchyard.domain.deployments import Deployment
 from batchyard.domain.endpoints import ProvisioningState
 from batchyard.domain.resource_ids import AssetId
-from batchyard.ports.operations import Operation
-from batchyard.ports.records import Stored, Transaction
+from batchyard.ports.records import Operation, Stored, Transaction
 
 SUPERSEDED = "Superseded"
 

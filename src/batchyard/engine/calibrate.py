@@ -32,7 +32,7 @@ from batchyard.engine.rooms import Rooms
 from batchyard.engine.sample import Portion, Sample, take_sample, write_sample
 from batchyard.engine.scratch import scratch_of
 from batchyard.ports.instance import Instances, WorkerPlan
-from batchyard.ports.operations import Operation
+from batchyard.ports.records import Operation
 from batchyard.ports.web import is_web
 
 log = logging.getLogger(__name__)

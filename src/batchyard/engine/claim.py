@@ -14,8 +14,8 @@ from batchyard.domain.scoring.ledger import Committed, read
 from batchyard.engine.lease import LEASE_S
 from batchyard.engine.result_files import write_result
 from batchyard.engine.rooms import Rooms
-from batchyard.ports.operations import Operation
-from batchyard.ports.records import Holding, JobChange
+from batchyard.ports.job_leases import Holding, JobChange
+from batchyard.ports.records import Operation
 
 log = logging.getLogger(__name__)
 

@@ -33,7 +33,7 @@ from batchyard.engine.step_outputs import publish_outputs, seal_outputs, sealed_
 from batchyard.engine.step_reuse import reused
 from batchyard.engine.tidy import tidy
 from batchyard.ports.job_home import JobHome
-from batchyard.ports.records import JobChange
+from batchyard.ports.job_leases import JobChange
 from batchyard.ports.step_process import StepPlan
 
 log = logging.getLogger(__name__)

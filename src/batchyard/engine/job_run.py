@@ -42,7 +42,7 @@ from batchyard.engine.table_plan import plan_tables
 from batchyard.engine.tidy import tidy
 from batchyard.ports.instance import Instances, WorkerPlan
 from batchyard.ports.job_home import JobHome
-from batchyard.ports.records import JobChange, Progress, Wish
+from batchyard.ports.job_leases import JobChange, Progress, Wish
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from batchyard.domain.errors import LeaseLost, PlatformError
 from batchyard.domain.jobs import Job, Owner
-from batchyard.ports.records import JobChange, Progress, Records, Wish
+from batchyard.ports.job_leases import JobChange, Progress, Wish
+from batchyard.ports.records import Records
 
 log = logging.getLogger(__name__)
 

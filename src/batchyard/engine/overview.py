@@ -10,7 +10,7 @@ from pathlib import Path
 from batchyard.domain.errors import PlatformError
 from batchyard.domain.failures import FailureGroup, FailureReport, group_line, sample_line
 from batchyard.domain.jobs import Counts
-from batchyard.ports.records import Progress
+from batchyard.ports.job_leases import Progress
 
 OVERVIEW = "job_progress_overview.txt"
 README = """What is in this folder:

@@ -13,7 +13,7 @@ from batchyard.domain.scoring.tally import Tally, failure_report
 from batchyard.engine.lease import JobLease
 from batchyard.engine.overview import write_errors, write_overview
 from batchyard.engine.plan import Listing
-from batchyard.ports.records import Progress
+from batchyard.ports.job_leases import Progress
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from batchyard.domain.errors import CallerError, SandboxUnavailable, ScriptError
 from batchyard.domain.resource_ids import AssetId
 from batchyard.engine.rooms import Rooms
 from batchyard.engine.scratch import clear_scratch, scratch_of
-from batchyard.ports.operations import Operation
+from batchyard.ports.records import Operation
 
 log = logging.getLogger(__name__)
 

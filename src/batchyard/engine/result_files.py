@@ -6,7 +6,7 @@ from pathlib import Path
 
 from batchyard.domain.errors import PlatformError
 from batchyard.domain.jobs import Counts, JobError, is_completed_with_errors
-from batchyard.ports.records import JobChange
+from batchyard.ports.job_leases import JobChange
 
 
 def write_result(logs: Path, ended: JobChange, *, has_items: bool = True) -> None:

@@ -34,7 +34,7 @@ from batchyard.engine.progress import ProgressWatch
 from batchyard.engine.ticks import Ticks
 from batchyard.ports.faults import Faults
 from batchyard.ports.instance import Instances
-from batchyard.ports.records import Wish
+from batchyard.ports.job_leases import Wish
 
 _POLL_S = 0.05
 # What a pause waits for the mini-batches that run; what takes longer is cut off and goes back uncharged.

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from batchyard.domain.audit import AuditEntry
-from batchyard.domain.failures import FailureReport
 from batchyard.domain.job_notes import JobNotes
 from batchyard.domain.job_specs import OutputTarget
 from batchyard.domain.job_states import JobStatus
-from batchyard.domain.jobs import Counts, Job, JobError, Owner
-from batchyard.domain.logged import Logged
+from batchyard.domain.jobs import Job, Owner
 from batchyard.domain.resource_ids import Scope
 from batchyard.domain.workspaces import Workspace
+from batchyard.ports.job_leases import Holding, JobChange, JobLeases
 
 if TYPE_CHECKING:
-    from batchyard.ports.operations import Operations
+    from batchyard.domain.forecast.calibration import Calibration, CalibrationSpec
 
 T = TypeVar("T")
 
@@ -202,82 +201,68 @@ class Jobs(Protocol):
         """Replace what people wrote on a job, whatever its status, and nothing else of it. Raises: NotFound."""
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """Work that an owner holds. lapsed: its lease ended, by the database's clock. owner: None only before the first.
+class OperationStatus(Enum):
+    """Azure's words for a long-running operation."""
 
-    process_ends: how often an owner ended without a new commit since the last one.
+    RUNNING = "InProgress"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A promise that takes time to keep. key/revision: the document it is about.
+
+    calibration: what is to be calibrated; None for a PUT of a deployment, which is provisioned. calibrated: what that
+    told, once it has Succeeded.
     """
 
-    name: str
-    fence: int
-    owner: Owner | None
-    lapsed: bool
-    process_ends: int = 0
+    id: str
+    key: Key
+    revision: int
+    status: OperationStatus
+    created_at: float
+    created_by: str
+    ended_at: float | None = None
+    error_code: str = ""
+    error_message: str = ""
+    fence: int = 0
+    calibration: CalibrationSpec | None = None
+    calibrated: Calibration | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What the job's process tells with each renewal; None leaves what is stored."""
+class Operations(Protocol):
+    """Long-running operations and who works on them; leases as for jobs."""
 
-    counts: Counts | None = None
-    rate_items_s: float | None = None
-    eta_s: float | None = None
-    failures: FailureReport | None = None
+    def add(self, operation: Operation) -> None:
+        """Store a new one."""
 
+    def get(self, id: str) -> Operation | None:
+        """Give one, or None."""
 
-class Wish(Enum):
-    """What somebody wants of a job that is held; its owner is told with each renewal."""
-
-    GO_ON = "go on"
-    PAUSE = "pause"
-    CANCEL = "cancel"
-
-
-@dataclass(frozen=True, slots=True)
-class JobChange:
-    """A step of a job's life. phases are merged. Ends the lease when the status is final or Paused."""
-
-    status: JobStatus
-    counts: Counts | None = None
-    phases: Mapping[str, float] = field(default_factory=dict)
-    error: JobError | None = None
-    ledger_sha256: str | None = None
-    generation: int | None = None
-    listed_at: float | None = None
-    failures: FailureReport | None = None
-    logged: Logged | None = None
-    step_key: str | None = None
-    reused_from: str | None = None
-
-
-class JobLeases(Protocol):
-    """Who runs which job. Time is the database's clock; every write carries `WHERE fence = :fence`."""
-
-    def claim_next(self, owner: Owner, *, lease_s: float, now: float) -> Job | None:
-        """Start the next queued job that `domain.computes.admit` lets pass: Preparing, fence + 1, lease to owner.
-
-        now: epoch seconds for the phase. Two callers never get the same job. A queued job whose compute is gone or
-        has become too small is ended as Failed with the reason, and passed over.
-        """
+    def claim_next(self, owner: Owner, *, lease_s: float) -> Operation | None:
+        """Take the oldest running operation that is free or whose lease lapsed, fence + 1; None when none waits."""
 
     def held(self) -> Sequence[Holding]:
-        """Give every job in a state of HOLDS_INSTANCES."""
+        """Give every running operation that has an owner (name is the id)."""
 
-    def take_over(self, name: str, *, fence: int, owner: Owner, lease_s: float, made_progress: bool) -> Job | None:
-        """Give the job to a new owner, fence + 1, if its fence is still `fence`; else None.
+    def release(self, id: str, *, fence: int) -> None:
+        """Let go of one whose owner ended, so that `claim_next` gives it again; nothing if the fence moved on."""
 
-        made_progress: whether the last owner committed anything; process_ends becomes 0 if so, else one more.
-        """
+    def finish(
+        self,
+        id: str,
+        *,
+        fence: int,
+        error_code: str = "",
+        error_message: str = "",
+        calibrated: Calibration | None = None,
+        now: float,
+    ) -> None:
+        """End it: Succeeded without an error code, else Failed. Raises: LeaseLost."""
 
-    def renew(self, name: str, *, fence: int, owner: Owner, lease_s: float, progress: Progress) -> Wish:
-        """Prolong the lease, store progress and say what is wanted. Raises: LeaseLost."""
-
-    def advance(self, name: str, *, fence: int, change: JobChange) -> Job:
-        """Change the job by a legal transition. Raises: LeaseLost; Conflict for an illegal one.
-
-        A run that `may_be_undone` and ends Failed or Canceled leaves the job as it was before, and is told by `undone`.
-        """
+    def forget_calibrations(self, *, ended_before: float) -> None:
+        """Delete calibrations that ended before a time: nobody asks for them any more."""
 
 
 class Audit(Protocol):

@@ -14,8 +14,8 @@ from sqlalchemy import URL, Connection, Pool, func, select
 from batchyard.domain.errors import NotFound
 from batchyard.domain.resource_ids import Scope
 from batchyard.domain.workspaces import Workspace
-from batchyard.ports.operations import Operations
-from batchyard.ports.records import Audit, Documents, JobLeases, Jobs, Transaction, Workspaces
+from batchyard.ports.job_leases import JobLeases
+from batchyard.ports.records import Audit, Documents, Jobs, Operations, Transaction, Workspaces
 from batchyard.records.audit import AuditTable
 from batchyard.records.documents import DocumentTable
 from batchyard.records.engines import Engines, errors_in_our_words, open_engines, parse_url

@@ -8,7 +8,7 @@ from dataclasses import replace
 from batchyard.domain.failures import FailureReport
 from batchyard.domain.job_states import FINAL, JobStatus
 from batchyard.domain.jobs import Counts, JobError, Rerun, RunEnd
-from batchyard.ports.records import JobChange
+from batchyard.ports.job_leases import JobChange
 from batchyard.records import codec
 from batchyard.records.job_rows import NOT_HELD, job_of
 from batchyard.records.tables import AnyRow

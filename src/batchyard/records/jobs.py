@@ -13,7 +13,8 @@ from batchyard.domain.job_specs import OutputTarget
 from batchyard.domain.job_states import ENDS_AT_ONCE, FINAL, JobStatus, can_cancel, can_pause, check_transition
 from batchyard.domain.jobs import Job
 from batchyard.domain.reservations import reserved_by
-from batchyard.ports.records import JobChange, JobFilter, Page
+from batchyard.ports.job_leases import JobChange
+from batchyard.ports.records import JobFilter, Page
 from batchyard.records import codec
 from batchyard.records.admission import demand
 from batchyard.records.endings import changed_columns, ended

@@ -14,7 +14,7 @@ from batchyard.domain.computes import InstanceDemand, admit
 from batchyard.domain.errors import LeaseLost
 from batchyard.domain.job_states import FINAL, HOLDS_INSTANCES, JobStatus, check_transition
 from batchyard.domain.jobs import ErrorClass, Job, JobError, Owner
-from batchyard.ports.records import Holding, JobChange, Progress, Wish
+from batchyard.ports.job_leases import Holding, JobChange, Progress, Wish
 from batchyard.records import codec
 from batchyard.records.admission import Demand, demand
 from batchyard.records.clock import database_now
@@ -27,7 +27,7 @@ _HOLDING = sorted(status.value for status in HOLDS_INSTANCES)
 
 
 class JobLeaseTable:
-    """`ports.records.JobLeases` in one transaction of one workspace."""
+    """`ports.job_leases.JobLeases` in one transaction of one workspace."""
 
     def __init__(self, connection: Connection, scope: str) -> None:
         self._connection = connection
@@ -35,7 +35,7 @@ class JobLeaseTable:
         self._now = database_now(connection)
 
     def claim_next(self, owner: Owner, *, lease_s: float, now: float) -> Job | None:
-        """Start the next queued job that may pass; see `ports.records.JobLeases.claim_next`."""
+        """Start the next queued job that may pass; see `ports.job_leases.JobLeases.claim_next`."""
         waiting = demand(self._connection, self._scope)
         hopeless = {job.job: error for job in waiting.queued if (error := _never_starts(job, waiting)) is not None}
         for name, error in hopeless.items():

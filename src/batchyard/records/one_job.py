@@ -14,7 +14,8 @@ from typing import cast
 from batchyard.domain.job_states import check_transition
 from batchyard.domain.jobs import Job, Owner
 from batchyard.domain.workspaces import Workspace
-from batchyard.ports.records import JobChange, Key, Progress, Transaction, Wish
+from batchyard.ports.job_leases import JobChange, Progress, Wish
+from batchyard.ports.records import Key, Transaction
 
 
 class OneJob:

@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, sel
 from batchyard.domain.errors import Conflict, LeaseLost
 from batchyard.domain.forecast.calibration import Calibration, CalibrationSpec
 from batchyard.domain.jobs import Owner
-from batchyard.ports.operations import Operation, OperationStatus
-from batchyard.ports.records import Holding, Key, Kind
+from batchyard.ports.job_leases import Holding
+from batchyard.ports.records import Key, Kind, Operation, OperationStatus
 from batchyard.records import codec
 from batchyard.records.clock import database_now
 from batchyard.records.job_rows import owner_columns, owner_of

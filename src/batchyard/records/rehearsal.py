@@ -16,7 +16,8 @@ from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Counts, Job, Owner
 from batchyard.domain.resource_ids import AssetId, DatastorePath
 from batchyard.domain.scoring.run_items import RunLimit
-from batchyard.ports.records import JobChange, Key, Kind, Progress
+from batchyard.ports.job_leases import JobChange, Progress
+from batchyard.ports.records import Key, Kind
 from batchyard.records.documents import DocumentTable
 from batchyard.records.jobs import JobTable
 from batchyard.records.leases import JobLeaseTable

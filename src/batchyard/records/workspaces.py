@@ -10,7 +10,7 @@ from batchyard.domain.errors import Conflict
 from batchyard.domain.job_states import FINAL, JobStatus
 from batchyard.domain.resource_ids import Scope
 from batchyard.domain.workspaces import Workspace
-from batchyard.ports.operations import OperationStatus
+from batchyard.ports.records import OperationStatus
 from batchyard.records import codec
 from batchyard.records.tables import AnyRow, jobs, operations, workspaces
 

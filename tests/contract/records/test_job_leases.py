@@ -15,7 +15,8 @@ from batchyard.domain.failures import FailureGroup, FailureReport, FailureSample
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Counts, ErrorClass, Job, JobError, Owner
 from batchyard.domain.logged import Logged, Metric, Point
-from batchyard.ports.records import Holding, JobChange, Key, Kind, Progress, Records, Transaction, Wish
+from batchyard.ports.job_leases import Holding, JobChange, Progress, Wish
+from batchyard.ports.records import Key, Kind, Records, Transaction
 from batchyard.records.database import DatabaseRecords
 
 MakeJob = Callable[..., Job]

@@ -13,7 +13,8 @@ from batchyard.domain.errors import Conflict, InvalidInput, NotFound
 from batchyard.domain.job_notes import JobNotes, notes_of
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Counts, ErrorClass, Job, JobError, Owner, RerunKind, taken_up_again
-from batchyard.ports.records import JobChange, JobFilter, Key, Kind, Progress, Records, Transaction
+from batchyard.ports.job_leases import JobChange, Progress
+from batchyard.ports.records import JobFilter, Key, Kind, Records, Transaction
 from batchyard.records.database import DatabaseRecords
 
 MakeJob = Callable[..., Job]

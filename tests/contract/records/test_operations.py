@@ -19,8 +19,7 @@ from batchyard.domain.forecast.calibration import (
 )
 from batchyard.domain.job_specs import InputKind, InputSource
 from batchyard.domain.jobs import Owner
-from batchyard.ports.operations import Operation, OperationStatus
-from batchyard.ports.records import Key, Kind, Records
+from batchyard.ports.records import Key, Kind, Operation, OperationStatus, Records
 from batchyard.records.database import DatabaseRecords
 
 Owners = tuple[Owner, Owner]

@@ -26,7 +26,8 @@ from batchyard.domain.job_states import FINAL, JobStatus
 from batchyard.domain.jobs import ErrorClass, Job, JobError, Owner, RerunKind, StepOf, taken_up_again
 from batchyard.domain.pipelines.components import InputPort, OutputPort, PortType, Signature
 from batchyard.domain.resource_ids import AssetId, DatastorePath, Scope
-from batchyard.ports.records import JobChange, JobFilter, Records
+from batchyard.ports.job_leases import JobChange
+from batchyard.ports.records import JobFilter, Records
 from batchyard.records.database import DatabaseRecords, open_records
 from batchyard.wire.component_definitions import read_definition
 

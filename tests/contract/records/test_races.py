@@ -14,8 +14,8 @@ from batchyard.domain.errors import Conflict, LeaseLost, PreconditionFailed
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Job, Owner
 from batchyard.domain.resource_ids import DEFAULT_SCOPE
-from batchyard.ports.operations import Operation, OperationStatus
-from batchyard.ports.records import JobChange, Key, Kind, Progress
+from batchyard.ports.job_leases import JobChange, Progress
+from batchyard.ports.records import Key, Kind, Operation, OperationStatus
 from batchyard.records.database import DatabaseRecords, migrate, open_records, sqlite_url
 
 MakeJob = Callable[..., Job]

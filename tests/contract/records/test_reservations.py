@@ -15,7 +15,7 @@ from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Job, StepOf
 from batchyard.domain.pipelines.components import PortType
 from batchyard.domain.resource_ids import AssetId, DatastorePath
-from batchyard.ports.records import JobChange
+from batchyard.ports.job_leases import JobChange
 from batchyard.records.database import DatabaseRecords
 from batchyard.records.tables import reservations
 

@@ -13,8 +13,7 @@ from batchyard.domain.errors import Conflict, NotFound
 from batchyard.domain.jobs import Owner
 from batchyard.domain.resource_ids import DEFAULT_SCOPE, Scope
 from batchyard.domain.workspaces import DEFAULT_WORKSPACE, Workspace
-from batchyard.ports.operations import Operation, OperationStatus
-from batchyard.ports.records import JobFilter, Key, Kind, Records
+from batchyard.ports.records import JobFilter, Key, Kind, Operation, OperationStatus, Records
 from batchyard.records.database import DatabaseRecords
 
 from .conftest import MakeJob

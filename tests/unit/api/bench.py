@@ -33,7 +33,7 @@ from batchyard.engine.partial import LedgerPartials
 from batchyard.engine.verification import JobVerifications
 from batchyard.identity.tokens import HomeIdentity
 from batchyard.parquet.files import ParquetFiles
-from batchyard.ports.records import JobChange
+from batchyard.ports.job_leases import JobChange
 from batchyard.records.database import open_records
 from batchyard.wire.component_definitions import read_definition
 

@@ -19,8 +19,7 @@ from batchyard.domain.job_specs import InputKind, InputSource, ScoringSpec
 from batchyard.domain.jobs import Invocation, Job
 from batchyard.domain.pipelines.definitions import Definition
 from batchyard.domain.resource_ids import Reference
-from batchyard.ports.operations import Operation
-from batchyard.ports.records import Stored
+from batchyard.ports.records import Operation, Stored
 
 from .fakes import FakeDatastores, FakeEnvironments, FakeHomes, FakeSealedStore, FakeTables, FakeTransaction
 

@@ -35,16 +35,17 @@ from batchyard.domain.resource_ids import DatastorePath, Scope
 from batchyard.domain.workspaces import DEFAULT_WORKSPACE, Workspace, is_same
 from batchyard.ports.datastore import Datastore, Publication
 from batchyard.ports.job_home import JobHome
-from batchyard.ports.operations import Operation, Operations, OperationStatus
+from batchyard.ports.job_leases import JobChange, JobLeases
 from batchyard.ports.records import (
     Audit,
     Documents,
-    JobChange,
     JobFilter,
-    JobLeases,
     Jobs,
     Key,
     Kind,
+    Operation,
+    Operations,
+    OperationStatus,
     Page,
     Stored,
     Workspaces,

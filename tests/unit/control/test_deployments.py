@@ -13,8 +13,7 @@ from batchyard.domain.deployments import CodeReference, Deployment, DeploymentKi
 from batchyard.domain.endpoints import DefaultChange, Endpoint, ProvisioningState
 from batchyard.domain.errors import Conflict, Forbidden, NotFound, PreconditionFailed
 from batchyard.domain.resource_ids import AssetId, Reference
-from batchyard.ports.operations import Operation, OperationStatus
-from batchyard.ports.records import Key, Kind
+from batchyard.ports.records import Key, Kind, Operation, OperationStatus
 
 from .bench import BUILD, DRAFT, NOW, OWNER, Bench, settings, with_code
 from .fakes import refused

@@ -12,8 +12,7 @@ from batchyard.domain.deployments import Deployment, DeploymentDraft, Deployment
 from batchyard.domain.endpoints import ProvisioningState
 from batchyard.domain.pipelines.definitions import ParallelDefinition, ParallelTask
 from batchyard.domain.resource_ids import AssetId, Reference
-from batchyard.ports.operations import Operation, OperationStatus
-from batchyard.ports.records import Stored
+from batchyard.ports.records import Operation, OperationStatus, Stored
 
 from .bench import BUILD, NOW, OWNER
 from .pipeline_bench import COMMAND, Pipelines, component, step, with_definition

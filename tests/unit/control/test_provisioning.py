@@ -11,8 +11,7 @@ from batchyard.domain.assets import AssetKind, EnvironmentBuild
 from batchyard.domain.deployments import Deployment
 from batchyard.domain.endpoints import ProvisioningState
 from batchyard.domain.errors import LeaseLost, NotFound
-from batchyard.ports.operations import Operation, OperationStatus
-from batchyard.ports.records import Stored
+from batchyard.ports.records import Operation, OperationStatus, Stored
 
 from .bench import BUILD, DRAFT, NOW, OWNER, Bench, settings, with_code
 from .fakes import refused

@@ -16,7 +16,7 @@ from batchyard.domain.scoring.machine import Rules
 from batchyard.domain.scoring.minibatches import Cut
 from batchyard.engine.ledger_file import LedgerFile
 from batchyard.engine.score import DRAIN_S, score
-from batchyard.ports.records import Wish
+from batchyard.ports.job_leases import Wish
 
 WORKERS = (Worker("n0", 0, 0), Worker("n0", 1, 1))
 

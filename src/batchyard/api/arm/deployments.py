@@ -17,8 +17,7 @@ from batchyard.domain.access import Caller
 from batchyard.domain.deployments import Deployment, DeploymentDraft, DeploymentKind
 from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.domain.resource_ids import Scope
-from batchyard.ports.operations import Operation
-from batchyard.ports.records import Stored, Transaction
+from batchyard.ports.records import Operation, Stored, Transaction
 from batchyard.wire.component_definitions import read_definition
 from batchyard.wire.deployments import DeploymentBody, deployment_from_arm, deployment_to_arm
 from batchyard.wire.operations import with_operation_uri

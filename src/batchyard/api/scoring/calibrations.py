@@ -9,7 +9,7 @@ from batchyard.api.bodies import Body
 from batchyard.api.rooms import BaseUrl, CallerIn, Rooms, RoomsIn, header_text
 from batchyard.api.told import TEXT, told
 from batchyard.control import calibrations
-from batchyard.ports.operations import Operation
+from batchyard.ports.records import Operation
 from batchyard.wire.calibrations import CalibrationBody, calibration_from_body, calibration_to_arm
 
 router = APIRouter()
