@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from batchyard.domain.assets import ModelType
+from batchyard.control import references
+from batchyard.domain.assets import AssetKind, ModelType
 from batchyard.domain.job_specs import InputKind, InputSource, StepData
 from batchyard.domain.job_states import JobStatus
-from batchyard.domain.jobs import ErrorClass, Job
+from batchyard.domain.jobs import ErrorClass, Job, RerunKind, taken_up_again
 from batchyard.domain.pipelines.components import InputMode, PortType
 from batchyard.domain.resource_ids import AssetId
+from batchyard.engine.claim import claim_job
+from batchyard.engine.command_run import run_command
 from batchyard.ports.records import Key, Kind
 from tests.support.direct import DirectHome
 
@@ -261,6 +266,74 @@ def test_an_output_whose_place_is_taken_meanwhile_leaves_what_is_there(direct: D
     job = run(direct, command, outputs={"one": FOLDER})
     assert error_of(job)[0] == "OutputConflict"
     assert [p.name for p in place.iterdir()] == ["mine"]
+
+
+def resume(direct: DirectHome, name: str) -> Job:
+    with direct.rooms.records.writing() as tx:
+        tx.jobs.take_up_again(taken_up_again(direct.job(name), RerunKind.RESUME, asked_by="tester", now=time.time()))
+    return direct.run_next()
+
+
+def test_a_resume_publishes_the_rest_of_what_was_sealed_and_runs_no_command_again(
+    direct: DirectHome, tmp_path: Path
+) -> None:
+    ran, place = tmp_path / "ran", direct.published("job", "two")
+    command = f"mkdir -p {place} && echo x > {place}/mine && echo ran >> {ran} && "
+    command += "date +%N > ${{outputs.one}}/a && cp ${{outputs.one}}/a ${{outputs.two}}/b"
+    first = run(direct, command, outputs={"one": FOLDER, "two": FOLDER})
+    assert error_of(first)[0] == "OutputConflict"
+    assert error_of(resume(direct, "job"))[0] == "OutputConflict"
+    (place / "mine").unlink()
+    job = resume(direct, "job")
+    assert (job.status, job.error, job.generation) == (JobStatus.COMPLETED, None, 1)
+    assert ran.read_text() == "ran\n"
+    assert (place / "b").read_text() == (direct.published("job", "one") / "a").read_text()
+    assert job.ledger_sha256 == first.ledger_sha256
+    home = direct.home / "jobs" / "job"
+    assert sorted(p.name for p in home.iterdir()) == ["outputs", "spec.json", "workers.jsonl"]
+
+
+def test_a_resume_runs_the_command_again_where_what_was_sealed_is_gone(direct: DirectHome, tmp_path: Path) -> None:
+    ran, place = tmp_path / "ran", direct.published("job", "two")
+    command = f"[ -e {ran} ] || mkdir -p {place}/mine/deep && echo ran >> {ran} && "
+    command += "echo 1 > ${{outputs.one}}/a && echo 2 > ${{outputs.two}}/b"
+    assert error_of(run(direct, command, outputs={"one": FOLDER, "two": FOLDER}))[0] == "OutputConflict"
+    shutil.rmtree(direct.published("job", "one"))
+    shutil.rmtree(place)
+    assert resume(direct, "job").error is None
+    assert ran.read_text() == "ran\nran\n"
+    assert (place / "b").read_text() == "2\n"
+
+
+class RunsAnother:
+    """Runs the next job of the queue when this one is about to publish."""
+
+    def __init__(self, direct: DirectHome) -> None:
+        self._direct = direct
+
+    def reach(self, point: str) -> None:
+        if point == "command.publishing":
+            assert self._direct.run_next().error is None
+
+
+def test_a_resume_registers_no_model_twice(direct: DirectHome) -> None:
+    custom = PortType.CUSTOM_MODEL
+    registers = {"one": AssetId("numbered", ""), "two": AssetId("taken", "1")}
+    command = "date +%N > ${{outputs.one}}/w && date +%N > ${{outputs.two}}/w"
+    direct.submit_command("job", command, outputs=dict.fromkeys(registers, custom), registers=registers)
+    direct.submit_command(
+        "other", "echo > ${{outputs.a}}/w", outputs={"a": custom}, registers={"a": AssetId("taken", "1")}
+    )
+    job = claim_job(direct.rooms)
+    assert job is not None
+    run_command(replace(direct.rooms, faults=RunsAnother(direct)), job)
+    assert error_of(direct.job("job"))[0] == "OutputConflict"
+    with direct.rooms.records.writing() as tx:
+        tx.documents.delete(Key(Kind.MODEL, "taken", "1"))
+    assert resume(direct, "job").error is None
+    with direct.rooms.records.reading() as tx:
+        numbered = references.versions_of(tx, AssetKind.MODEL, "numbered")
+    assert [one.key.version for one in numbered] == ["1"]
 
 
 def test_a_model_that_a_command_makes_is_registered_as_the_version_asked_for(direct: DirectHome) -> None:

@@ -30,7 +30,7 @@ def register(tx: Transaction, job: Job, name: str, output: StepOutput, sealed: S
     """
     if output.registers is None:
         raise TypeError(f"output {name!r} of job {job.name!r} registers nothing")
-    id = output.registers if output.registers.version else _next(tx, job, name, output.registers.name)
+    id = output.registers if output.registers.version else _next(tx, job, name, output.registers.name, sealed)
     model = Model(
         name=id.name,
         version=id.version,
@@ -44,10 +44,11 @@ def register(tx: Transaction, job: Job, name: str, output: StepOutput, sealed: S
     return asset_versions.store(tx, act, AssetKind.MODEL, model, stored, refusal=_taken(id))
 
 
-def _next(tx: Transaction, job: Job, name: str, model: str) -> AssetId:
-    """Give the version that this output has become already, or the next number."""
+def _next(tx: Transaction, job: Job, name: str, model: str, sealed: Sealed) -> AssetId:
+    """Give the version that this output has become already, in an earlier run of the job even, or the next number."""
+    maker = {"job": job.name, "output": name}
     for stored in references.versions_of(tx, AssetKind.MODEL, model):
-        if _made_by(job, name).items() <= stored.document.properties.items():
+        if stored.document.sealed == sealed and maker.items() <= stored.document.properties.items():
             return AssetId(model, stored.key.version)
     return AssetId(model, asset_versions.next_of(tx, AssetKind.MODEL, model))
 

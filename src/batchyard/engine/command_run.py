@@ -29,7 +29,7 @@ from batchyard.engine.rooms import Rooms
 from batchyard.engine.step_keys import step_key
 from batchyard.engine.step_logged import take_logged, tracking_variables
 from batchyard.engine.step_models import register_models
-from batchyard.engine.step_outputs import publish_outputs, seal_outputs, sealed_outputs
+from batchyard.engine.step_outputs import publish_outputs, seal_outputs, sealed_outputs, unpublished
 from batchyard.engine.step_reuse import reused
 from batchyard.engine.tidy import tidy
 from batchyard.ports.job_home import JobHome
@@ -71,6 +71,10 @@ def _run(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> Job:
     """Stage and run the command and seal what it wrote. Raises: _Ended."""
     try:
         lease.check_wish()
+        sealed_before = unpublished(rooms, job, home)
+        if sealed_before is not None:  # Outputs of it may stand at their places already, and fit no other run's.
+            phases = {"finalizing": rooms.now()}
+            return _advance(lease, JobChange(JobStatus.FINALIZING, phases=phases, ledger_sha256=sealed_before))
         staged = _stage(rooms, job, lease, home)
         rooms.faults.reach("command.staged")
         key = step_key(rooms, job, staged, check=lease.check_wish)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any  # JSON values
 
 from batchyard.domain.assets import Sealed
+from batchyard.domain.errors import CallerError, Conflict
 from batchyard.domain.jobs import Job
 from batchyard.domain.outputs.manifests import manifest_bytes
 from batchyard.domain.outputs.tree_files import TreeFile, read_tree_text, tree_seal, tree_text
@@ -76,6 +78,30 @@ def sealed_outputs(job: Job, home: JobHome) -> Sequence[SealedOutput] | None:
             found.append(SealedOutput(name, staged[name], output.place, output.type, seal, files))
         return found
     return None
+
+
+def unpublished(rooms: Rooms, job: Job, home: JobHome) -> str | None:
+    """Give the hash of what an earlier run of the job has sealed and could not publish, where all of it is there still.
+
+    An output is there where it was staged; one that is not has been published, if its place holds anything. Whether
+    that is the output, publishing it again tells.
+    """
+    runs = (rerun.before.ledger_sha256 for rerun in reversed(job.reruns))
+    sha256 = next((one for one in runs if one is not None), None)
+    outputs = None if sha256 is None else sealed_outputs(replace(job, ledger_sha256=sha256), home)
+    return sha256 if outputs and all(_is_there(rooms, output) for output in outputs) else None
+
+
+def _is_there(rooms: Rooms, output: SealedOutput) -> bool:
+    if os.path.lexists(output.staged):
+        return True
+    try:
+        rooms.datastores.check_free(output.place, is_file=output.type is PortType.URI_FILE)
+    except Conflict:
+        return True
+    except CallerError:  # Its datastore is gone; staging tells that by name.
+        return False
+    return False
 
 
 def publish_outputs(rooms: Rooms, job: Job, outputs: Sequence[SealedOutput], *, check: Callable[[], None]) -> None:

@@ -13,14 +13,15 @@ from batchyard.engine.rooms import Rooms
 
 log = logging.getLogger(__name__)
 
-_OF_ONE_OWNER = ("code-", "scratch-", "collect/", "inputs-", "outputs-")
+_OUTPUTS = "outputs-"
+_OF_ONE_OWNER = ("code-", "scratch-", "collect/", "inputs-", _OUTPUTS)
 
 
 def tidy(rooms: Rooms, job: Job) -> None:
     """Delete what only a running job needs; nothing while the job is not final. Safe to repeat.
 
     A job that completed without failed items has all its rows in its output. Any other one keeps them: they can be
-    downloaded, and scoring the rest needs them.
+    downloaded, and scoring the rest needs them. A command that could not publish all of its outputs keeps the others.
     """
     if job.status not in FINAL:
         return
@@ -28,10 +29,17 @@ def tidy(rooms: Rooms, job: Job) -> None:
     # Later ones belong to who has taken the job up again meanwhile.
     fences = range(1, job.fence + 1)
     there = {*home.folders(), *(f"collect/{fence}" for fence in home.folders("collect"))}
-    needless = [name for fence in fences for kind in _OF_ONE_OWNER if (name := f"{kind}{fence}") in there]
+    kinds = [kind for kind in _OF_ONE_OWNER if kind != _OUTPUTS or not _may_publish(job)]
+    needless = [name for fence in fences for kind in kinds if (name := f"{kind}{fence}") in there]
     if job.status is JobStatus.COMPLETED and not job.counts.failed:
         needless += ["parts", "files"]
     clear(home, needless)
+
+
+def _may_publish(job: Job) -> bool:
+    """Tell whether a resume of the job could go on publishing what a run of it has sealed."""
+    sealed = (job.ledger_sha256, *(rerun.before.ledger_sha256 for rerun in job.reruns))
+    return job.status is not JobStatus.COMPLETED and isinstance(job.spec, CommandSpec) and any(sealed)
 
 
 def tidy_after_crash(rooms: Rooms, name: str) -> None:
