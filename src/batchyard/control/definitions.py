@@ -90,7 +90,7 @@ def _environment_of(definition: Definition | Mistake) -> Reference | None:
 
 
 def _missing(tx: Transaction, definition: Definition) -> Iterator[Mistake]:
-    """Name every code, environment and data asset that is not registered."""
+    """Name every code, environment, model and data asset that is not registered."""
     for kind, reference, field in _named(definition):
         found = references.follow(tx, kind, reference, field=field) if reference.name else None
         if isinstance(found, Mistake):
@@ -111,4 +111,9 @@ def _named(definition: Definition) -> Iterator[tuple[AssetKind, Reference, str]]
                 for port, binding in step.inputs.items():
                     reference = parse_reference(binding.uri) if isinstance(binding, FixedData) else None
                     if reference is not None:
-                        yield AssetKind.DATA, reference, f"jobs.{name}.inputs.{port}.path"
+                        is_model = isinstance(binding, FixedData) and binding.type in references.MODEL_TYPES
+                        yield (
+                            AssetKind.MODEL if is_model else AssetKind.DATA,
+                            reference,
+                            f"jobs.{name}.inputs.{port}.path",
+                        )

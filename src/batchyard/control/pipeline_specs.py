@@ -10,7 +10,6 @@ from batchyard.control import audit, definitions, invocations, pinned_paths, ref
 from batchyard.control.pipeline_drafts import compute_mistakes
 from batchyard.control.sealed_places import sealed_by
 from batchyard.domain.access import Caller
-from batchyard.domain.assets import AssetKind, ModelType
 from batchyard.domain.datastores import BLOB_STORE, DATASTORES
 from batchyard.domain.deployments import PipelineSettings
 from batchyard.domain.errors import CallerError, Conflict, InvalidInput, Mistake
@@ -28,12 +27,11 @@ from batchyard.domain.pipelines.invocations import (
     inputs_for,
     output_mistakes,
 )
-from batchyard.domain.resource_ids import AssetId, DatastorePath, Reference, parse_datastore_uri, parse_reference
+from batchyard.domain.resource_ids import AssetId, DatastorePath, Reference
 from batchyard.ports.datastore import Datastores
 from batchyard.ports.records import Transaction
 
 _FREE_PLACE = "a place that is free"
-_MODELS = {ModelType.MLFLOW: PortType.MLFLOW_MODEL, ModelType.CUSTOM: PortType.CUSTOM_MODEL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,35 +135,21 @@ def _data(
     """Follow what an input names to where its data lies, and look whether that can be read."""
     type_, field = asked.type or PortType.URI_FOLDER, f"inputs.{name}"
     kind = InputKind.FILE if type_ is PortType.URI_FILE else InputKind.FOLDER
-    if type_ in _MODELS.values():
-        source, mistakes = _model(tx, asked.uri, type_, field)
+    if type_ in references.MODEL_TYPES:
+        source, mistakes = references.model_of(tx, asked.uri, type_, field=field)
     else:
         source, mistakes = references.source_of(tx, InputSource(kind, asked.uri), field=field)
         if source.kind is not kind:
             mistakes.append(Mistake(field, f"'{source.asset}', a {source.kind.value}", f"a {type_.value}"))
     if mistakes:
         return None, mistakes
-    mistakes = invocations.input_mistakes(caller, source, datastores, field=field)
+    if source.sealed is None:
+        mistakes = invocations.input_mistakes(caller, source, datastores, field=field)
     if mistakes and type_ is PortType.CUSTOM_MODEL:
         # Of what the user keeps a model in is not said anywhere: a folder, or one file.
         source = InputSource(InputKind.FILE, source.uri, source.asset)
         mistakes = invocations.input_mistakes(caller, source, datastores, field=field)
     return StepData(source, type_, asked.mode or InputMode.RO_MOUNT), mistakes
-
-
-def _model(tx: Transaction, uri: str, type_: PortType, field: str) -> tuple[InputSource, list[Mistake]]:
-    """Follow the name of a registered model to where it was registered from; other places stay."""
-    named = parse_reference(uri) if uri.startswith(("azureml:", "/")) else None
-    if named is None or parse_datastore_uri(uri) is not None:
-        return InputSource(InputKind.FOLDER, uri), []
-    found = references.follow(tx, AssetKind.MODEL, named, field=field)
-    if isinstance(found, Mistake):
-        return InputSource(InputKind.FOLDER, uri), [found]
-    model = found.document
-    asset = AssetId(model.name, model.version)
-    wrong = type_ is PortType.MLFLOW_MODEL and _MODELS.get(model.type) is not type_
-    mistakes = [Mistake(field, f"'{asset}', a {model.type.value}", f"a {type_.value}")] if wrong else []
-    return InputSource(InputKind.FOLDER, model.uri, asset), mistakes
 
 
 def _outputs(

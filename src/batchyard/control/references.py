@@ -6,11 +6,14 @@ from typing import Any  # what a document is, its key's kind says
 
 from batchyard.control import registry
 from batchyard.control.workspaces import is_here
-from batchyard.domain.assets import AssetKind
+from batchyard.domain.assets import AssetKind, ModelType
 from batchyard.domain.errors import Mistake, NotFound, not_found
 from batchyard.domain.job_specs import InputKind, InputSource
+from batchyard.domain.pipelines.components import PortType
 from batchyard.domain.resource_ids import AssetId, Reference, parse_datastore_uri, parse_reference
 from batchyard.ports.records import Stored, Transaction
+
+MODEL_TYPES = {PortType.MLFLOW_MODEL: ModelType.MLFLOW, PortType.CUSTOM_MODEL: ModelType.CUSTOM}
 
 
 def find_version(
@@ -71,6 +74,24 @@ def source_of(tx: Transaction, source: InputSource, *, field: str) -> tuple[Inpu
         return source, [found]
     data = found.document
     return InputSource(InputKind(data.type.value), data.uri, AssetId(data.name, data.version)), []
+
+
+def model_of(tx: Transaction, uri: str, type_: PortType, *, field: str) -> tuple[InputSource, list[Mistake]]:
+    """Follow the name of a registered model to its sealed bytes, which what lies where it came from may not be today;
+    or say what is wrong with it. Any other place stays as it is, as a folder."""
+    plain = InputSource(InputKind.FOLDER, uri)
+    named = parse_reference(uri) if uri.startswith(("azureml:", "/")) else None
+    if named is None or parse_datastore_uri(uri) is not None:
+        return plain, []
+    found = follow(tx, AssetKind.MODEL, named, field=field)
+    if isinstance(found, Mistake):
+        return plain, [found]
+    model = found.document
+    asset = AssetId(model.name, model.version)
+    # Azure: whatever a model is, it may be read as a custom one.
+    wrong = type_ is PortType.MLFLOW_MODEL and model.type is not ModelType.MLFLOW
+    mistakes = [Mistake(field, f"'{asset}', a {model.type.value}", f"a {type_.value}")] if wrong else []
+    return InputSource(InputKind.FOLDER, model.uri, asset, model.sealed), mistakes
 
 
 def _spelled(reference: Reference) -> str:

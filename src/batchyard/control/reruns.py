@@ -109,7 +109,8 @@ def check_places(job: Job, *, datastores: Datastores, homes: JobHomes) -> None:
         raise Conflict(
             f"The home of job {job.name!r} is gone, and with it what it scored. Invoke the endpoint again instead."
         )
-    datastores.check_input(job.scoring.source)
+    if job.scoring.source.sealed is None:
+        datastores.check_input(job.scoring.source)
     step = job.scoring.step
     try:
         if step is not None:

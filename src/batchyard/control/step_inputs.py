@@ -106,7 +106,10 @@ def _literal(port: InputPort, value: object, where: str) -> Given | Mistake:
 
 def _named_data(tx: Transaction, binding: FixedData, port: InputPort, where: str) -> StepData | Mistake:
     """Follow what the pipeline itself names; nothing is read in place of the server's own files."""
-    source, mistakes = references.source_of(tx, InputSource(kind_of(binding.type), binding.uri), field=where)
+    if binding.type in references.MODEL_TYPES:
+        source, mistakes = references.model_of(tx, binding.uri, binding.type, field=where)
+    else:
+        source, mistakes = references.source_of(tx, InputSource(kind_of(binding.type), binding.uri), field=where)
     if mistakes:
         return mistakes[0]
     if parse_datastore_uri(source.uri) is None and not is_web(source.uri):

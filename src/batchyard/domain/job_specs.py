@@ -28,12 +28,15 @@ class InputSource:
     """The data to score.
 
     uri: `azureml://datastores/…/paths/…`, `file:///…` read in place for the owner, or, of an invocation alone,
-    `azureml:NAME:VERSION` of a data asset. asset: the data asset that the uri was read from, None for a plain one.
+    `azureml:NAME:VERSION` of a data asset. asset: the asset that the uri was read from, None for a plain one.
+    sealed: of a registered model, the bytes that are read in the place of what lies at the uri today; whether they are
+    a file or a folder they tell themselves, and not the kind.
     """
 
     kind: InputKind
     uri: str
     asset: AssetId | None = None
+    sealed: Sealed | None = None
 
 
 @dataclass(frozen=True, slots=True)

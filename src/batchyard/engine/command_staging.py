@@ -12,10 +12,11 @@ from pathlib import Path
 from batchyard.control import references
 from batchyard.domain.assets import AssetKind, EnvironmentBuild
 from batchyard.domain.errors import InvalidInput, Mistake, PlatformError, ScriptError
-from batchyard.domain.job_specs import CommandSpec, InputKind, StepData
+from batchyard.domain.job_specs import CommandSpec, StepData
 from batchyard.domain.jobs import Job
 from batchyard.domain.pipelines.components import InputMode, PortType, text_of
 from batchyard.domain.pipelines.expressions import ShellCommand, render_command
+from batchyard.engine.input_places import is_one_file, place_of
 from batchyard.engine.plain_json import to_json
 from batchyard.engine.prepare import clear, copy_writable
 from batchyard.engine.rooms import Rooms
@@ -150,8 +151,8 @@ def _data(
     if is_web(given.source.uri):
         path = rooms.web.fetch(given.source.uri, home.path(f"input/{name}/x").parent, meanwhile=meanwhile)
     else:
-        path = rooms.datastores.input_path(given.source)
-    is_file = given.source.kind is InputKind.FILE
+        path = place_of(rooms, given.source)
+    is_file = is_one_file(given.source, path)
     if not (path.is_file() if is_file else path.is_dir()):
         wanted = "a file" if is_file else "a folder"
         raise InvalidInput("The step", [Mistake(f"inputs.{name}", f"nothing at {given.source.uri!r}", wanted)])

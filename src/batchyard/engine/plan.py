@@ -17,10 +17,10 @@ from pathlib import Path
 
 from batchyard.domain.errors import InvalidInput, Mistake, PlatformError
 from batchyard.domain.item_names import item_text
-from batchyard.domain.job_specs import InputKind
 from batchyard.domain.jobs import Job
 from batchyard.domain.scoring.ledger import Planned
 from batchyard.domain.scoring.packing import Packing
+from batchyard.engine.input_places import is_one_file
 from batchyard.engine.packing import PackedStarts
 from batchyard.engine.patience import patiently
 from batchyard.engine.prepare import Staged
@@ -162,7 +162,7 @@ def _with_breaks(slices: Iterable[list[bytes]], meanwhile: Callable[[], None]) -
 
 
 def _paths(job: Job, staged: Staged, skipped: Skipped) -> Iterator[list[bytes]]:
-    return paths_of(staged.source, skipped, is_file=job.scoring.source.kind is InputKind.FILE)
+    return paths_of(staged.source, skipped, is_file=is_one_file(job.scoring.source, staged.source))
 
 
 def paths_of(source: Path, skipped: Skipped, *, is_file: bool) -> Iterator[list[bytes]]:

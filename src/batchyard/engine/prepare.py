@@ -17,11 +17,11 @@ from batchyard.domain.deployments import (
     output_format_of,
 )
 from batchyard.domain.errors import PlatformError
-from batchyard.domain.job_specs import InputKind
 from batchyard.domain.jobs import Job
 from batchyard.domain.outputs.formats import is_structured
 from batchyard.domain.resource_ids import AssetId
 from batchyard.domain.scoring.ledger import Planned
+from batchyard.engine.input_places import is_one_file, place_of
 from batchyard.engine.plain_json import to_json
 from batchyard.engine.rooms import Rooms
 from batchyard.engine.step_environment import built_environment
@@ -69,7 +69,7 @@ def prepare(rooms: Rooms, job: Job, *, meanwhile: Callable[[], None]) -> Staged:
     except OSError as exc:
         raise PlatformError(f"Could not stage the code of job {job.name!r}: {exc}.") from exc
     source = _source(rooms, job, home, meanwhile)
-    root = source if spec.source.kind is InputKind.FOLDER else source.parent
+    root = source.parent if is_one_file(spec.source, source) else source
     rooms.faults.reach("prepare.staged")
     build = spec.build or built_environment(rooms, spec.environment, rooms.logs_of(job.name) / "logs")
     return Staged(home, rooms.environments.python(build), code_dir, model_dir, source, root)
@@ -82,7 +82,7 @@ def _source(rooms: Rooms, job: Job, home: JobHome, meanwhile: Callable[[], None]
     """
     if is_web(job.scoring.source.uri):
         return rooms.web.fetch(job.scoring.source.uri, home.path("input/x").parent, meanwhile=meanwhile)
-    return rooms.datastores.input_path(job.scoring.source)
+    return place_of(rooms, job.scoring.source)
 
 
 def worker_plan(rooms: Rooms, job: Job, staged: Staged) -> WorkerPlan:

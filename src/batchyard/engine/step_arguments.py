@@ -8,6 +8,7 @@ from pathlib import Path
 from batchyard.domain.job_specs import ParallelStep, StepData
 from batchyard.domain.pipelines.arguments import outputs_named, words_of
 from batchyard.domain.pipelines.components import PortType, text_of
+from batchyard.engine.input_places import place_of
 from batchyard.engine.prepare import Staged
 from batchyard.engine.rooms import Rooms
 from batchyard.ports.instance import OUTPUT_FOLDER
@@ -47,5 +48,6 @@ def folders_to_write(step: ParallelStep) -> tuple[str, ...]:
 def _path(rooms: Rooms, staged: Staged, name: str, given: StepData) -> Path:
     if is_web(given.source.uri):
         return rooms.web.fetch(given.source.uri, staged.home.path(f"input/{name}/x").parent, meanwhile=lambda: None)
-    rooms.datastores.check_input(given.source)
-    return rooms.datastores.input_path(given.source)
+    if given.source.sealed is None:
+        rooms.datastores.check_input(given.source)
+    return place_of(rooms, given.source)

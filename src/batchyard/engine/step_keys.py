@@ -1,7 +1,7 @@
 """The key of a step: the hash of all that its result follows from. Two steps of one key give the same.
 
-What inputs hold is known by what vouches for it: the version of a data asset, the seal of another step's output. Of
-other data it is the names, sizes and times of all files that count, not their bytes.
+What inputs hold is known by what vouches for it: the version of a data asset, the seal of a registered model or of
+another step's output. Of other data it is the names, sizes and times of all files that count, not their bytes.
 """
 
 from __future__ import annotations
@@ -58,6 +58,8 @@ def _input(rooms: Rooms, job: Job, given: Given, path: Path | None, check: Calla
     if not isinstance(given, StepData):
         return {"value": given}
     told: dict[str, Any] = {"kind": given.source.kind.value}
+    if given.source.sealed is not None:
+        return {**told, "sealed": given.source.sealed.sha256}
     if given.source.asset is not None:
         return {**told, "asset": str(given.source.asset)}
     sha256 = _seal_of(rooms, job, given.source.uri)

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from batchyard.domain.errors import PlatformError
-from batchyard.domain.job_specs import InputKind, TableCut
+from batchyard.domain.job_specs import TableCut
 from batchyard.domain.jobs import Job
 from batchyard.domain.pipelines.tabular import TabularFormat
 from batchyard.domain.scoring.ledger import Planned
+from batchyard.engine.input_places import is_one_file
 from batchyard.engine.plan import Skipped, collect_paths, freeze, paths_of
 from batchyard.engine.prepare import Staged
 from batchyard.engine.rooms import Rooms
@@ -28,7 +29,7 @@ def plan_tables(rooms: Rooms, job: Job, staged: Staged, cut: TableCut, *, meanwh
     target, scratch = staged.home.path(name), staged.home.path(f"scratch-{job.fence}/x").parent
     try:
         files, skipped = SortedRuns(scratch / "listing-runs"), Skipped()
-        is_file = job.scoring.source.kind is InputKind.FILE
+        is_file = is_one_file(job.scoring.source, staged.source)
         collect_paths(files, paths_of(staged.source, skipped, is_file=is_file))
         rooms.faults.reach("plan.listed")
         columns = Columns(is_text=cut.input_format is TabularFormat.CSV)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any  # JSON of a manifest
 
 from batchyard.domain.errors import BatchyardError
-from batchyard.domain.job_specs import CommandSpec, PipelineSpec, ScoringSpec
+from batchyard.domain.job_specs import CommandSpec, Given, PipelineSpec, ScoringSpec, StepData
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Job
 from batchyard.domain.outputs.checks import check_output
@@ -66,7 +66,14 @@ class JobVerifications:
             yield from _guarded("code", self.sealed.check(spec.code_seal, "code"))
         if spec.build is not None:
             yield from _guarded("environment", self.environments.check(spec.build))
-        yield unchecked("input", "", "What is in the inputs of a command is not kept or hashed.")
+        yield from self._models(spec.inputs)
+        yield unchecked("input", "", "What is in the other inputs of a command is not kept or hashed.")
+
+    def _models(self, inputs: Mapping[str, Given]) -> Iterator[Event]:
+        """Check the registered models that a step was given."""
+        for name, given in inputs.items():
+            if isinstance(given, StepData) and given.source.sealed is not None:
+                yield from _guarded(name, self.sealed.check(given.source.sealed, f"model of input {name!r}"))
 
     def _scoring(self, job: Job) -> Iterator[Event]:
         document = yield from self._output(job)

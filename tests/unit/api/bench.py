@@ -14,13 +14,13 @@ from fastapi.testclient import TestClient
 from batchyard.api.app import make_app
 from batchyard.api.rooms import Rooms
 from batchyard.bootstrap.places import root_of
-from batchyard.control import provisioning
+from batchyard.control import provisioning, references
 from batchyard.datastores.blob_metadata import LocalBlobMetadata
 from batchyard.datastores.blocks import LocalStagedBlocks
 from batchyard.datastores.job_home import LocalJobHomes
 from batchyard.datastores.local import LocalDatastores
 from batchyard.datastores.sealed import LocalSealedStore
-from batchyard.domain.assets import Environment, EnvironmentBuild
+from batchyard.domain.assets import AssetKind, Environment, EnvironmentBuild, Sealed
 from batchyard.domain.errors import Mistake, PlatformError
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Owner
@@ -189,6 +189,12 @@ class Bench:
         self.upload(f"models/{name}/{version}/net.bin", text)
         uri = f"azureml://datastores/workspaceblobstore/paths/models/{name}/{version}/net.bin"
         return self.put(f"/models/{name}/versions/{version}", {"modelType": "custom_model", "modelUri": uri})
+
+    def sealed_model(self, name: str) -> Sealed:
+        """Give the seal of a model's newest version."""
+        with self.records.reading() as tx:
+            found: Sealed = references.find_version(tx, AssetKind.MODEL, name).document.sealed
+        return found
 
     def code(self, name: str = "src", version: str = "1", script: str = SCRIPT) -> Any:
         """Upload and register a folder with `score.py`, the way the SDK does it."""

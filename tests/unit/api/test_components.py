@@ -95,6 +95,19 @@ def test_a_graph_is_checked_when_it_is_registered_with_every_mistake_by_its_plac
     put_component(bench, "outer", "1", {"type": "pipeline", "inputs": SPEC["inputs"], "jobs": {"in": inner}})
 
 
+def test_a_step_that_names_a_registered_model_is_taken_and_one_that_is_not_there_is_told(bench: Bench) -> None:
+    bench.model("net")
+    given = {"net": {"type": "custom_model"}}
+    put_component(bench, "tell", "1", {**SPEC, "inputs": given, "command": "ls ${{inputs.net}}", "outputs": {}})
+
+    def whole(model: str) -> dict[str, Any]:
+        inputs = {"net": {"type": "custom_model", "path": model}}
+        return {"type": "pipeline", "jobs": {"one": {"component": "azureml:tell:1", "inputs": inputs}}}
+
+    put_component(bench, "names", "1", whole("azureml:net:1"))
+    assert refused(bench, "names-none", whole("azureml:nets:1")) == {"jobs.one.inputs.net.path"}
+
+
 def test_a_version_is_archived_whatever_it_names(bench: Bench) -> None:
     put_component(bench, "train", "3", SPEC)
     path = f"{WS}/components/train/versions/3"

@@ -140,7 +140,7 @@ def test_data_without_a_name_is_refused_where_several_inputs_could_be_meant(stoc
     assert "table (uri_file)" in mistakes["inputs"]
 
 
-def test_registered_data_and_models_are_followed_to_where_they_lie(stocked: Bench) -> None:
+def test_registered_data_is_followed_to_where_it_lies_and_a_model_to_its_sealed_bytes(stocked: Bench) -> None:
     stocked.data("images", "in")
     net = {"jobInputType": "CustomModel", "uri": "azureml:net:1"}
     inputs = {**GIVEN, "data": {"jobInputType": "UriFolder", "uri": "azureml:images@latest"}, "net": net}
@@ -149,10 +149,20 @@ def test_registered_data_and_models_are_followed_to_where_they_lie(stocked: Benc
     assert spec.inputs["data"] == StepData(
         InputSource(InputKind.FOLDER, INPUT, AssetId("images", "1")), PortType.URI_FOLDER
     )
-    place = f"{PLACES}/models/net/1/net.bin"
+    place, sealed = f"{PLACES}/models/net/1/net.bin", stocked.sealed_model("net")
     assert spec.inputs["net"] == StepData(
-        InputSource(InputKind.FILE, place, AssetId("net", "1")), PortType.CUSTOM_MODEL
+        InputSource(InputKind.FOLDER, place, AssetId("net", "1"), sealed), PortType.CUSTOM_MODEL
     )
+
+
+def test_a_registered_model_is_given_although_what_it_came_from_is_gone(stocked: Bench) -> None:
+    (stocked.home / "datastores/workspaceblobstore/models/net/1/net.bin").unlink()
+    net = {"jobInputType": "CustomModel", "uri": "azureml:net:1"}
+    spec = job(stocked, invoke(stocked, {**GIVEN, "net": net})).spec
+    assert isinstance(spec, PipelineSpec)
+    given = spec.inputs["net"]
+    assert isinstance(given, StepData)
+    assert given.source.sealed == stocked.sealed_model("net")
 
 
 def test_every_mistake_in_what_is_given_is_told_at_once(stocked: Bench) -> None:

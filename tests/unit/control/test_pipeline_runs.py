@@ -8,7 +8,7 @@ from batchyard.control.pipeline_runs import MOST_AT_ONCE
 from batchyard.domain.deployments import PipelineSettings
 from batchyard.domain.job_specs import InputKind, InputSource, PipelineSpec, StepData
 from batchyard.domain.job_states import JobStatus
-from batchyard.domain.pipelines.components import InputMode, InputPort, OutputMode
+from batchyard.domain.pipelines.components import InputMode, InputPort, OutputMode, PortType
 from batchyard.domain.pipelines.definitions import ParallelDefinition, ParallelSettings, ParallelTask
 from batchyard.domain.pipelines.graphs import Fixed, FixedData, FromPipeline, FromStep
 from batchyard.domain.resource_ids import AssetId, Reference
@@ -152,6 +152,17 @@ def test_a_data_asset_that_the_pipeline_names_is_followed(pipelines: Pipelines) 
     given = pipelines.command("one").inputs["data"]
     assert isinstance(given, StepData)
     assert given.source == InputSource(InputKind.FOLDER, INPUT, AssetId("scans", "1"))
+
+
+def test_a_registered_model_that_the_pipeline_names_is_its_sealed_bytes(pipelines: Pipelines) -> None:
+    model = pipelines.bench.model("net").document
+    pipelines.pipeline(one=step(data=FixedData(PortType.CUSTOM_MODEL, "azureml:net:1")))
+    pipelines.begin()
+    pipelines.tick()
+
+    given = pipelines.command("one").inputs["data"]
+    assert isinstance(given, StepData)
+    assert given.source == InputSource(InputKind.FOLDER, model.uri, AssetId("net", "1"), model.sealed)
 
 
 def test_a_step_may_say_more_than_its_component(pipelines: Pipelines) -> None:
