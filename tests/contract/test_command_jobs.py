@@ -19,10 +19,11 @@ from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import ErrorClass, Job, RerunKind, taken_up_again
 from batchyard.domain.pipelines.components import InputMode, PortType
 from batchyard.domain.resource_ids import AssetId
-from batchyard.engine.claim import claim_job
+from batchyard.engine.claim import claim_job, orphans, take_over
 from batchyard.engine.command_run import run_command
 from batchyard.ports.records import Key, Kind
 from tests.support.direct import DirectHome
+from tests.support.processes import kill
 
 FOLDER, FILE = PortType.URI_FOLDER, PortType.URI_FILE
 
@@ -162,6 +163,40 @@ def test_a_cancelled_job_ends_its_command(direct: DirectHome, tmp_path: Path) ->
     thread.join()
     assert (job.status, job.error) == (JobStatus.CANCELED, None)
     assert not direct.published("job", "one").exists()
+
+
+def test_a_cancel_that_comes_with_the_end_of_the_owner_ends_what_its_command_left(
+    direct: DirectHome, tmp_path: Path
+) -> None:
+    begun = tmp_path / "begun"
+    direct.submit_command("job", f"setsid sh -c 'echo $$ > {begun}.new; mv {begun}.new {begun}; sleep 600' & sleep 600")
+    owner = os.fork()
+    if owner == 0:
+        try:
+            rooms = direct.as_new_process()
+            job = claim_job(rooms)
+            assert job is not None
+            run_command(rooms, job)
+        finally:
+            os._exit(1)
+    until = time.monotonic() + 60
+    while not begun.exists():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    left = int(begun.read_text())
+    kill(owner)
+    os.waitpid(owner, 0)
+    with direct.rooms.records.writing() as tx:
+        tx.jobs.request_cancel("job", now=time.time())
+    (orphan,) = orphans(direct.rooms, is_alive=lambda _: False)
+    taken = take_over(direct.rooms, orphan)
+    assert taken is not None
+    try:
+        run_command(direct.rooms, taken)
+        assert direct.job("job").status is JobStatus.CANCELED
+        assert not Path(f"/proc/{left}/cwd").exists()
+    finally:
+        kill(left)
 
 
 def test_an_empty_folder_is_an_output_and_a_missing_file_is_none(direct: DirectHome) -> None:

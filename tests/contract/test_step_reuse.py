@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from batchyard.domain.job_specs import InputKind, InputSource, StepData
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Job, StepOf
-from batchyard.domain.pipelines.components import PortType
+from batchyard.domain.pipelines.components import InputMode, PortType
+from batchyard.engine.claim import claim_job
+from batchyard.engine.command_run import run_command
 from tests.support.direct import DirectHome
 
 FOLDER, FILE = PortType.URI_FOLDER, PortType.URI_FILE
@@ -67,6 +70,57 @@ def test_what_a_step_is_given_decides_whether_it_is_used_again(direct: DirectHom
     (source / "a").write_text("other")
     assert rerun(direct, "other-data", command, **given).reused_from is None
     assert (direct.published("other-data", "all") / "a").read_text() == "other"
+
+
+def test_data_behind_a_link_that_is_not_followed_is_never_taken_for_the_same(
+    direct: DirectHome, tmp_path: Path
+) -> None:
+    source, other = tmp_path / "source", tmp_path / "other"
+    source.mkdir()
+    other.mkdir()
+    (other / "a").write_text("1")
+    (source / "linked").symlink_to(other)
+    command, given = "cp ${{inputs.data}}/linked/a ${{outputs.all}}/a", {"data": folder_of(source)}
+    rerun(direct, "first", command, inputs=given, outputs={"all": FOLDER})
+    (other / "a").write_text("2")
+    assert rerun(direct, "second", command, inputs=given, outputs={"all": FOLDER}).reused_from is None
+    assert (direct.published("second", "all") / "a").read_text() == "2"
+
+
+def test_a_link_to_nothing_among_the_data_keeps_no_step_from_running(direct: DirectHome, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "dangling").symlink_to("nothing")
+    job = rerun(direct, "first", "true", inputs={"data": folder_of(source)})
+    assert job.step_key is None
+
+
+def test_data_that_changes_while_it_is_downloaded_is_not_taken_for_what_was_copied(
+    direct: DirectHome, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "a").write_text("1")
+    command, outputs = "cp ${{inputs.data}}/a ${{outputs.all}}/a", {"all": FOLDER}
+    given = {"data": replace(folder_of(source), mode=InputMode.DOWNLOAD)}
+    direct.submit_command("first", command, inputs=given, outputs=outputs)
+    job = claim_job(direct.rooms)
+    assert job is not None
+    run_command(replace(direct.rooms, faults=Changes(source / "a")), job)
+    second = rerun(direct, "second", command, inputs=given, outputs=outputs)
+    assert (direct.published("second", "all") / "a").read_text() == "2"
+    assert second.reused_from is None
+
+
+class Changes:
+    """Changes a file once inputs have been copied."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def reach(self, point: str) -> None:
+        if point == "command.staged":
+            self._path.write_text("2")
 
 
 @pytest.mark.parametrize("harm", ["changed", "removed", "added"])

@@ -26,7 +26,7 @@ from batchyard.engine.command_staging import BUILD_LOG, COMMAND_LOG, StagedComma
 from batchyard.engine.lease import Canceled, JobLease
 from batchyard.engine.result_files import write_result
 from batchyard.engine.rooms import Rooms
-from batchyard.engine.step_keys import step_key
+from batchyard.engine.step_keys import look_at_inputs, step_key
 from batchyard.engine.step_logged import take_logged, tracking_variables
 from batchyard.engine.step_models import register_models
 from batchyard.engine.step_outputs import publish_outputs, seal_outputs, sealed_outputs, unpublished
@@ -70,14 +70,17 @@ def run_command(rooms: Rooms, job: Job) -> None:
 def _run(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> Job:
     """Stage and run the command and seal what it wrote. Raises: _Ended."""
     try:
+        if job.fence > 1:  # The first owner has nobody before it; who is to end has no less to clear up.
+            rooms.kill_left_overs(home.path("workers.jsonl"))
         lease.check_wish()
         sealed_before = unpublished(rooms, job, home)
         if sealed_before is not None:  # Outputs of it may stand at their places already, and fit no other run's.
             phases = {"finalizing": rooms.now()}
             return _advance(lease, JobChange(JobStatus.FINALIZING, phases=phases, ledger_sha256=sealed_before))
+        looked = look_at_inputs(rooms, job, check=lease.check_wish)
         staged = _stage(rooms, job, lease, home)
         rooms.faults.reach("command.staged")
-        key = step_key(rooms, job, staged, check=lease.check_wish)
+        key = step_key(job, staged, looked, check=lease.check_wish)
         earlier = reused(rooms, job, home, key, check=lease.check_wish)
         if earlier is None:
             _advance(lease, JobChange(JobStatus.RUNNING, phases={"running": rooms.now()}))

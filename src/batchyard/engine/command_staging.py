@@ -44,15 +44,13 @@ class StagedCommand:
 
 
 def stage_command(rooms: Rooms, job: Job, home: JobHome, *, meanwhile: Callable[[], None]) -> StagedCommand:
-    """Kill what an earlier owner's command left, then stage what this one needs.
+    """Stage what the command of this owner needs; what an earlier owner's command left must be killed before.
 
     meanwhile: called between files that are copied or fetched; what it raises ends that.
     Raises: InvalidInput, NotFound for an input that is not there; ScriptError for an environment that cannot be built;
     Conflict where an output's place is taken, or the version that it registers; PlatformError.
     """
     spec = job.command
-    if job.fence > 1:  # The first owner has nobody before it.
-        rooms.kill_left_overs(home.path("workers.jsonl"))
     if not home.exists("spec.json"):
         home.create("spec.json", to_json(asdict(spec)))
     clear(home, [f"{kind}{fence}" for fence in range(1, job.fence) for kind in OF_ONE_OWNER])

@@ -7,13 +7,14 @@ another step's output. Of other data it is the names, sizes and times of all fil
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any  # JSON values
 
-from batchyard.domain.errors import PlatformError
+from batchyard.domain.errors import CallerError, PlatformError
 from batchyard.domain.job_specs import CommandSpec, Given, InputKind, PipelineSpec, StepData
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Job
@@ -24,21 +25,48 @@ from batchyard.engine.step_outputs import sealed_outputs
 from batchyard.ports.records import Transaction
 from batchyard.ports.web import is_web
 
+log = logging.getLogger(__name__)
+
 _FORMAT = "batchyard step key 1"
 
 
-def step_key(rooms: Rooms, job: Job, staged: StagedCommand, *, check: Callable[[], None]) -> str | None:
-    """Give the key of a step; None where its component is not deterministic.
+Looked = Mapping[str, Mapping[str, Any]]
 
-    check: called before each file of an input; what it raises ends that. Raises: PlatformError.
+
+def look_at_inputs(rooms: Rooms, job: Job, *, check: Callable[[], None]) -> Looked | None:
+    """Say what each input is, before any of it is copied or read: what the step is given is that, or newer.
+
+    Never older: what has changed since is then kept under a key that nothing has any more. None where the step has no
+    key: its component is not deterministic, or it is not known of all files that it may read what they are.
+    check: called before each file; what it raises ends that. Raises: PlatformError.
     """
     spec = job.command
     if not spec.is_deterministic:
         return None
     try:
-        inputs = {
-            name: _input(rooms, job, given, staged.inputs.get(name), check) for name, given in spec.inputs.items()
-        }
+        return {name: _input(rooms, job, given, check) for name, given in spec.inputs.items()}
+    except (_Unknown, OSError) as exc:
+        log.info("step has no key", extra={"job": job.name, "reason": str(exc)})
+    except CallerError as exc:  # An input is not there: staging tells that by name.
+        log.info("step has no key", extra={"job": job.name, "reason": type(exc).__name__})
+    return None
+
+
+def step_key(job: Job, staged: StagedCommand, looked: Looked | None, *, check: Callable[[], None]) -> str | None:
+    """Give the key of a step; None where it has none.
+
+    looked: of `look_at_inputs`. check: called before each file of the web that was fetched.
+    Raises: PlatformError.
+    """
+    if looked is None:
+        return None
+    spec, inputs = job.command, dict(looked)
+    try:
+        for name, given in spec.inputs.items():
+            if isinstance(given, StepData) and given.source.asset is None and is_web(given.source.uri):
+                check()
+                with staged.inputs[name].open("rb") as stream:
+                    inputs[name] = {**looked[name], "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
     except OSError as exc:
         raise PlatformError(f"The inputs of job {job.name!r} cannot be looked at: {exc}.") from exc
     document = {
@@ -54,7 +82,11 @@ def step_key(rooms: Rooms, job: Job, staged: StagedCommand, *, check: Callable[[
     return hashlib.sha256(to_json(document)).hexdigest()
 
 
-def _input(rooms: Rooms, job: Job, given: Given, path: Path | None, check: Callable[[], None]) -> dict[str, Any]:
+class _Unknown(Exception):
+    """It is not known what an input holds."""
+
+
+def _input(rooms: Rooms, job: Job, given: Given, check: Callable[[], None]) -> dict[str, Any]:
     if not isinstance(given, StepData):
         return {"value": given}
     told: dict[str, Any] = {"kind": given.source.kind.value}
@@ -65,12 +97,8 @@ def _input(rooms: Rooms, job: Job, given: Given, path: Path | None, check: Calla
     sha256 = _seal_of(rooms, job, given.source.uri)
     if sha256 is not None:
         return {**told, "sealed": sha256}
-    if path is None:
-        raise TypeError(f"an input of job {job.name!r} is not staged")
-    if is_web(given.source.uri):
-        check()
-        with path.open("rb") as stream:
-            return {**told, "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
+    if is_web(given.source.uri):  # It is fetched first.
+        return told
     # The place itself, not a copy of it, which has times of its own.
     place = rooms.datastores.input_path(given.source)
     is_file = given.source.kind is InputKind.FILE
@@ -88,9 +116,17 @@ def _fingerprint(place: Path, check: Callable[[], None], *, is_file: bool) -> st
 
 
 def _paths(top: bytes) -> Iterator[bytes]:
-    for at, folders, names in os.walk(top):
+    for at, folders, names in os.walk(top, onerror=_refuse):
         folders.sort()
+        for folder in folders:
+            # What is behind it is not walked through, but a command may read it.
+            if os.path.islink(os.path.join(at, folder)):
+                raise _Unknown(f"{os.fsdecode(os.path.join(at, folder))!r} is a link to a folder")
         yield from (os.path.join(at, name) for name in sorted(names))
+
+
+def _refuse(error: OSError) -> None:
+    raise error
 
 
 def _seal_of(rooms: Rooms, job: Job, uri: str) -> str | None:
