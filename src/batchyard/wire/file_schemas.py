@@ -19,6 +19,7 @@ from batchyard.wire.environments import EnvironmentFile
 from batchyard.wire.invocations import InvocationFile
 from batchyard.wire.models import ModelFile
 from batchyard.wire.pipeline_deployments import PipelineDeploymentFile
+from batchyard.wire.pipeline_job_files import PipelineJobFile
 from batchyard.wire.schedule_files import ScheduleFile
 from batchyard.wire.shapes import YamlShape
 from batchyard.wire.workspaces import WorkspaceFile
@@ -33,6 +34,7 @@ _FILES: Mapping[str, type[YamlShape]] = {
     "endpoint": EndpointFile,
     "environment": EnvironmentFile,
     "invocation": InvocationFile,
+    "job": PipelineJobFile,
     "model": ModelFile,
     "schedule": ScheduleFile,
     "workspace": WorkspaceFile,
@@ -40,7 +42,7 @@ _FILES: Mapping[str, type[YamlShape]] = {
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 NAMES = tuple(_FILES)
-"""What there are schemas of: the nouns whose commands take `--file`, and `batch-endpoint invoke --file`."""
+"""What there are schemas of: the nouns whose commands take `--file`, and the invocation of a model."""
 
 
 def file_schema(name: str) -> Schema:

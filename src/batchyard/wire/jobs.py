@@ -4,34 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from itertools import pairwise
 
 from batchyard.domain.deployments import OutputFormat, given, output_format_of
 from batchyard.domain.job_specs import ScoringSpec, Spec
 from batchyard.domain.jobs import Counts, Job, JobError, Rerun, RunEnd
 from batchyard.domain.resource_ids import Scope
 from batchyard.domain.step_trees import StepNode
+from batchyard.wire.counts import COUNTS, counts_to_arm
 from batchyard.wire.envelopes import arm_envelope, iso
 from batchyard.wire.failures import failures_cli_from_arm, failures_to_arm
 from batchyard.wire.logged import logged_cli_from_arm, logged_to_arm
+from batchyard.wire.phases import durations_of
 from batchyard.wire.settings_rendering import settings_cli_from_arm, settings_to_arm
 from batchyard.wire.step_jobs import ours_of, properties_of, reuse_of
 from batchyard.wire.step_trees import steps_cli_from_arm, steps_to_arm
 from batchyard.wire.trees import at, mapping_at, rows_at, sorted_keys, text_at
 
 _CHILD_SUFFIX = "-batchscoring"
-_COUNTS = {
-    "items": "items",
-    "succeeded": "succeeded",
-    "failed": "failed",
-    "skipped": "skipped",
-    "incomplete": "incomplete",
-    "rows": "rows",
-    "mini_batches": "miniBatches",
-    "mini_batches_succeeded": "miniBatchesSucceeded",
-    "mini_batches_failed": "miniBatchesFailed",
-    "attempts": "attempts",
-}
 _ERROR = {
     "code": "code",
     "message": "message",
@@ -107,7 +96,7 @@ def job_to_arm(
             **_ours(job),
             **({} if is_in_list else failures_to_arm(job.failures)),
             **logged_to_arm(job.logged, has_history=not is_in_list),
-            **({"steps": steps_to_arm(steps)} if steps else {}),
+            **steps_to_arm(steps),
         },
     }
     answer = arm_envelope(scope, "jobs", job.name, properties=properties)
@@ -154,7 +143,7 @@ def job_cli_from_arm(arm: Mapping[str, object]) -> dict[str, object]:
             "properties": mapping_at(properties, "properties"),
             "created_at": at(arm, "systemData", "createdAt"),
             "progress": _progress(counts),
-            "counts": {name: counts.get(key) for name, key in _COUNTS.items()},
+            "counts": {name: counts.get(key) for name, key in COUNTS.items()},
             "error": {name: error.get(key) for name, key in _ERROR.items()} if error else None,
             **failures_cli_from_arm(ours),
             **logged_cli_from_arm(ours),
@@ -172,6 +161,7 @@ def job_cli_from_arm(arm: Mapping[str, object]) -> dict[str, object]:
             "steps": steps_cli_from_arm(ours),
             "phases": mapping_at(ours, "phases"),
             "durations": mapping_at(ours, "durations"),
+            "step_durations": mapping_at(ours, "stepDurations"),
             "reruns": [_rerun_cli(rerun) for rerun in rows_at(ours, "reruns")],
         }
     )
@@ -240,14 +230,14 @@ def _ours(job: Job) -> dict[str, object]:
         "deployment": spec.deployment,
         "deploymentRevision": spec.deployment_revision,
         "routedBy": spec.routed_by,
-        "counts": _counts(job.counts),
+        "counts": counts_to_arm(job.counts),
         # Azure: such a job is Completed, and nothing but its logs would tell.
         "completedWithErrors": job.is_completed_with_errors,
         "outcome": job.counts.outcome,
         **(_scoring(job, spec) if isinstance(spec, ScoringSpec) else ours_of(spec)),
         "compute": spec.compute,
         "phases": {name: iso(time) for name, time in job.phases.items()},
-        "durations": _durations(job.phases, began_at=job.began_at),
+        "durations": durations_of(job.phases, began_at=job.began_at),
         "rateItemsPerS": job.rate_items_s,
         "etaS": job.eta_s,
         "error": _error(job.error),
@@ -295,10 +285,6 @@ def _pinned(spec: ScoringSpec) -> dict[str, object]:
     }
 
 
-def _counts(counts: Counts) -> dict[str, int]:
-    return {key: getattr(counts, name) for name, key in _COUNTS.items()}
-
-
 def _error(error: JobError | None) -> dict[str, object] | None:
     if error is None:
         return None
@@ -319,7 +305,7 @@ def _rerun(rerun: Rerun) -> dict[str, object]:
 
 
 def _run_end(end: RunEnd) -> dict[str, object]:
-    return {"status": end.status.value, "counts": _counts(end.counts), "error": _error(end.error)}
+    return {"status": end.status.value, "counts": counts_to_arm(end.counts), "error": _error(end.error)}
 
 
 def _rerun_cli(rerun: Mapping[str, object]) -> dict[str, object]:
@@ -338,24 +324,9 @@ def _run_end_cli(end: Mapping[str, object]) -> dict[str, object]:
     counts, error = mapping_at(end, "counts"), mapping_at(end, "error")
     return {
         "status": end.get("status"),
-        "counts": {name: counts.get(key) for name, key in _COUNTS.items()},
+        "counts": {name: counts.get(key) for name, key in COUNTS.items()},
         "error": {name: error.get(key) for name, key in _ERROR.items()} if error else None,
     }
-
-
-def _durations(phases: Mapping[str, float], *, began_at: float) -> dict[str, float]:
-    """Give how long each ended phase took, `queued_s` and so on, and `total_s` once the job has ended.
-
-    `starting_s`: the part of `running_s` in which no worker was ready yet; only where it is known.
-    """
-    entered = sorted(((name, at) for name, at in phases.items() if name != "scoring"), key=lambda phase: phase[1])
-    durations = {f"{name}_s": round(after - start, 6) for (name, start), (_, after) in pairwise(entered)}
-    # An owner that took over has begun to run after another one had begun to score.
-    if "running_s" in durations and phases.get("scoring", 0.0) >= phases["running"]:
-        durations["starting_s"] = round(phases["scoring"] - phases["running"], 6)
-    if "ended" in phases:
-        durations["total_s"] = round(phases["ended"] - began_at, 6)
-    return durations
 
 
 def _progress(counts: Mapping[str, object]) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from itertools import pairwise
 
 from batchyard.domain.job_states import FINAL
-from batchyard.domain.step_trees import StepNode
+from batchyard.domain.step_trees import StepNode, counts_in, jobs_in
+from batchyard.wire.counts import counts_to_arm
+from batchyard.wire.phases import durations_of
 from batchyard.wire.trees import rows_at
 
-NOT_STARTED = "NotStarted"
 _NAMES = {
     "step": "step",
     "type": "type",
@@ -21,9 +23,18 @@ _NAMES = {
 }
 
 
-def steps_to_arm(nodes: tuple[StepNode, ...]) -> list[dict[str, object]]:
-    """Give steps as they are in the tree. # Azure: NotStarted is its word for what has not begun."""
-    return [_step(node) for node in nodes]
+def steps_to_arm(nodes: tuple[StepNode, ...]) -> dict[str, object]:
+    """Give the steps of a pipeline and what they add up to: seconds of their phases, items; {} where there are none."""
+    if not nodes:
+        return {}
+    seconds: Counter[str] = Counter()
+    for job in jobs_in(nodes):
+        seconds.update(durations_of(job.phases, began_at=job.began_at))
+    return {
+        "steps": [_step(node) for node in nodes],
+        "stepDurations": {name: round(value, 6) for name, value in sorted(seconds.items())},
+        "counts": counts_to_arm(counts_in(nodes)),
+    }
 
 
 def steps_cli_from_arm(ours: Mapping[str, object]) -> list[dict[str, object]]:
@@ -37,7 +48,8 @@ def steps_cli_from_arm(ours: Mapping[str, object]) -> list[dict[str, object]]:
 def _step(node: StepNode) -> dict[str, object]:
     job = node.job
     if job is None:
-        return {"step": node.name, "type": node.kind, "job": None, "status": NOT_STARTED, "steps": []}
+        # Azure: its word for what has not begun.
+        return {"step": node.name, "type": node.kind, "job": None, "status": "NotStarted", "steps": []}
     message = job.error.message if job.error else job.queue_reason or job.counts.outcome
     return {
         "step": node.name,
@@ -47,7 +59,7 @@ def _step(node: StepNode) -> dict[str, object]:
         "reusedFrom": job.reused_from,
         "message": message or None,
         "seconds": _seconds(job.phases) if job.status in FINAL else None,
-        "steps": steps_to_arm(node.steps),
+        "steps": [_step(inner) for inner in node.steps],
     }
 
 
