@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from batchyard.bootstrap.faults import make_faults
+from batchyard.control.reruns import check_places
 from batchyard.domain.assets import ModelType
 from batchyard.domain.deployments import ExecutionSettings
 from batchyard.domain.job_states import JobStatus
+from batchyard.domain.jobs import ErrorClass, Job, JobError, RerunKind, taken_up_again
 from batchyard.domain.outputs.verification import Check, Result
 from batchyard.domain.pipelines.components import PortType
 from batchyard.domain.pipelines.definitions import ParallelSettings
@@ -19,6 +25,7 @@ from batchyard.domain.resource_ids import AssetId
 from batchyard.engine.claim import claim_job, orphans, take_over
 from batchyard.engine.job_run import run_job
 from batchyard.engine.verification import JobVerifications
+from batchyard.ports.job_leases import JobChange
 from batchyard.ports.records import Key, Kind
 from tests.support.direct import DirectHome
 from tests.support.parallel import data, place_of, submit_step
@@ -192,6 +199,67 @@ def test_a_place_that_is_taken_fails_the_step_and_stays(direct: DirectHome, five
     assert job.error is not None
     assert job.error.code == "OutputConflict"
     assert files_of(taken) == ["mine"]
+
+
+class TakesPlace:
+    """Somebody else makes a file at a place when the step is about to publish."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+
+    def reach(self, point: str) -> None:
+        if point == "publish.before":
+            self._place.mkdir(parents=True)
+            (self._place / "mine").write_text("x")
+
+
+def test_a_resume_publishes_beside_what_the_step_itself_has_published(direct: DirectHome, five: Path) -> None:
+    outputs = {"model": PortType.CUSTOM_MODEL, "scores": PortType.URI_FOLDER}
+    registers = {"model": AssetId("net", "3")}
+    arguments = "${{outputs.model}} weights"
+    submit_step(direct, "step", five, MODELS, arguments=arguments, outputs=outputs, registers=registers)
+    taken = place_of(direct, "step", "scores")
+    job = claim_job(direct.rooms)
+    assert job is not None
+    run_job(replace(direct.rooms, faults=TakesPlace(taken)), job)
+    failed = direct.job("step")
+    assert failed.error is not None
+    assert failed.error.code == "OutputConflict"
+    assert len(files_of(place_of(direct, "step", "model"))) == 5
+    shutil.rmtree(taken)
+
+    resume(direct, failed)
+    job = direct.run_next()
+
+    assert job.status is JobStatus.COMPLETED, job.error
+    assert files_of(taken) == ["parallel_run_step.txt"]
+
+
+def test_a_resume_passes_the_version_that_the_step_itself_has_registered(direct: DirectHome, five: Path) -> None:
+    submit_models(direct, "step", AssetId("net", "3"))
+    pid = os.fork()
+    if pid == 0:
+        try:
+            job = claim_job(direct.as_new_process())
+            assert job is not None
+            run_job(replace(direct.as_new_process(), faults=make_faults("finish.before:1:kill", "")), job)
+        finally:
+            os._exit(1)
+    assert os.waitpid(pid, 0)[1] == signal.SIGKILL
+    with direct.rooms.records.writing() as tx:
+        error = JobError("ProcessEnded", "The disk was full.", ErrorClass.PLATFORM)
+        tx.job_leases.advance("step", fence=1, change=JobChange(JobStatus.FAILED, error=error))
+
+    resume(direct, direct.job("step"))
+    job = direct.run_next()
+
+    assert job.status is JobStatus.COMPLETED, job.error
+
+
+def resume(direct: DirectHome, failed: Job) -> None:
+    check_places(failed, datastores=direct.datastores, homes=direct.rooms.homes, is_resumed=True)
+    with direct.rooms.records.writing() as tx:
+        tx.jobs.take_up_again(taken_up_again(failed, RerunKind.RESUME, asked_by="tester", now=time.time()))
 
 
 def test_a_step_has_no_model_folder(direct: DirectHome, five: Path) -> None:

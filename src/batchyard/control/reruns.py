@@ -16,6 +16,8 @@ from batchyard.ports.records import Transaction
 
 _RESUMABLE = (JobStatus.FAILED, JobStatus.CANCELED)
 _RETRIABLE = (JobStatus.COMPLETED, *_RESUMABLE)
+# In the home of a parallel step from the moment it begins to publish.
+_MANIFEST = "manifest.json"
 _NOTHING_SUCCEEDED = "NoItemSucceeded"
 # What the ledger rests on, and where the output was promised to go.
 _FIXED = ("mini_batch_size", "mini_batch_max_bytes", "output_file_name", "output_format")
@@ -67,7 +69,7 @@ def steps_to_take_up(tx: Transaction, job: Job, *, datastores: Datastores, homes
         if step.status in _RESUMABLE:
             found.append(step)
             if isinstance(step.spec, ScoringSpec):
-                check_places(step, datastores=datastores, homes=homes)
+                check_places(step, datastores=datastores, homes=homes, is_resumed=True)
             found += steps_to_take_up(tx, step, datastores=datastores, homes=homes)
     return found
 
@@ -100,9 +102,11 @@ def check_hopeful(job: Job, overrides: Overrides) -> None:
         )
 
 
-def check_places(job: Job, *, datastores: Datastores, homes: JobHomes) -> None:
+def check_places(job: Job, *, datastores: Datastores, homes: JobHomes, is_resumed: bool = False) -> None:
     """See that the ledger is there, the input too, and the output's place free or held by what the job published.
 
+    is_resumed: nothing that was scored is scored again. What a parallel step has begun to publish may stand at its
+    places then; whether it is that, publishing it again tells by the bytes.
     Raises: Conflict naming what is gone or in the way; InvalidInput for an input that cannot be read.
     """
     if job.listed_at is not None and not homes.exists(job.name):
@@ -114,7 +118,8 @@ def check_places(job: Job, *, datastores: Datastores, homes: JobHomes) -> None:
     step = job.scoring.step
     try:
         if step is not None:
-            for output in step.outputs.values():
+            may_be_own = is_resumed and homes.exists(job.name) and homes.open(job.name).exists(_MANIFEST)
+            for output in () if may_be_own else step.outputs.values():
                 datastores.check_free(output.place, is_file=output.type is PortType.URI_FILE)
         elif job.generation:
             datastores.check_next(job.scoring.output, job=job.name, generation=job.generation + 1)

@@ -15,9 +15,13 @@ from batchyard.ports.records import Key, Stored, Transaction
 _TYPES = {PortType.MLFLOW_MODEL: ModelType.MLFLOW}
 
 
-def check_free(tx: Transaction, id: AssetId) -> None:
-    """Look whether a version can still be registered; one without a number always can. Raises: Conflict."""
-    if id.version and tx.documents.get(_key(id)) is not None:
+def check_free(tx: Transaction, job: Job, name: str, id: AssetId) -> None:
+    """Look whether a version can still be registered; one without a number always can. Raises: Conflict.
+
+    One that this output of this job has become already, in an earlier run, passes: with the same bytes it is done.
+    """
+    stored = tx.documents.get(_key(id)) if id.version else None
+    if stored is not None and not _is_of(stored, job, name):
         raise Conflict(_taken(id))
 
 
@@ -46,11 +50,14 @@ def register(tx: Transaction, job: Job, name: str, output: StepOutput, sealed: S
 
 def _next(tx: Transaction, job: Job, name: str, model: str, sealed: Sealed) -> AssetId:
     """Give the version that this output has become already, in an earlier run of the job even, or the next number."""
-    maker = {"job": job.name, "output": name}
     for stored in references.versions_of(tx, AssetKind.MODEL, model):
-        if stored.document.sealed == sealed and maker.items() <= stored.document.properties.items():
+        if stored.document.sealed == sealed and _is_of(stored, job, name):
             return AssetId(model, stored.key.version)
     return AssetId(model, asset_versions.next_of(tx, AssetKind.MODEL, model))
+
+
+def _is_of(stored: Stored[Model], job: Job, name: str) -> bool:
+    return {"job": job.name, "output": name}.items() <= stored.document.properties.items()
 
 
 def _made_by(job: Job, name: str) -> dict[str, str]:

@@ -59,7 +59,7 @@ def run_job(rooms: Rooms, job: Job) -> None:
     try:
         sealed: Job | None = job
         if job.status is not JobStatus.FINALIZING:
-            if _is_refused(rooms, job, lease):
+            if _is_refused(rooms, job, lease, home):
                 return
             tally = _score(rooms, job, lease, home)
             remember(rooms, job, tally)
@@ -79,11 +79,12 @@ def run_job(rooms: Rooms, job: Job) -> None:
         lease.stop()
 
 
-def _is_refused(rooms: Rooms, job: Job, lease: JobLease) -> bool:
-    """End a job that would register a version which is there already, before anything is scored."""
+def _is_refused(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> bool:
+    """End a job that would register a version which is there already, before anything more is scored."""
     try:
         check_models(rooms, job)
     except Conflict as exc:
+        rooms.kill_left_overs(home.path("workers.jsonl"))
         error = JobError("OutputConflict", str(exc), ErrorClass.DATA)
         _finish(rooms, lease, JobChange(JobStatus.FAILED, error=error))
         return True

@@ -25,12 +25,12 @@ def outputs_of(job: Job) -> Mapping[str, StepOutput]:
 
 def check_models(rooms: Rooms, job: Job) -> None:
     """Look whether every version that the step registers is free. Raises: Conflict."""
-    wanted = [output.registers for output in outputs_of(job).values() if output.registers is not None]
+    wanted = [(name, output.registers) for name, output in outputs_of(job).items() if output.registers is not None]
     if not wanted:
         return
     with rooms.records.reading() as tx:
-        for id in wanted:
-            step_models.check_free(tx, id)
+        for name, id in wanted:
+            step_models.check_free(tx, job, name, id)
 
 
 def register_models(rooms: Rooms, job: Job) -> None:
