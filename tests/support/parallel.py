@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from batchyard.control.parallel_steps import Pinned, parallel_spec
@@ -13,7 +15,7 @@ from batchyard.domain.computes import Compute
 from batchyard.domain.deployments import PipelineSettings
 from batchyard.domain.job_specs import Given, InputKind, InputSource, PipelineSpec, StepData, StepOutput
 from batchyard.domain.job_states import JobStatus
-from batchyard.domain.jobs import Job
+from batchyard.domain.jobs import Job, StepOf
 from batchyard.domain.pipelines.components import InputPort, OutputPort, PortType, Signature
 from batchyard.domain.pipelines.definitions import ParallelDefinition, ParallelSettings, ParallelTask, Step
 from batchyard.domain.resource_ids import AssetId, DatastorePath, Reference
@@ -37,6 +39,8 @@ def submit_step(
     inputs: Mapping[str, Given] | None = None,
     instance_count: int = 1,
     registers: Mapping[str, AssetId] | None = None,
+    step_of: StepOf | None = None,
+    **changes: Any,  # whatever a ParallelStep has
 ) -> Job:
     """Put the job of a parallel step in the queue; its outputs go to `out/<name>/<output>`."""
     store = direct.datastores.get("workspaceblobstore")
@@ -71,7 +75,9 @@ def submit_step(
             for port, type_ in ports.items()
         },
     )
-    job = Job(spec, JobStatus.QUEUED, time.time(), "tester", phases={"queued": time.time()})
+    assert spec.step is not None
+    spec = replace(spec, step=replace(spec.step, **changes))
+    job = Job(spec, JobStatus.QUEUED, time.time(), "tester", phases={"queued": time.time()}, step_of=step_of)
     with direct.rooms.records.writing() as tx:
         key = Key(Kind.COMPUTE, "c")
         if tx.documents.get(key) is None:

@@ -17,7 +17,7 @@ from batchyard.ports.records import Transaction
 _RESUMABLE = (JobStatus.FAILED, JobStatus.CANCELED)
 _RETRIABLE = (JobStatus.COMPLETED, *_RESUMABLE)
 # In the home of a parallel step from the moment it begins to publish.
-_MANIFEST = "manifest.json"
+_BEGUN = ("manifest.json", "outputs")
 _NOTHING_SUCCEEDED = "NoItemSucceeded"
 # What the ledger rests on, and where the output was promised to go.
 _FIXED = ("mini_batch_size", "mini_batch_max_bytes", "output_file_name", "output_format")
@@ -118,7 +118,8 @@ def check_places(job: Job, *, datastores: Datastores, homes: JobHomes, is_resume
     step = job.scoring.step
     try:
         if step is not None:
-            may_be_own = is_resumed and homes.exists(job.name) and homes.open(job.name).exists(_MANIFEST)
+            home = homes.open(job.name) if is_resumed and homes.exists(job.name) else None
+            may_be_own = home is not None and any(home.exists(name) for name in _BEGUN)
             for output in () if may_be_own else step.outputs.values():
                 datastores.check_free(output.place, is_file=output.type is PortType.URI_FILE)
         elif job.generation:

@@ -28,9 +28,9 @@ from batchyard.engine.result_files import write_result
 from batchyard.engine.rooms import Rooms
 from batchyard.engine.step_keys import look_at_inputs, step_key
 from batchyard.engine.step_logged import take_logged, tracking_variables
-from batchyard.engine.step_models import register_models
-from batchyard.engine.step_outputs import publish_outputs, seal_outputs, sealed_outputs, unpublished
+from batchyard.engine.step_outputs import seal_outputs, unpublished
 from batchyard.engine.step_reuse import reused
+from batchyard.engine.step_sealed import publish_sealed
 from batchyard.engine.tidy import tidy
 from batchyard.ports.job_home import JobHome
 from batchyard.ports.job_leases import JobChange
@@ -60,7 +60,7 @@ def run_command(rooms: Rooms, job: Job) -> None:
     home = rooms.homes.open(job.name)
     try:
         sealed = job if job.status is JobStatus.FINALIZING else _run(rooms, job, lease, home)
-        _finish(rooms, job, lease, home, _publish(rooms, sealed, lease, home))
+        _finish(rooms, job, lease, home, publish_sealed(rooms, sealed, lease, home))
     except _Ended as exc:
         _finish(rooms, job, lease, home, exc.change)
     finally:
@@ -80,7 +80,7 @@ def _run(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> Job:
         looked = look_at_inputs(rooms, job, check=lease.check_wish)
         staged = _stage(rooms, job, lease, home)
         rooms.faults.reach("command.staged")
-        key = step_key(job, staged, looked, check=lease.check_wish)
+        key = step_key(job, staged.inputs, staged.build, looked, check=lease.check_wish)
         earlier = reused(rooms, job, home, key, check=lease.check_wish)
         if earlier is None:
             _advance(lease, JobChange(JobStatus.RUNNING, phases={"running": rooms.now()}))
@@ -177,22 +177,6 @@ def _seal(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> str:
         return seal_outputs(job, home, check=lease.check_wish)
     except ScriptError as exc:
         raise _failed("OutputRefused", exc, ErrorClass.SCRIPT, log=COMMAND_LOG) from exc
-
-
-def _publish(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> JobChange:
-    """Publish what was sealed, and give the end of the job."""
-    outputs = sealed_outputs(job, home)
-    if outputs is None:
-        message = "The record of the outputs is not the one that was sealed; the disk has lost or changed it."
-        return JobChange(JobStatus.FAILED, error=JobError("LedgerDamaged", message, ErrorClass.PLATFORM))
-    lease.check()
-    try:
-        publish_outputs(rooms, job, outputs, check=lease.check)
-        register_models(rooms, job)
-    except Conflict as exc:
-        return JobChange(JobStatus.FAILED, error=JobError("OutputConflict", str(exc), ErrorClass.DATA))
-    rooms.faults.reach("command.published")
-    return JobChange(JobStatus.COMPLETED, generation=job.generation + 1)
 
 
 def _failed(code: str, exc: BatchyardError, error_class: ErrorClass, *, log: str = "") -> _Ended:

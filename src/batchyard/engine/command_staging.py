@@ -12,7 +12,7 @@ from pathlib import Path
 from batchyard.control import references
 from batchyard.domain.assets import AssetKind, EnvironmentBuild
 from batchyard.domain.errors import InvalidInput, Mistake, PlatformError, ScriptError
-from batchyard.domain.job_specs import CommandSpec, StepData
+from batchyard.domain.job_specs import CommandSpec, StepData, StepOutput
 from batchyard.domain.jobs import Job
 from batchyard.domain.pipelines.components import InputMode, PortType, text_of
 from batchyard.domain.pipelines.expressions import ShellCommand, render_command
@@ -67,30 +67,30 @@ def stage_command(rooms: Rooms, job: Job, home: JobHome, *, meanwhile: Callable[
             for name, given in spec.inputs.items()
             if isinstance(given, StepData)
         }
-        outputs = make_outputs(home, spec, job.fence)
+        outputs = make_outputs(home, spec.outputs, job.fence)
         home.path(f"scratch-{job.fence}").mkdir(mode=0o700, exist_ok=True)
     except OSError as exc:
         raise PlatformError(f"Could not stage the step of job {job.name!r}: {exc}.") from exc
     return StagedCommand(python, build, code_dir, _command(spec, inputs, outputs), inputs, outputs)
 
 
-def staged_outputs(home: JobHome, spec: CommandSpec, fence: int) -> Mapping[str, Path]:
-    """Say where the command of an owner writes each output; a file has the name that it is published under."""
+def staged_outputs(home: JobHome, outputs: Mapping[str, StepOutput], fence: int) -> Mapping[str, Path]:
+    """Say where each output of an owner is before it is published; a file has the name that it is published under."""
     found = {}
-    for name, output in spec.outputs.items():
+    for name, output in outputs.items():
         folder = home.path(f"outputs-{fence}/{name}")
         file_name = output.place.path.rstrip("/").rpartition("/")[2]
         found[name] = folder / file_name if output.type is PortType.URI_FILE else folder
     return found
 
 
-def make_outputs(home: JobHome, spec: CommandSpec, fence: int) -> Mapping[str, Path]:
+def make_outputs(home: JobHome, outputs: Mapping[str, StepOutput], fence: int) -> Mapping[str, Path]:
     """Make the folders that outputs are written to, and say where each is to be. Raises: OSError."""
-    outputs = staged_outputs(home, spec, fence)
-    for name, path in outputs.items():
-        folder = path.parent if spec.outputs[name].type is PortType.URI_FILE else path
+    staged = staged_outputs(home, outputs, fence)
+    for name, path in staged.items():
+        folder = path.parent if outputs[name].type is PortType.URI_FILE else path
         folder.mkdir(parents=True, exist_ok=True)
-    return outputs
+    return staged
 
 
 def _command(spec: CommandSpec, inputs: Mapping[str, Path], outputs: Mapping[str, Path]) -> ShellCommand:

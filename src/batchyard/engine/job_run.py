@@ -7,14 +7,22 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from batchyard.domain.deployments import OutputAction, given
-from batchyard.domain.errors import Conflict, ContractBroken, InvalidInput, NotFound, PlatformError, SandboxUnavailable
+from batchyard.domain.errors import (
+    Conflict,
+    ContractBroken,
+    InvalidInput,
+    NotFound,
+    PlatformError,
+    SandboxUnavailable,
+    ScriptError,
+)
 from batchyard.domain.failures import FailureReport, without_stacks
 from batchyard.domain.item_names import item_text
 from batchyard.domain.job_states import JobStatus
@@ -23,12 +31,13 @@ from batchyard.domain.scoring.ledger import Planned, Resumed, Verdict
 from batchyard.domain.scoring.machine import Rules
 from batchyard.domain.scoring.minibatches import Cut
 from batchyard.domain.scoring.progress_guard import no_progress_limit_s, run_timeout_s
-from batchyard.domain.scoring.tally import Tally, first_failing_position, job_error
+from batchyard.domain.scoring.tally import Tally, job_error
 from batchyard.engine.collect import Sealed, collect
 from batchyard.engine.lease import Canceled, JobLease
-from batchyard.engine.ledger_file import LedgerFile, extents, ledger_sha256, records
+from batchyard.engine.ledger_file import LedgerFile, extents, ledger_sha256
 from batchyard.engine.overview import write_errors, write_overview, write_readme
 from batchyard.engine.packing import open_cut
+from batchyard.engine.parallel_reuse import key_to_seal, look, take_earlier
 from batchyard.engine.plan import Listing, plan
 from batchyard.engine.prepare import Staged, clear_run_folders, frozen_listing, prepare, worker_plan
 from batchyard.engine.progress import ProgressWatch, named_failures
@@ -36,8 +45,10 @@ from batchyard.engine.result_files import write_result
 from batchyard.engine.rooms import Rooms
 from batchyard.engine.run_limits import recall, remember
 from batchyard.engine.score import score
+from batchyard.engine.sealed_ledger import first_failing_item, planned_of, read_sealed
 from batchyard.engine.step_arguments import arguments_of, folders_to_write, inputs_in_place
 from batchyard.engine.step_models import check_models, register_models
+from batchyard.engine.step_sealed import publish_sealed
 from batchyard.engine.table_plan import plan_tables
 from batchyard.engine.tidy import tidy
 from batchyard.ports.instance import Instances, WorkerPlan
@@ -62,15 +73,16 @@ def run_job(rooms: Rooms, job: Job) -> None:
             if _is_refused(rooms, job, lease, home):
                 return
             tally = _score(rooms, job, lease, home)
-            remember(rooms, job, tally)
-            is_paused = tally.verdict is None and _pause(rooms, lease, home, tally)
-            sealed = None if is_paused else _seal(rooms, lease, home, tally)
+            sealed = tally if isinstance(tally, Job) else _end_run(rooms, job, lease, home, tally)
         if sealed is not None:
             _publish(rooms, sealed, lease, home)
     except SandboxUnavailable as exc:
         # Nor would that be mended by taking over; whoever mends it resumes the job.
         clear_run_folders(home, job.fence)
         _finish(rooms, lease, JobChange(JobStatus.FAILED, error=JobError(exc.code, str(exc), ErrorClass.PLATFORM)))
+    except ScriptError as exc:
+        clear_run_folders(home, job.fence)
+        _finish(rooms, lease, JobChange(JobStatus.FAILED, error=JobError("OutputRefused", str(exc), ErrorClass.SCRIPT)))
     except (InvalidInput, NotFound) as exc:
         # The input went away or may not be read: no later owner would fare better.
         clear_run_folders(home, job.fence)
@@ -91,10 +103,27 @@ def _is_refused(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> bool:
     return False
 
 
-def _score(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> Tally:
-    """Prepare, plan and score, as far as the ledger does not have it already; give what it adds up to."""
+def _end_run(rooms: Rooms, job: Job, lease: JobLease, home: JobHome, tally: Tally) -> Job | None:
+    """Take what was scored to the record; give the sealed job when there is an output to publish."""
+    remember(rooms, job, tally)
+    is_paused = tally.verdict is None and _pause(rooms, lease, home, tally)
+    return None if is_paused else _seal(rooms, job, lease, home, tally)
+
+
+def _score(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> Tally | Job:
+    """Prepare, plan and score, as far as the ledger does not have it already; give what it adds up to.
+
+    Of a step that an earlier one has done, the job with its result, sealed.
+    """
+    step, places = job.scoring.step, dict[str, Path]()
     try:
+        looked = None if step is None else look(rooms, job, lease, home)
         staged = prepare(rooms, job, meanwhile=lease.check_wish)
+        if step is not None:
+            places = inputs_in_place(rooms, step, staged)
+            earlier = take_earlier(rooms, job, lease, home, places, build=staged.build, looked=looked)
+            if earlier is not None:
+                return earlier
     except Canceled:
         staged = None
     _write_readme(rooms, job)
@@ -102,7 +131,7 @@ def _score(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> Tally:
         tally = _without_workers(rooms, job, lease, home)
         clear_run_folders(home, job.fence)
         return tally
-    instances = rooms.make_instances(_worker_plan(rooms, job, staged))
+    instances = rooms.make_instances(_worker_plan(rooms, job, staged, places))
     try:
         # Workers import the script and run init() beside all that follows, until there is something to score.
         instances.start()
@@ -119,11 +148,10 @@ def _score(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> Tally:
     return ledger.tally
 
 
-def _worker_plan(rooms: Rooms, job: Job, staged: Staged) -> WorkerPlan:
+def _worker_plan(rooms: Rooms, job: Job, staged: Staged, places: Mapping[str, Path]) -> WorkerPlan:
     plan, step = worker_plan(rooms, job, staged), job.scoring.step
     if step is None:
         return plan
-    places = inputs_in_place(rooms, step, staged)
     return replace(
         plan,
         arguments=arguments_of(step, places),
@@ -161,7 +189,7 @@ def _plan_and_score(
     rooms: Rooms, job: Job, staged: Staged, ledger: LedgerFile, lease: JobLease, instances: Instances
 ) -> None:
     """List the input, unless an earlier owner has, and score until the ledger holds a verdict."""
-    planned = _planned(staged.home)
+    planned = planned_of(staged.home)
     if planned is None or planned.items == 0:
         planned = _plan(rooms, job, staged, meanwhile=instances.tend)
         lease.check()
@@ -261,7 +289,7 @@ def _rules(job: Job, planned: Planned, cut: Cut) -> Rules:
     )
 
 
-def _seal(rooms: Rooms, lease: JobLease, home: JobHome, tally: Tally) -> Job | None:
+def _seal(rooms: Rooms, job: Job, lease: JobLease, home: JobHome, tally: Tally) -> Job | None:
     """Take the verdict to the record; give the sealed job when there is an output to publish.
 
     Completed: Running -> Finalizing with the ledger's hash, after which the ledger never changes. A cancel that came
@@ -275,6 +303,7 @@ def _seal(rooms: Rooms, lease: JobLease, home: JobHome, tally: Tally) -> Job | N
             counts=tally.counts,
             phases={"finalizing": rooms.now()},
             ledger_sha256=ledger_sha256(home, extents(home)),
+            step_key=None if job.scoring.step is None else key_to_seal(job, home, tally.counts),
         )
         try:
             sealed = lease.advance(change)
@@ -283,7 +312,7 @@ def _seal(rooms: Rooms, lease: JobLease, home: JobHome, tally: Tally) -> Job | N
         else:
             rooms.faults.reach("seal.after")
             return sealed
-    error = job_error(tally, item_names=_first_failing_item(home, tally))
+    error = job_error(tally, item_names=first_failing_item(home, tally))
     failures = _named_failures(home, tally)
     _finish(rooms, lease, JobChange(JobStatus(verdict.status), counts=tally.counts, error=error, failures=failures))
     return None
@@ -291,7 +320,10 @@ def _seal(rooms: Rooms, lease: JobLease, home: JobHome, tally: Tally) -> Job | N
 
 def _publish(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> None:
     """Publish the sealed ledger and end the job; a place that was taken meanwhile fails it, with everything kept."""
-    sealed = _read_sealed(home, job)
+    if job.reused_from is not None:
+        _finish(rooms, lease, replace(publish_sealed(rooms, job, lease, home), counts=job.counts))
+        return
+    sealed = read_sealed(home, job)
     if sealed is None:
         message = "The ledger of the job is not the one that was sealed; the disk has lost or changed it."
         error = JobError("LedgerDamaged", message, ErrorClass.PLATFORM)
@@ -346,32 +378,8 @@ def _write_logs(logs: Path, job: str, ended: JobChange) -> None:
 
 
 def _named_failures(home: JobHome, tally: Tally) -> FailureReport:
-    planned = _planned(home)
+    planned = planned_of(home)
     return FailureReport() if planned is None else named_failures(tally, home.path(planned.listing))
-
-
-def _read_sealed(home: JobHome, job: Job) -> Sealed | None:
-    """Give the sealed ledger; None when it is not the one whose hash the job's record has."""
-    parts = extents(home)
-    sha256 = ledger_sha256(home, parts)
-    if sha256 != job.ledger_sha256:
-        return None
-    tally, planned = Tally(partial(open_cut, home)), None
-    for record in records(home, parts):
-        tally.apply(record)
-        planned = record if isinstance(record, Planned) else planned
-    return None if planned is None else Sealed(parts, sha256, tally, planned)
-
-
-def _planned(home: JobHome) -> Planned | None:
-    """Give the plan; an empty input may have been listed again since, so the last one counts."""
-    found = None
-    for record in records(home, extents(home)):
-        if isinstance(record, Planned):
-            found = record
-            if found.items:
-                break
-    return found
 
 
 def _canceled_before_start() -> Tally:
@@ -382,14 +390,3 @@ def _canceled_before_start() -> Tally:
 
 def _canceled() -> Verdict:
     return Verdict(JobStatus.CANCELED.value, "Canceled", "cancelled by request")
-
-
-def _first_failing_item(home: JobHome, tally: Tally) -> dict[int, str]:
-    position, planned = first_failing_position(tally), _planned(home)
-    if position is None or planned is None:
-        return {}
-    listing = Listing(home.path(planned.listing))
-    try:
-        return {position: listing.name(position)}
-    finally:
-        listing.close()

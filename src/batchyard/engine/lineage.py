@@ -93,6 +93,8 @@ class JobLineages:
             raise Conflict(
                 f"Job {job.name!r} is {job.status.value} and has published nothing. {_towards_an_output(job)}"
             )
+        if job.reused_from is not None:
+            raise Conflict(f"Job {job.name!r} has the result of job {job.reused_from!r}: trace that one.")
         if home is None or ledger is None:
             raise Conflict(f"The ledger of job {job.name!r} is gone or was changed. `job verify` says what is wrong.")
         planned = next((one for one in records(home, ledger) if isinstance(one, Planned) and one.items), None)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from batchyard.domain.assets import EnvironmentBuild
 from batchyard.domain.deployments import (
     ExecutionSettings,
     OutputAction,
@@ -42,6 +43,7 @@ class Staged:
     model_dir: Path | None
     source: Path
     input_root: Path
+    build: EnvironmentBuild
 
 
 def prepare(rooms: Rooms, job: Job, *, meanwhile: Callable[[], None]) -> Staged:
@@ -72,7 +74,7 @@ def prepare(rooms: Rooms, job: Job, *, meanwhile: Callable[[], None]) -> Staged:
     root = source.parent if is_one_file(spec.source, source) else source
     rooms.faults.reach("prepare.staged")
     build = spec.build or built_environment(rooms, spec.environment, rooms.logs_of(job.name) / "logs")
-    return Staged(home, rooms.environments.python(build), code_dir, model_dir, source, root)
+    return Staged(home, rooms.environments.python(build), code_dir, model_dir, source, root, build)
 
 
 def _source(rooms: Rooms, job: Job, home: JobHome, meanwhile: Callable[[], None]) -> Path:
@@ -160,7 +162,7 @@ def frozen_listing(staged: Staged, planned: Planned) -> FrozenListing:
 
 def clear_run_folders(home: JobHome, fence: int) -> None:
     """Delete what only the workers of one owner needed, once they are gone."""
-    clear(home, [f"code-{fence}", f"scratch-{fence}"])
+    clear(home, [f"{kind}-{fence}" for kind in ("code", "scratch", "inputs", "outputs")])
 
 
 def clear(home: JobHome, folders: Iterable[str]) -> None:

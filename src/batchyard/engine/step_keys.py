@@ -14,13 +14,25 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any  # JSON values
 
+from batchyard.domain.assets import EnvironmentBuild
+from batchyard.domain.deployments import output_format_of
 from batchyard.domain.errors import CallerError, PlatformError
-from batchyard.domain.job_specs import CommandSpec, Given, InputKind, PipelineSpec, StepData
+from batchyard.domain.job_specs import (
+    CommandSpec,
+    Given,
+    InputKind,
+    ParallelStep,
+    PipelineSpec,
+    ScoringSpec,
+    Spec,
+    StepData,
+)
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Job
-from batchyard.engine.command_staging import StagedCommand
+from batchyard.domain.pipelines.components import PortType
 from batchyard.engine.plain_json import to_json
 from batchyard.engine.rooms import Rooms
+from batchyard.engine.step_models import outputs_of
 from batchyard.engine.step_outputs import sealed_outputs
 from batchyard.ports.records import Transaction
 from batchyard.ports.web import is_web
@@ -28,6 +40,23 @@ from batchyard.ports.web import is_web
 log = logging.getLogger(__name__)
 
 _FORMAT = "batchyard step key 1"
+# Settings of a parallel step from which no row and no file follows, where nothing has failed.
+_OF_NO_ROW = frozenset(
+    {
+        "instance_count",
+        "max_concurrency_per_instance",
+        "retry",
+        "error_threshold",
+        "mini_batch_error_threshold",
+        "error_threshold_percent",
+        "allowed_failed_percent",
+        "logging_level",
+        "no_progress_timeout_s",
+        "max_duration_s",
+        "speculative",
+        "output_path",
+    }
+)
 
 
 Looked = Mapping[str, Mapping[str, Any]]
@@ -40,11 +69,11 @@ def look_at_inputs(rooms: Rooms, job: Job, *, check: Callable[[], None]) -> Look
     key: its component is not deterministic, or it is not known of all files that it may read what they are.
     check: called before each file; what it raises ends that. Raises: PlatformError.
     """
-    spec = job.command
-    if not spec.is_deterministic:
+    step = _step_of(job)
+    if not step.is_deterministic:
         return None
     try:
-        return {name: _input(rooms, job, given, check) for name, given in spec.inputs.items()}
+        return {name: _input(rooms, job, given, check) for name, given in step.inputs.items()}
     except (_Unknown, OSError) as exc:
         log.info("step has no key", extra={"job": job.name, "reason": str(exc)})
     except CallerError as exc:  # An input is not there: staging tells that by name.
@@ -52,34 +81,79 @@ def look_at_inputs(rooms: Rooms, job: Job, *, check: Callable[[], None]) -> Look
     return None
 
 
-def step_key(job: Job, staged: StagedCommand, looked: Looked | None, *, check: Callable[[], None]) -> str | None:
+def step_key(
+    job: Job,
+    paths: Mapping[str, Path],
+    build: EnvironmentBuild,
+    looked: Looked | None,
+    *,
+    check: Callable[[], None],
+) -> str | None:
     """Give the key of a step; None where it has none.
 
-    looked: of `look_at_inputs`. check: called before each file of the web that was fetched.
-    Raises: PlatformError.
+    paths: where the data of its inputs is, by name. build: of its environment. looked: of `look_at_inputs`.
+    check: called before each file of the web that was fetched. Raises: PlatformError.
     """
     if looked is None:
         return None
-    spec, inputs = job.command, dict(looked)
+    step, inputs = _step_of(job), dict(looked)
     try:
-        for name, given in spec.inputs.items():
+        for name, given in step.inputs.items():
             if isinstance(given, StepData) and given.source.asset is None and is_web(given.source.uri):
                 check()
-                with staged.inputs[name].open("rb") as stream:
+                with paths[name].open("rb") as stream:
                     inputs[name] = {**looked[name], "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
     except OSError as exc:
         raise PlatformError(f"The inputs of job {job.name!r} cannot be looked at: {exc}.") from exc
     document = {
         "format": _FORMAT,
-        "command": spec.command,
-        "signature": asdict(spec.signature),
-        "code": None if spec.code_seal is None else spec.code_seal.sha256,
-        "environment": staged.build.sha256,
-        "variables": dict(spec.environment_variables),
+        **_said_of(job.spec),
+        "signature": asdict(step.signature),
+        "environment": build.sha256,
         "inputs": inputs,
-        "outputs": {name: output.type.value for name, output in spec.outputs.items()},
+        "outputs": {name: output.type.value for name, output in step.outputs.items()},
     }
     return hashlib.sha256(to_json(document)).hexdigest()
+
+
+def _step_of(job: Job) -> CommandSpec | ParallelStep:
+    if isinstance(job.spec, ScoringSpec) and job.spec.step is not None:
+        return job.spec.step
+    return job.command
+
+
+def _said_of(spec: Spec) -> dict[str, Any]:
+    if isinstance(spec, ScoringSpec) and spec.step is not None:
+        return _of_parallel(spec, spec.step)
+    if isinstance(spec, CommandSpec):
+        return _of_command(spec)
+    raise TypeError(f"job {spec.job!r} is no step")
+
+
+def _of_command(spec: CommandSpec) -> dict[str, Any]:
+    return {
+        "command": spec.command,
+        "code": None if spec.code_seal is None else spec.code_seal.sha256,
+        "variables": dict(spec.environment_variables),
+    }
+
+
+def _of_parallel(spec: ScoringSpec, step: ParallelStep) -> dict[str, Any]:
+    """Say what is run and by which settings, less those that decide only how fast, and how much may fail."""
+    settings = {name: value for name, value in asdict(spec.settings).items() if name not in _OF_NO_ROW}
+    rows = step.outputs.get(step.append_row_to or "")
+    if rows is None or rows.type is PortType.URI_FILE:  # The name is of a place then.
+        del settings["output_file_name"]
+    return {
+        "script": spec.scoring_script,
+        "code": spec.code_seal.sha256,
+        "arguments": step.program_arguments,
+        "cut": step.input_data,
+        "tables": None if step.tables is None else asdict(step.tables),
+        "rows": step.append_row_to,
+        "row_format": output_format_of(spec.settings).value,
+        "settings": settings,
+    }
 
 
 class _Unknown(Exception):
@@ -155,6 +229,6 @@ def _steps_below(tx: Transaction, pipeline: str) -> Iterator[Job]:
 
 
 def _gives(maker: Job, uri: str) -> bool:
-    if not isinstance(maker.spec, CommandSpec) or maker.status is not JobStatus.COMPLETED:
+    if maker.status is not JobStatus.COMPLETED:
         return False
-    return any(str(output.place) == uri for output in maker.spec.outputs.values())
+    return any(str(output.place) == uri for output in outputs_of(maker).values())

@@ -22,6 +22,7 @@ from batchyard.domain.outputs.formats import shard_name
 from batchyard.domain.outputs.tree_files import TreeFile
 from batchyard.domain.pipelines.components import PortType
 from batchyard.engine.rooms import Rooms
+from batchyard.engine.step_outputs import keep_outputs
 from batchyard.ports.datastore import Piece, Written
 from batchyard.ports.job_home import JobHome
 
@@ -65,9 +66,10 @@ class StepPublication:
         self._refuse_no_models()
         self._keep(MANIFEST, [manifest])
         self._home.sync_tree(f"collect/{self._job.fence}/outputs")
+        trees = {name: sorted(files, key=lambda file: file.path) for name, files in self._files.items()}
+        keep_outputs(self._job, self._home, trees)
         for name, output in self._step.outputs.items():
-            files = sorted(self._files[name], key=lambda file: file.path)
-            self._rooms.datastores.publish_tree(self._staged(name), output.place, files, job=self._job.name)
+            self._rooms.datastores.publish_tree(self._staged(name), output.place, trees[name], job=self._job.name)
 
     def discard(self) -> None:
         shutil.rmtree(self._work, ignore_errors=True)

@@ -10,13 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from batchyard.domain.errors import BatchyardError, PlatformError
-from batchyard.domain.job_specs import InputKind, InputSource
+from batchyard.domain.job_specs import CommandSpec, InputKind, InputSource, ScoringSpec
 from batchyard.domain.jobs import Job
 from batchyard.domain.pipelines.components import PortType
 from batchyard.engine.command_staging import COMMAND_LOG, make_outputs, staged_outputs
 from batchyard.engine.prepare import clear, copy_writable
 from batchyard.engine.rooms import Rooms
 from batchyard.engine.settling import Settling
+from batchyard.engine.step_models import outputs_of
 from batchyard.engine.step_outputs import SealedOutput, sealed_outputs
 from batchyard.ports.job_home import JobHome
 
@@ -24,21 +25,22 @@ log = logging.getLogger(__name__)
 
 
 def reused(rooms: Rooms, job: Job, home: JobHome, key: str | None, *, check: Callable[[], None]) -> Job | None:
-    """Put the result of an earlier step of this key where the command would write it, and give that step's job.
+    """Put the result of an earlier step of this key where its own would be staged, and give that step's job.
 
     None where there is none, its files are not what they were, or it may not be used. check: called before each file;
     what it raises ends that. Raises: PlatformError.
     """
-    if key is None or job.command.force_rerun:
+    if key is None or _is_forced(job):
         return None
+    outputs_of_job = outputs_of(job)
     with rooms.records.reading() as tx:
         earlier = tx.jobs.by_step_key(key)
     if earlier is None or not rooms.homes.exists(earlier.name):
         return None
     outputs = sealed_outputs(earlier, rooms.homes.open(earlier.name))
-    if outputs is None or {output.name for output in outputs} != {*job.command.outputs}:
+    if outputs is None or {output.name for output in outputs} != {*outputs_of_job}:
         return None
-    staged = staged_outputs(home, job.command, job.fence)
+    staged = staged_outputs(home, outputs_of_job, job.fence)
     try:
         is_same = all(_copy(rooms, output, os.fspath(staged[output.name]), check) for output in outputs)
     except (OSError, shutil.Error) as exc:
@@ -50,6 +52,15 @@ def reused(rooms: Rooms, job: Job, home: JobHome, key: str | None, *, check: Cal
     log.info("earlier result used", extra={"job": job.name, "earlier": earlier.name})
     _tell(rooms, job, earlier)
     return earlier
+
+
+def _is_forced(job: Job) -> bool:
+    match job.spec:
+        case CommandSpec(force_rerun=is_forced):
+            return is_forced
+        case ScoringSpec(step=step) if step is not None:
+            return step.force_rerun
+    return True
 
 
 def _copy(rooms: Rooms, output: SealedOutput, target: str, check: Callable[[], None]) -> bool:
@@ -81,13 +92,13 @@ def _copy(rooms: Rooms, output: SealedOutput, target: str, check: Callable[[], N
 def _begin_anew(job: Job, home: JobHome) -> None:
     clear(home, [f"outputs-{job.fence}"])
     try:
-        make_outputs(home, job.command, job.fence)
+        make_outputs(home, outputs_of(job), job.fence)
     except OSError as exc:
         raise PlatformError(f"Could not stage the step of job {job.name!r}: {exc}.") from exc
 
 
 def _tell(rooms: Rooms, job: Job, earlier: Job) -> None:
-    """Say in the log of the command why it has none. A log never fails a job."""
+    """Say in the log that is streamed why nothing ran. A log never fails a job."""
     path = rooms.logs_of(job.name) / COMMAND_LOG
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -54,20 +54,22 @@ class JobVerifications:
         """Look at everything there is of a job."""
         match job.spec:
             case CommandSpec():
-                yield from self._command(job, job.spec)
+                yield from self._step(job, job.spec, "a command")
             case PipelineSpec():
                 yield unchecked("outputs", "", "Each output is a step's: verify the jobs of the steps.")
+            case ScoringSpec() as spec if job.reused_from is not None:
+                yield from self._step(job, spec, "a step")
             case ScoringSpec():
                 yield from self._scoring(job)
 
-    def _command(self, job: Job, spec: CommandSpec) -> Iterator[Event]:
+    def _step(self, job: Job, spec: CommandSpec | ScoringSpec, what: str) -> Iterator[Event]:
         yield from _guarded("outputs", verify_outputs(self.homes, self.datastores, job))
         if spec.code_seal is not None:
             yield from _guarded("code", self.sealed.check(spec.code_seal, "code"))
         if spec.build is not None:
             yield from _guarded("environment", self.environments.check(spec.build))
-        yield from self._models(spec.inputs)
-        yield unchecked("input", "", "What is in the other inputs of a command is not kept or hashed.")
+        yield from self._models(spec.inputs if isinstance(spec, CommandSpec) else spec.step.inputs if spec.step else {})
+        yield unchecked("input", "", f"What is in the other inputs of {what} is not kept or hashed.")
 
     def _models(self, inputs: Mapping[str, Given]) -> Iterator[Event]:
         """Check the registered models that a step was given."""

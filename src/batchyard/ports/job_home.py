@@ -2,7 +2,7 @@
 
 `spec.json`, `listing/<fence>{,.index}`, `ledger/<fence>.log`, `parts/<fence>-<worker>.part`, `files/`,
 `workers.jsonl` and, for one owner at a time, `code-<fence>`, `scratch-<fence>` and `collect/<fence>`; of a job that
-runs a command, `outputs/` and, for one owner, `inputs-<fence>` and `outputs-<fence>`.
+is a step, `outputs/` and, for one owner, `inputs-<fence>` and `outputs-<fence>`; of a parallel one, `step_keys/`.
 """
 
 from __future__ import annotations
