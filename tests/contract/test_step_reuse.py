@@ -157,3 +157,34 @@ def test_a_step_whose_input_another_step_made_is_used_again_where_that_made_the_
             step_of=StepOf(pipeline, "use"),
         )
         assert use.reused_from == ("use-0" if number else None)
+
+
+@pytest.mark.parametrize("harm", ["changed", "added", "removed"])
+def test_an_output_of_another_step_that_was_changed_since_is_not_taken_for_what_that_made(
+    direct: DirectHome, harm: str
+) -> None:
+    for number, pipeline in enumerate(("pipeline-1", "pipeline-2")):
+        make = rerun(
+            direct,
+            f"make-{number}",
+            "echo 1 > ${{outputs.all}}/one && echo 2 > ${{outputs.all}}/two",
+            outputs={"all": FOLDER},
+            force_rerun=True,
+            step_of=StepOf(pipeline, "make"),
+        )
+        place = direct.published(f"make-{number}", "all")
+        if number and harm == "removed":
+            (place / "two").unlink()
+        elif number:
+            (place / ("one" if harm == "changed" else "three")).write_text("3\n")
+        made = InputSource(InputKind.FOLDER, str(make.command.outputs["all"].place))
+        use = rerun(
+            direct,
+            f"use-{number}",
+            "cat ${{inputs.data}}/* > ${{outputs.all}}/all",
+            inputs={"data": StepData(made, FOLDER)},
+            outputs={"all": FOLDER},
+            step_of=StepOf(pipeline, "use"),
+        )
+        assert use.reused_from is None
+    assert (direct.published("use-1", "all") / "all").read_text() != "1\n2\n"

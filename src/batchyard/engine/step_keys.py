@@ -21,6 +21,7 @@ from batchyard.domain.job_specs import (
     CommandSpec,
     Given,
     InputKind,
+    InputSource,
     ParallelStep,
     PipelineSpec,
     ScoringSpec,
@@ -33,7 +34,7 @@ from batchyard.domain.pipelines.components import PortType
 from batchyard.engine.plain_json import to_json
 from batchyard.engine.rooms import Rooms
 from batchyard.engine.step_models import outputs_of
-from batchyard.engine.step_outputs import sealed_outputs
+from batchyard.engine.step_outputs import SealedOutput, sealed_outputs
 from batchyard.ports.records import Transaction
 from batchyard.ports.web import is_web
 
@@ -168,7 +169,7 @@ def _input(rooms: Rooms, job: Job, given: Given, check: Callable[[], None]) -> d
         return {**told, "sealed": given.source.sealed.sha256}
     if given.source.asset is not None:
         return {**told, "asset": str(given.source.asset)}
-    sha256 = _seal_of(rooms, job, given.source.uri)
+    sha256 = _seal_of(rooms, job, given.source.uri, check)
     if sha256 is not None:
         return {**told, "sealed": sha256}
     if is_web(given.source.uri):  # It is fetched first.
@@ -203,17 +204,34 @@ def _refuse(error: OSError) -> None:
     raise error
 
 
-def _seal_of(rooms: Rooms, job: Job, uri: str) -> str | None:
-    """Give the hash of what another step of the same run published at a place; None where none did."""
+def _seal_of(rooms: Rooms, job: Job, uri: str, check: Callable[[], None]) -> str | None:
+    """Give the hash of what another step of the same run published at a place, and is there; None where none did."""
     if job.step_of is None:
         return None
     with rooms.records.reading() as tx:
         makers = [maker for maker in _steps_below(tx, _root_of(tx, job.step_of.job)) if _gives(maker, uri)]
     for maker in makers:
         for output in sealed_outputs(maker, rooms.homes.open(maker.name)) or ():
-            if str(output.place) == uri:
+            if str(output.place) == uri and _is_untouched(rooms, output, check, until=maker.phases.get("ended", 0.0)):
                 return output.seal.sha256
     return None
+
+
+def _is_untouched(rooms: Rooms, output: SealedOutput, check: Callable[[], None], *, until: float) -> bool:
+    """Tell whether a place holds the files that were published there, none of them touched since.
+
+    Their times tell, which nobody sets by hand; where they say otherwise the bytes may be the same all the same.
+    """
+    is_file = output.type is PortType.URI_FILE
+    source = InputSource(InputKind.FILE if is_file else InputKind.FOLDER, str(output.place))
+    place = os.fsencode(rooms.datastores.input_path(source))
+    paths = [place] if is_file else list(_paths(place))
+    names = [os.path.basename(place)] if is_file else sorted(os.path.relpath(path, place) for path in paths)
+    for path in paths:
+        check()
+        if os.lstat(path).st_ctime > until:
+            return False
+    return names == [file.path for file in output.files]
 
 
 def _root_of(tx: Transaction, name: str) -> str:
