@@ -231,6 +231,40 @@ def test_an_output_that_is_a_link_itself_is_refused(direct: DirectHome) -> None:
     assert "outputs.one is a link" in error_of(job)[1]
 
 
+def test_a_file_behind_a_link_that_the_command_put_above_its_output_is_not_taken(
+    direct: DirectHome, tmp_path: Path
+) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.mkdir(mode=0o700)
+    (secrets / "one").write_text("a token")
+    (secrets / "one").chmod(0o600)
+    command = 'above="$(dirname ${{outputs.one}})" && rmdir "$above" && '
+    job = run(direct, f'{command} ln -s {secrets} "$above"', outputs={"one": FILE})
+    assert error_of(job)[0] == "OutputRefused"
+    assert (secrets / "one").stat().st_mode & 0o777 == 0o600
+    assert not direct.published("job", "one").exists()
+
+
+def test_an_output_whose_folder_is_a_file_now_was_not_written(direct: DirectHome) -> None:
+    command = 'above="$(dirname ${{outputs.one}})" && rmdir "$above" && touch "$above"'
+    assert error_of(run(direct, command, outputs={"one": FILE}))[0] == "OutputRefused"
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "mkfifo $store",
+        "touch $store",
+        "ln -s / $store",
+        "mkdir -m 0 $store",
+        "mkdir -p $store/0/r/metrics; mkfifo $store/0/r/meta.yaml $store/0/r/metrics/x",
+    ],
+)
+def test_no_store_of_mlflow_keeps_a_job_from_its_end(direct: DirectHome, harm: str) -> None:
+    job = run(direct, f'store="${{MLFLOW_TRACKING_URI#file://}}"; rm -rf "$store"; {harm}')
+    assert (job.status, job.error) == (JobStatus.COMPLETED, None)
+
+
 def test_links_within_an_output_are_published_as_files_and_hard_links_as_copies(
     direct: DirectHome, tmp_path: Path
 ) -> None:

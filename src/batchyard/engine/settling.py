@@ -62,7 +62,8 @@ class Settling:
         raise ScriptError("The command ended well, but its outputs cannot be published:" + "".join(_lines(lines)))
 
     def _file(self, name: str, path: Path) -> list[TreeFile]:
-        kind = _kind(path)
+        # The command may have put a link above it, to what it cannot read itself: we would publish that.
+        kind = _kind(path) if _kind(path.parent) == "a folder" else None
         if kind == "a file":
             return [self._settled(os.fsencode(path), os.fsencode(path.name))]
         found = "was not written" if kind is None else f"is {kind}"
@@ -131,7 +132,7 @@ def _replace(source: bytes, path: bytes) -> None:
 def _kind(path: Path | bytes) -> str | None:
     try:
         return _KINDS.get(stat.S_IFMT(os.lstat(path).st_mode), "of a kind that is unknown")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 
