@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any  # jobs come as JSON
 
 from batchyard.cli.failures import EXIT_ERROR, CommandFailed, ServerError
-from batchyard.cli.step_tree import changes
+from batchyard.cli.step_tree import begun, changes
 from batchyard.cli.visible import visible
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _GROWTH = 0.2, 2.0, 1.3
 # Without a terminal a line is printed when something is worth a line: every tenth, or after this long.
 _QUIET_S = 10.0
 _MOST_CAUSES = 5
+COMMAND_LOG = "user_logs/std_log.txt"
 
 
 def follow(server: Server, name: str, *, out: IO[str], with_logs: bool) -> dict[str, Any]:
@@ -32,14 +33,14 @@ def follow(server: Server, name: str, *, out: IO[str], with_logs: bool) -> dict[
     from batchyard.wire.jobs import job_cli_from_arm
 
     shown = _Shown(out, is_live=server.shows_progress and out.isatty())
-    logs = Logs(server, name) if with_logs else None
+    logs = _LogsOfAll(server, name) if with_logs else None
     pause = _FIRST_PAUSE_S
     try:
         while True:
             job = job_cli_from_arm(server.get(server.path("jobs", name)).body)
             # The logs are read after the status: what a final job wrote is all there by then.
             if logs is not None:
-                for line in logs.new_lines(is_last=job.get("status") in FINAL):
+                for line in logs.new_lines(job):
                     shown.print(line)
             if server.shows_progress:
                 shown.update(job)
@@ -61,15 +62,19 @@ def follow(server: Server, name: str, *, out: IO[str], with_logs: bool) -> dict[
 
 
 def follow_logs(server: Server, name: str, *, worker: str | None = None) -> int:
-    """Print the lines that workers write, as they write them, until the job is final; gives how many there were.
+    """Print the lines that workers and steps write, as they write them, until the job is final; gives how many there
+    were.
 
     Stopping to watch leaves the job alone. Raises: ServerError 404 for an unknown job.
     """
-    logs, pause, lines = Logs(server, name, worker=worker), _FIRST_PAUSE_S, 0
+    from batchyard.wire.jobs import job_cli_from_arm
+
+    logs, pause, lines = _LogsOfAll(server, name, worker=worker), _FIRST_PAUSE_S, 0
     try:
         while True:
-            status = server.get(server.path("jobs", name)).body["properties"].get("status")
-            for line in logs.new_lines(is_last=status in FINAL):
+            job = job_cli_from_arm(server.get(server.path("jobs", name)).body)
+            status = job.get("status")
+            for line in logs.new_lines(job):
                 print(visible(line) if sys.stdout.isatty() else line, flush=True)
                 lines += 1
             if status in FINAL:
@@ -83,7 +88,7 @@ def follow_logs(server: Server, name: str, *, worker: str | None = None) -> int:
 
 
 def follow_to_end(server: Server, job: Mapping[str, Any], *, with_logs: bool) -> dict[str, Any]:
-    """Follow a job that a command made or took up, and give it with the status it ended in.
+    """Follow a job that a command made or took up, and give it as it ended.
 
     The command fails, after it gave its result, unless the job completed.
     """
@@ -95,7 +100,7 @@ def follow_to_end(server: Server, job: Mapping[str, Any], *, with_logs: bool) ->
         # The job is named on stdout all the same; scripts go on with it.
         print(visible(f"ERROR: {story(done)}"), file=sys.stderr)
         server.exit_code = EXIT_ERROR
-    return {**job, "status": done.get("status")}
+    return done
 
 
 def undone(job: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -146,16 +151,50 @@ def story(job: Mapping[str, Any]) -> str:
         lines.append(f"  exception: {error['exception']}")
     if error.get("log"):
         lines.append(f"  log: {error['log']} (`batchyard job download -n {job.get('name')} --all` brings all logs)")
-    if error.get("stack"):
-        lines.append(str(error["stack"]).rstrip())
+    # The last lines of a command are its message and its stack.
+    stack = str(error.get("stack") or "").rstrip()
+    lines += [stack] if stack and not str(error.get("message")).rstrip().endswith(stack) else []
+    if job.get("steps"):
+        name = job.get("name")
+        lines.append(
+            f"  `batchyard job logs -n {name}` has what its steps wrote. `batchyard job resume -n {name}` runs"
+        )
+        lines.append("  what has not finished once more; what has is kept.")
     return "\n".join(lines)
 
 
-class Logs:
-    """The workers' logs of one job, each read on from where it was left. worker: only those of this one."""
+class _LogsOfAll:
+    """The logs of a job, or of all steps of a pipeline, each read on from where it was left."""
 
     def __init__(self, server: Server, job: str, *, worker: str | None = None) -> None:
-        self._server, self._worker = server, worker
+        self._server, self._job, self._worker = server, job, worker
+        self._logs: dict[str, Logs] = {}
+
+    def new_lines(self, job: Mapping[str, Any]) -> list[str]:
+        """Give the whole lines written since the last call. job: as it was before, so that a final one has all."""
+        steps = list(begun(job.get("steps") or []))
+        found = [(path, str(step["job"]), step) for path, step in steps] or [("", self._job, job)]
+        lines: list[str] = []
+        for path, name, state in found:
+            is_last = state.get("status") in FINAL
+            logs = self._logs.get(name)
+            # A step that is taken up again writes its log anew.
+            if logs is None or (logs.is_whole and not is_last):
+                logs = self._logs[name] = Logs(self._server, name, worker=self._worker, step=path)
+            lines += [] if logs.is_whole else logs.new_lines(is_last=is_last)
+        return lines
+
+
+class Logs:
+    """The workers' logs of one job, or a command's, each read on from where it was left.
+
+    worker: only those of this one. step: whose lines are told as those of this step. is_whole: whether the last lines
+    of a final job have been given.
+    """
+
+    def __init__(self, server: Server, job: str, *, worker: str | None = None, step: str = "") -> None:
+        self._server, self._worker, self._step = server, worker, step
+        self.is_whole = False
         self._details = f"/history/v1.0{server.scope.arm_id}/runs/{job}/details"
         self._read: dict[str, int] = {}
         self._rest: dict[str, bytes] = {}
@@ -170,7 +209,9 @@ class Logs:
         except ServerError:
             return []
         names = sorted(name for name in urls if self._worker in (None, _worker_of(name)))
-        return [line for name in names for line in self._lines_of(name, urls[name], is_last=is_last)]
+        lines = [line for name in names for line in self._lines_of(name, urls[name], is_last=is_last)]
+        self.is_whole = is_last
+        return lines
 
     def _lines_of(self, name: str, url: str, *, is_last: bool) -> list[str]:
         data = self._rest.pop(name, b"")
@@ -185,13 +226,22 @@ class Logs:
             whole, rest = whole + newline + rest, b""
         if rest:
             self._rest[name] = rest
-        worker = name.rsplit("/", 1)[-1].removesuffix(".txt")
-        return [f"[{worker}] {line}" for line in whole.decode(errors="replace").splitlines()]
+        worker = "" if name == COMMAND_LOG else name.rsplit("/", 1)[-1].removesuffix(".txt")
+        source = " ".join(filter(None, (self._step, worker)))
+        prefix = f"[{source}] " if source else ""
+        return [f"{prefix}{line}" for line in whole.decode(errors="replace").splitlines()]
 
 
 def worker_logs(urls: Mapping[str, str]) -> dict[str, str]:
-    """Give the logs that workers write; `user_logs/std_log.txt` is only another name for the first of them."""
-    return {name: url for name, url in urls.items() if "/stdout/" in name or "/stderr/" in name}
+    """Give the logs that workers write, and that of a command."""
+    return {
+        name: url for name, url in urls.items() if "/stdout/" in name or "/stderr/" in name or is_command_log(name, url)
+    }
+
+
+def is_command_log(name: str, url: str) -> bool:
+    """Whether a log is what a command wrote; of a job that scores that name is only another one of some log."""
+    return name == COMMAND_LOG and url.partition("?")[0].endswith(f"/{COMMAND_LOG}")
 
 
 def _worker_of(name: str) -> str:

@@ -138,7 +138,8 @@ def _followed(server: Server, job: dict[str, object], *, wait: bool, stream: boo
         return job
     from batchyard.cli.following import follow_to_end
 
-    return follow_to_end(server, job, with_logs=stream)
+    done = follow_to_end(server, job, with_logs=stream)
+    return {**job, "status": done.get("status")}
 
 
 def input_of(server: Server, text: str, input_type: str | None) -> InputSource:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any  # JSON of the server's answers
 
+from batchyard.cli.failures import CommandFailed
 from batchyard.domain.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def create(
     path = Path(file).resolve()
     document = document_from("job", file, {"name": name}, sets)
     written, part, component = _read(server, document, path, upload=upload)
+    _refuse_taken(server, written.wish.job_name)
     job = written.wish.job_name or f"job-{uuid.uuid4().hex[:12]}"
     spec = written.spec
     if part is not None:
@@ -56,6 +58,15 @@ def create(
     from batchyard.cli.following import follow_to_end
 
     return follow_to_end(server, made, with_logs=stream)
+
+
+def _refuse_taken(server: Server, name: str | None) -> None:
+    # A PUT of a job that is there changes what is written on it, and runs nothing.
+    if name and server.find(server.path("jobs", name)) is not None:
+        raise CommandFailed(
+            f"Job {name!r} exists already, and a job runs once. Give another name with --name, or none at all; "
+            f"`batchyard job show -n {name}` shows the one that is there."
+        )
 
 
 def say_link(server: Server, job: Mapping[str, Any]) -> None:

@@ -6,11 +6,13 @@ import codecs
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any  # JSON of the server's answers
 from urllib.parse import quote_from_bytes
 
 from batchyard.cli.failures import CommandFailed, ServerError
+from batchyard.cli.following import COMMAND_LOG, is_command_log, story
+from batchyard.cli.step_tree import begun
 from batchyard.cli.visible import visible
 
 if TYPE_CHECKING:
@@ -23,12 +25,19 @@ _TAIL_BYTES, _TAIL_LINES, _MOST_TAILS = 8 << 10, 10, 8
 
 
 def print_overview(server: Server, job: str) -> None:
-    """Print how far the job is and what failed, why it failed, and the last lines of the workers' newest logs."""
+    """Print how far the job is and what failed, why it failed, and the last lines of the workers' newest logs.
+
+    Of a pipeline the same of each of its steps.
+    """
+    _of_each(server, job, lambda name: _print_overview(server, name))
+
+
+def _print_overview(server: Server, job: str) -> None:
     urls = _urls(server, job)
     for name in (_OVERVIEW, _ERROR):
         if name in urls:
             _print_log(server, name, urls[name])
-    streams = [name for name in urls if _is_stream(name)]
+    streams = _streams(urls)
     for name in streams[:_MOST_TAILS]:
         _print_tail(server, name, urls[name])
     if len(streams) > _MOST_TAILS:
@@ -38,13 +47,42 @@ def print_overview(server: Server, job: str) -> None:
 
 
 def print_errors(server: Server, job: str) -> None:
-    """Print each kind of failure once, with count, samples and stack; and why the job failed."""
+    """Print each kind of failure once, with count, samples and stack; and why the job failed.
+
+    Of a pipeline the same of each of its steps.
+    """
+    _of_each(server, job, lambda name: _print_errors(server, name))
+
+
+def _print_errors(server: Server, job: str) -> None:
     urls = _urls(server, job)
     found = [name for name in (_ERROR, _ERRORS) if name in urls]
     for name in found:
         _print_log(server, name, urls[name])
     if not found:
         server.say(f"Nothing has failed in job {job!r} so far.")
+
+
+def _of_each(server: Server, job: str, print_one: Callable[[str], None]) -> None:
+    """Print of a job, or of each step of a pipeline, and why a pipeline failed whose steps did not."""
+    shown = _shown(server, job)
+    if not shown["steps"]:
+        return print_one(job)
+    steps = list(begun(shown["steps"]))
+    for path, step in steps:
+        _print_lines([f"### {path} (job {step['job']}): {step['status']}"])
+        print_one(str(step["job"]))
+    if shown["error"] and not any(step["status"] == "Failed" for _, step in steps):
+        _print_lines([story(shown)])
+    if not (steps or shown["error"]):
+        server.say(f"No step of job {job!r} has begun yet.")
+    return None
+
+
+def _shown(server: Server, job: str) -> dict[str, Any]:
+    from batchyard.wire.jobs import job_cli_from_arm
+
+    return job_cli_from_arm(server.get(server.path("jobs", job)).body)
 
 
 def print_worker(server: Server, job: str, worker: str) -> None:
@@ -71,18 +109,28 @@ def rows(
     """Give as JSON what the print functions print: a row of `log` and `text` for each log, or one for each item.
 
     Without a question: progress, cause, and the last lines of the newest logs of workers, as `print_overview` does.
+    Rows of a pipeline name their `step`.
     Raises: as they do.
     """
     if item is not None:
         path = f"{_history(server, job)}/items"
         found = server.get(path, itemPercentEncoded=quote_from_bytes(os.fsencode(item))).body
         return [_item_row(entry) for entry in found.get("value") or []]
+    steps = list(begun(_shown(server, job)["steps"])) if worker is None else []
+    if steps:
+        return [
+            {"step": path, **row} for path, step in steps for row in _rows(server, str(step["job"]), errors, worker)
+        ]
+    return _rows(server, job, errors, worker)
+
+
+def _rows(server: Server, job: str, errors: bool, worker: str | None) -> list[dict[str, object]]:
     urls = _urls(server, job)
     if worker is not None:
         return [_row(server, name, urls[name]) for name in _of_worker(urls, job, worker)]
     if errors:
         return [_row(server, name, urls[name]) for name in (_ERROR, _ERRORS) if name in urls]
-    streams = [name for name in urls if _is_stream(name)][:_MOST_TAILS]
+    streams = _streams(urls)[:_MOST_TAILS]
     whole = [_row(server, name, urls[name]) for name in (_OVERVIEW, _ERROR) if name in urls]
     return whole + [_row(server, name, urls[name], last=_TAIL_BYTES) for name in streams]
 
@@ -118,7 +166,7 @@ def _one_line(name: str) -> str:
 def _urls(server: Server, job: str) -> dict[str, str]:
     """Give the job's logs, name -> signed URL, sorted by name; names of ours for the sake of others left out."""
     urls = server.get(f"{_history(server, job)}/details").body.get("logFiles") or {}
-    return {name: urls[name] for name in sorted(urls) if name.startswith("logs/")}
+    return {name: urls[name] for name in sorted(urls) if name.startswith("logs/") or is_command_log(name, urls[name])}
 
 
 def _history(server: Server, job: str) -> str:
@@ -141,8 +189,9 @@ def _of_worker(urls: Mapping[str, str], job: str, worker: str) -> list[str]:
     return mine
 
 
-def _is_stream(name: str) -> bool:
-    return name.startswith(("logs/user/stdout/", "logs/user/stderr/"))
+def _streams(urls: Mapping[str, str]) -> list[str]:
+    """Give the names of the logs that workers write, and of a command's."""
+    return [name for name in urls if name.startswith(("logs/user/stdout/", "logs/user/stderr/")) or name == COMMAND_LOG]
 
 
 def _print_log(server: Server, name: str, url: str) -> None:

@@ -17,10 +17,12 @@ def fetch_step_outputs(
 ) -> dict[str, Any]:
     """Download one output, or all, into `named-outputs/<name>`; gives their files by output.
 
-    wanted: the output's name, None for all. Raises: UsageMistake for one that the job has not; CommandFailed before
-    the job has completed, and where a folder is there already.
+    wanted: the output's name, None for all. with_logs: those of a pipeline's steps too, each below its name.
+    Raises: UsageMistake for one that the job has not; CommandFailed before the job has completed, and where a folder is
+    there already.
     """
     from batchyard.cli.download import fetch_logs, fetch_tree
+    from batchyard.cli.step_tree import begun
     from batchyard.domain.resource_ids import DatastorePath
 
     name, outputs = str(job["name"]), job["outputs"]
@@ -31,6 +33,9 @@ def fetch_step_outputs(
     done: dict[str, Any] = {"job": name}
     if with_logs:
         done["logs"] = fetch_logs(server, name, folder / "artifacts")
+        for path, step in begun(job["steps"]):
+            logs = fetch_logs(server, str(step["job"]), folder / "artifacts" / path)
+            done["logs"] += [f"{path}/{log}" for log in logs]
     if job["status"] != "Completed":
         if with_logs:
             return done

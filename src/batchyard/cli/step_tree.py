@@ -36,6 +36,13 @@ def changes(steps: Sequence[Mapping[str, Any]], seen: dict[str, str]) -> Iterato
         yield f"  {path}  {status}" + (f"  {note}" if note else "")
 
 
+def begun(steps: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Give the steps that have a job and are no pipelines themselves, each with its path: `prepare`, `inner.train`."""
+    for path, step in _paths(steps, ""):
+        if step["job"] and step["type"] != "pipeline":
+            yield path, step
+
+
 def _note(step: Mapping[str, Any]) -> str:
     if step.get("reused_from"):
         return f"reused from job {step['reused_from']}"
