@@ -9,7 +9,7 @@ import signal
 import threading
 
 from batchyard.domain.errors import PlatformError
-from batchyard.ports.faults import COMMAND_POINTS, FAULT_POINTS
+from batchyard.ports.faults import COMMAND_POINTS, FAULT_POINTS, PARALLEL_POINTS
 
 ACTIONS = ("kill", "stop", "enospc", "eio", "short")
 _TORN_BYTES = 7
@@ -33,7 +33,9 @@ class InjectedFaults:
     def __init__(self, fault: str, fault_log: str) -> None:
         self._point, nth, self._action = fault.split(":") if fault else ("", "0", "kill")
         self._nth, self._log = int(nth), fault_log
-        if fault and (self._point not in (*FAULT_POINTS, *COMMAND_POINTS) or self._action not in ACTIONS):
+        if fault and (
+            self._point not in (*FAULT_POINTS, *COMMAND_POINTS, *PARALLEL_POINTS) or self._action not in ACTIONS
+        ):
             raise ValueError(f"BATCHYARD_FAULT is {fault!r}, expected point:nth:{'|'.join(ACTIONS)}")
         self._times: dict[str, int] = {}
 

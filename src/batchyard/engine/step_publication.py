@@ -70,6 +70,7 @@ class StepPublication:
         keep_outputs(self._job, self._home, trees)
         for name, output in self._step.outputs.items():
             self._rooms.datastores.publish_tree(self._staged(name), output.place, trees[name], job=self._job.name)
+            self._rooms.faults.reach("parallel.published_one")
 
     def discard(self) -> None:
         shutil.rmtree(self._work, ignore_errors=True)

@@ -52,6 +52,8 @@ COMMAND_POINTS = (
     "command.finish",
     "command.finished",
 )
+# Of a parallel step, beside those of what scores: between two of its outputs.
+PARALLEL_POINTS = ("parallel.published_one",)
 
 
 class Faults(Protocol):
