@@ -84,7 +84,7 @@ def give_up(tx: Transaction, name: str, why: str, *, now: float) -> Job | None:
 
 def _carry_out(tx: Transaction, run: _Run, moves: Moves, *, now: float) -> Job:
     for step in moves.cancel:
-        tx.jobs.request_cancel(run.steps[step].name, now=now)
+        _cancel(tx, run, run.steps[step], now=now)
     changes = run.changes(moves, now=now)
     return tx.jobs.advance_pipeline(run.job.name, changes) if changes else run.job
 
@@ -195,3 +195,14 @@ def _begin(tx: Transaction, pipeline: Job, child: Job, *, now: float) -> None:
     details = {"pipeline": pipeline.name, "step": child.display_name}
     act = audit.Act(pipeline.created_by, Action.ENDPOINT_INVOKE, now, details=details)
     audit.record(tx, act, audit.job_target(child.name), before=None, after=child.spec)
+
+
+def _cancel(tx: Transaction, run: _Run, child: Job, *, now: float) -> None:
+    after = tx.jobs.request_cancel(child.name, now=now)
+    if after.status is child.status:
+        return
+    why = "the pipeline was cancelled" if run.job.cancel_requested else "the pipeline has failed"
+    details = {"pipeline": run.job.name, "step": child.display_name}
+    details |= {"status_before": child.status.value, "status_after": after.status.value}
+    act = audit.Act(run.job.created_by, Action.JOB_CANCEL, now, why, details=details)
+    audit.record(tx, act, audit.job_target(child.name), before=child, after=after)

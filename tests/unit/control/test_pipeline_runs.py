@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from batchyard.control.pipeline_runs import MOST_AT_ONCE
+from batchyard.domain.access import Action
 from batchyard.domain.deployments import PipelineSettings
 from batchyard.domain.job_specs import InputKind, InputSource, PipelineSpec, StepData
 from batchyard.domain.job_states import JobStatus
@@ -365,6 +368,33 @@ def test_every_step_that_begins_is_told_in_the_audit_by_its_pipelines_creator(ch
     entry = chain.tx.entries[-1]
     assert (entry.actor, entry.target) == ("ada", f"jobs/{chain.child('first').name}")
     assert entry.details == {"pipeline": "p", "step": "first"}
+
+
+@pytest.mark.parametrize("why", ["the pipeline was cancelled", "the pipeline has failed"])
+def test_every_step_that_is_cancelled_with_its_pipeline_is_told_in_the_audit_once(
+    pipelines: Pipelines, why: str
+) -> None:
+    pipelines.pipeline(one=step(), two=step())
+    pipelines.begin()
+    pipelines.tick()
+    pipelines.tx.change_job(pipelines.child("two").name, status=JobStatus.RUNNING)
+    if "failed" in why:
+        pipelines.end("one", status=JobStatus.FAILED)
+    else:
+        pipelines.end("one")
+        pipelines.tx.jobs.request_cancel("p", now=NOW)
+
+    pipelines.tick()
+    pipelines.tick()
+
+    (entry,) = [entry for entry in pipelines.tx.entries if entry.action == Action.JOB_CANCEL.value]
+    assert (entry.actor, entry.target, entry.reason) == ("ada", f"jobs/{pipelines.child('two').name}", why)
+    assert entry.details == {
+        "pipeline": "p",
+        "step": "two",
+        "status_before": "Running",
+        "status_after": "CancelRequested",
+    }
 
 
 def test_a_pipeline_that_never_gives_the_same_twice_uses_no_earlier_result(pipelines: Pipelines) -> None:
