@@ -28,7 +28,7 @@ _CHUNK_BYTES = 1 << 20
 _RUN = re.compile(r"[0-9a-f]{32}")
 _MODEL = re.compile(r"m-[0-9a-f]{32}")
 # Of a `meta.yaml` only plain numbers and words are wanted, of the form that every version of MLflow writes.
-_STARTED = re.compile(r"^start_time: (\d+)\s*$", re.MULTILINE)
+_STARTED = re.compile(r"^start_time: ([0-9]{1,15})\s*$", re.MULTILINE)
 _STAGE = re.compile(r"^lifecycle_stage: (\w+)\s*$", re.MULTILINE)
 _NAME = re.compile(r"^name: '?([\w .-]+?)'?\s*$", re.MULTILINE)
 
