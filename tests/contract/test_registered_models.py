@@ -11,8 +11,10 @@ import pytest
 
 from batchyard.domain.job_specs import InputKind, InputSource, StepData
 from batchyard.domain.job_states import JobStatus
+from batchyard.domain.outputs.verification import Check, Result
 from batchyard.domain.pipelines.components import InputMode, PortType
 from batchyard.domain.resource_ids import AssetId, DatastorePath
+from batchyard.engine.verification import JobVerifications
 from batchyard.instances.sandbox import Sandbox
 from batchyard.instances.step_process import LocalStepProcess
 from tests.contract.test_command_jobs import log_of, run
@@ -115,3 +117,30 @@ def test_a_step_is_used_again_for_the_same_bytes_of_a_model_and_not_for_others(d
     assert rerun(direct, "same", command, inputs={"model": same}, outputs=outputs).reused_from == "first"
     assert rerun(direct, "other", command, inputs={"model": other}, outputs=outputs).reused_from is None
     assert direct.published("other", "out").read_text() == "other"
+
+
+@pytest.mark.parametrize("kind", ["command", "parallel"])
+def test_verifying_a_step_names_what_was_changed_in_its_model(direct: DirectHome, tmp_path: Path, kind: str) -> None:
+    model = registered(direct, {"net/weights.txt": "as registered"})
+    if kind == "command":
+        run(direct, "cat ${{inputs.model}}/weights.txt", inputs={"model": model})
+    else:
+        (tmp_path / "items").mkdir()
+        (tmp_path / "items" / "a").write_text("1")
+        script = "def run(paths): return list(paths)\n"
+        submit_step(direct, "job", tmp_path / "items", script, arguments="${{inputs.model}}", inputs={"model": model})
+        direct.run_next()
+    rooms = direct.rooms
+    assert rooms.sealed_store is not None
+    verifications = JobVerifications(rooms.homes, rooms.datastores, rooms.sealed_store, rooms.environments)
+
+    def wrongs() -> list[str]:
+        events = [event for event in verifications.verify(direct.job("job")) if isinstance(event, Check)]
+        return [event.file for event in events if event.result is Result.WRONG]
+
+    assert wrongs() == []
+    assert model.source.sealed is not None
+    sealed = rooms.sealed.path(model.source.sealed) / "net" / "weights.txt"
+    sealed.chmod(0o644)
+    sealed.write_text("of another day")
+    assert [path for path in wrongs() if path] == ["net/weights.txt"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any  # JSON of a manifest
 
 from batchyard.domain.errors import BatchyardError
-from batchyard.domain.job_specs import CommandSpec, Given, PipelineSpec, ScoringSpec, StepData
+from batchyard.domain.job_specs import CommandSpec, PipelineSpec, ScoringSpec, StepData
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Job
 from batchyard.domain.outputs.checks import check_output
@@ -68,12 +68,13 @@ class JobVerifications:
             yield from _guarded("code", self.sealed.check(spec.code_seal, "code"))
         if spec.build is not None:
             yield from _guarded("environment", self.environments.check(spec.build))
-        yield from self._models(spec.inputs if isinstance(spec, CommandSpec) else spec.step.inputs if spec.step else {})
+        yield from self._models(spec)
         yield unchecked("input", "", f"What is in the other inputs of {what} is not kept or hashed.")
 
-    def _models(self, inputs: Mapping[str, Given]) -> Iterator[Event]:
+    def _models(self, spec: CommandSpec | ScoringSpec) -> Iterator[Event]:
         """Check the registered models that a step was given."""
-        for name, given in inputs.items():
+        step = spec if isinstance(spec, CommandSpec) else spec.step
+        for name, given in step.inputs.items() if step is not None else ():
             if isinstance(given, StepData) and given.source.sealed is not None:
                 yield from _guarded(name, self.sealed.check(given.source.sealed, f"model of input {name!r}"))
 
@@ -88,6 +89,7 @@ class JobVerifications:
         yield from _guarded("code", self.sealed.check(job.scoring.code_seal, "code"))
         if job.scoring.build is not None:
             yield from _guarded("environment", self.environments.check(job.scoring.build))
+        yield from self._models(job.scoring)
         yield unchecked("input", "", _NOT_HASHED)
 
     def _output(self, job: Job) -> Generator[Event, None, Mapping[str, Any] | None]:
