@@ -258,8 +258,10 @@ def test_an_output_whose_folder_is_a_file_now_was_not_written(direct: DirectHome
         "ln -s / $store",
         "mkdir -m 0 $store",
         "mkdir -p $store/0/r/metrics; mkfifo $store/0/r/meta.yaml $store/0/r/metrics/x",
-        "r=$store/0/00000000000000000000000000000000; mkdir -p $r; "
-        "echo start_time: $(yes 9 | head -n 400 | tr -d '\\n') > $r/meta.yaml",
+        (
+            "r=$store/0/00000000000000000000000000000000; mkdir -p $r; "
+            "echo start_time: $(yes 9 | head -n 400 | tr -d '\\n') > $r/meta.yaml"
+        ),
     ],
 )
 def test_no_store_of_mlflow_keeps_a_job_from_its_end(direct: DirectHome, harm: str) -> None:
