@@ -5,7 +5,7 @@ YAML files and Azure's clients write almost the same; where they differ (`compon
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TypedDict
 
 from batchyard.domain.deployments import variable_mistakes
@@ -102,7 +102,9 @@ def read_definition(spec: Mapping[str, object]) -> tuple[Definition | None, list
 
     What it says is looked at by `domain.pipelines.definitions.definition_mistakes`.
     """
-    found: list[Mistake] = []
+    found = list(_unusable_texts(spec))
+    if found:
+        return None, found
     given = _without_refused(spec, "", found)
     kind = given.get("type") or ("pipeline" if "jobs" in given else "command")
     if kind not in KINDS:
@@ -127,6 +129,22 @@ _SHAPES: dict[str, type[CommandYaml] | type[ParallelComponentYaml] | type[Pipeli
     "parallel": ParallelComponentYaml,
     "pipeline": PipelineYaml,
 }
+
+
+def _unusable_texts(spec: Mapping[str, object]) -> Iterator[Mistake]:
+    """Name every text that no process can be given, whatever it is for: with NUL, or with half of a character."""
+    todo: list[tuple[str, object]] = [("", spec)]
+    while todo:
+        where, value = todo.pop()
+        if isinstance(value, Mapping):
+            todo += [(where, str(name)) for name in value]
+            todo += [(f"{where}.{name}" if where else str(name), one) for name, one in value.items()]
+        elif isinstance(value, list):
+            todo += [(where, one) for one in value]
+        elif isinstance(value, str) and ("\0" in value or any("\ud800" <= sign <= "\udfff" for sign in value)):
+            yield Mistake(
+                where.encode("utf-8", "backslashreplace").decode(), shown(value), "text in Unicode without NUL"
+            )
 
 
 def _command(shape: CommandYaml, signature: Signature, found: list[Mistake]) -> CommandDefinition:

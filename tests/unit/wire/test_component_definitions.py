@@ -359,3 +359,13 @@ def test_a_step_has_no_settings_of_another_kind() -> None:
     }
     found = told({"type": "pipeline", "inputs": {"d": {"type": "uri_folder"}}, "jobs": jobs})
     assert set(found) == {"jobs.p.resources.instance_count", "jobs.s.task"}
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\ud800b"])
+@pytest.mark.parametrize("field", ["command", "append_row_file_name", "description"])
+def test_text_that_no_process_can_be_given_is_refused_by_name(field: str, text: str) -> None:
+    definition, mistakes = read_definition(
+        {"type": "command", "command": "true", "environment": "azureml:e:1", field: text}
+    )
+    assert definition is None
+    assert [mistake.field for mistake in mistakes] == [field]
