@@ -19,7 +19,7 @@ from batchyard.domain.deployments import ExecutionSettings
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import ErrorClass, Job, JobError, RerunKind, taken_up_again
 from batchyard.domain.outputs.verification import Check, Result
-from batchyard.domain.pipelines.components import PortType
+from batchyard.domain.pipelines.components import InputMode, PortType
 from batchyard.domain.pipelines.definitions import ParallelSettings
 from batchyard.domain.resource_ids import AssetId
 from batchyard.engine.claim import claim_job, orphans, take_over
@@ -429,3 +429,31 @@ def test_an_mlflow_model_without_its_description_is_not_registered(direct: Direc
     assert job.error is not None
     assert "'MLmodel'" in job.error.message
     assert not place_of(direct, "step", "model").exists()
+
+
+@pytest.mark.parametrize("mode", InputMode)
+def test_only_a_side_input_that_is_downloaded_is_a_copy_that_the_script_may_change(
+    direct: DirectHome, five: Path, model: Path, mode: InputMode
+) -> None:
+    script = """
+import os, sys
+def init():
+    if "/inputs-1/" in sys.argv[1]:
+        for path in (sys.argv[1] + "/weights", sys.argv[2]):
+            with open(path, "a") as file:
+                file.write(" changed")
+def run(paths):
+    return [open(path).read() for path in (sys.argv[1] + "/weights", sys.argv[2])]
+"""
+    settings, weights = ParallelSettings(mini_batch_size=5), model / "weights"
+    arguments = "${{inputs.model}} ${{inputs.file}}"
+    inputs = {"model": data(model, mode), "file": data(weights, mode)}
+    submit_step(direct, "step", five, script, settings=settings, arguments=arguments, inputs=inputs)
+
+    job = direct.run_next()
+
+    assert job.status is JobStatus.COMPLETED, job.error
+    rows = (place_of(direct, "step", "scores") / "parallel_run_step.txt").read_text().splitlines()
+    assert rows == (["w7 changed"] * 2 if mode is InputMode.DOWNLOAD else ["w7"] * 2)
+    assert weights.read_text() == "w7"
+    assert not list((direct.home / "jobs" / "step").glob("inputs-*"))

@@ -16,7 +16,7 @@ from batchyard.domain.deployments import PipelineSettings
 from batchyard.domain.job_specs import Given, InputKind, InputSource, PipelineSpec, StepData, StepOutput
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Job, StepOf
-from batchyard.domain.pipelines.components import InputPort, OutputPort, PortType, Signature
+from batchyard.domain.pipelines.components import InputMode, InputPort, OutputPort, PortType, Signature
 from batchyard.domain.pipelines.definitions import ParallelDefinition, ParallelSettings, ParallelTask, Step
 from batchyard.domain.resource_ids import AssetId, DatastorePath, Reference
 from batchyard.ports.records import Key, Kind
@@ -86,11 +86,11 @@ def submit_step(
     return job
 
 
-def data(path: Path) -> StepData:
-    """Give a file or folder as an input that is read in place."""
+def data(path: Path, mode: InputMode = InputMode.RO_MOUNT) -> StepData:
+    """Give a file or folder as an input, read in place unless the mode says otherwise."""
     kind = InputKind.FOLDER if path.is_dir() else InputKind.FILE
     type_ = PortType.URI_FOLDER if path.is_dir() else PortType.URI_FILE
-    return StepData(InputSource(kind, "file://" + quote(str(path))), type_)
+    return StepData(InputSource(kind, "file://" + quote(str(path))), type_, mode)
 
 
 def place_of(direct: DirectHome, name: str, output: str) -> Path:

@@ -11,18 +11,17 @@ from pathlib import Path
 
 from batchyard.control import references
 from batchyard.domain.assets import AssetKind, EnvironmentBuild
-from batchyard.domain.errors import InvalidInput, Mistake, PlatformError, ScriptError
+from batchyard.domain.errors import InvalidInput, PlatformError, ScriptError
 from batchyard.domain.job_specs import CommandSpec, StepData, StepOutput
 from batchyard.domain.jobs import Job
-from batchyard.domain.pipelines.components import InputMode, PortType, text_of
+from batchyard.domain.pipelines.components import PortType, text_of
 from batchyard.domain.pipelines.expressions import ShellCommand, render_command
-from batchyard.engine.input_places import is_one_file, place_of
 from batchyard.engine.plain_json import to_json
 from batchyard.engine.prepare import clear, copy_writable
 from batchyard.engine.rooms import Rooms
+from batchyard.engine.step_data import data_for_step
 from batchyard.engine.step_models import check_models
 from batchyard.ports.job_home import JobHome
-from batchyard.ports.web import is_web
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +62,7 @@ def stage_command(rooms: Rooms, job: Job, home: JobHome, *, meanwhile: Callable[
     try:
         code_dir = _code(rooms, job, home)
         inputs = {
-            name: _data(rooms, home, given, name=name, folder=f"inputs-{job.fence}", meanwhile=meanwhile)
+            name: data_for_step(rooms, home, given, name=name, folder=f"inputs-{job.fence}", meanwhile=meanwhile)
             for name, given in spec.inputs.items()
             if isinstance(given, StepData)
         }
@@ -140,30 +139,3 @@ def _code(rooms: Rooms, job: Job, home: JobHome) -> Path:
         raise PlatformError(f"The sealed code of job {job.name!r} is gone from {source}.")
     shutil.copytree(source, target, copy_function=copy_writable)
     return target
-
-
-def _data(
-    rooms: Rooms, home: JobHome, given: StepData, *, name: str, folder: str, meanwhile: Callable[[], None]
-) -> Path:
-    """Give the local path of an input: its place, or a copy of its own; a file of the web is fetched for all owners."""
-    if is_web(given.source.uri):
-        path = rooms.web.fetch(given.source.uri, home.path(f"input/{name}/x").parent, meanwhile=meanwhile)
-    else:
-        path = place_of(rooms, given.source)
-    is_file = is_one_file(given.source, path)
-    if not (path.is_file() if is_file else path.is_dir()):
-        wanted = "a file" if is_file else "a folder"
-        raise InvalidInput("The step", [Mistake(f"inputs.{name}", f"nothing at {given.source.uri!r}", wanted)])
-    if given.mode is not InputMode.DOWNLOAD:
-        return path
-
-    def copied(source: str, target: str) -> str:
-        meanwhile()
-        return copy_writable(source, target)
-
-    copy = home.path(f"{folder}/{name}/{path.name}")
-    if is_file:
-        copied(os.fspath(path), os.fspath(copy))
-    else:
-        shutil.copytree(path, copy, copy_function=copied)
-    return copy

@@ -120,7 +120,7 @@ def _score(rooms: Rooms, job: Job, lease: JobLease, home: JobHome) -> Tally | Jo
         looked = None if step is None else look(rooms, job, lease, home)
         staged = prepare(rooms, job, meanwhile=lease.check_wish)
         if step is not None:
-            places = inputs_in_place(rooms, step, staged)
+            places = inputs_in_place(rooms, job, staged, meanwhile=lease.check_wish)
             earlier = take_earlier(rooms, job, lease, home, places, build=staged.build, looked=looked)
             if earlier is not None:
                 return earlier

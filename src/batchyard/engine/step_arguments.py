@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from batchyard.domain.errors import PlatformError
 from batchyard.domain.job_specs import ParallelStep, StepData
+from batchyard.domain.jobs import Job
 from batchyard.domain.pipelines.arguments import outputs_named, words_of
 from batchyard.domain.pipelines.components import PortType, text_of
-from batchyard.engine.input_places import place_of
 from batchyard.engine.prepare import Staged
 from batchyard.engine.rooms import Rooms
+from batchyard.engine.step_data import data_for_step
 from batchyard.ports.instance import OUTPUT_FOLDER
 from batchyard.ports.web import is_web
 
 
-def inputs_in_place(rooms: Rooms, step: ParallelStep, staged: Staged) -> dict[str, Path]:
-    """Give where the data of each input is, by name; what lies in the web is fetched into the job's home.
+def inputs_in_place(rooms: Rooms, job: Job, staged: Staged, *, meanwhile: Callable[[], None]) -> dict[str, Path]:
+    """Give where the data of each input of a step is, by name; none for a job that is no step.
 
-    Raises: InvalidInput; NotFound for an input that is not there any more.
+    What lies in the web is fetched into the job's home, and what is to be downloaded copied for this owner; what is cut
+    into mini-batches is read in place. meanwhile: called between files; what it raises ends that.
+    Raises: InvalidInput; NotFound for an input that is not there any more; PlatformError.
     """
-    found = {}
-    for name, given in step.inputs.items():
-        if isinstance(given, StepData):
-            found[name] = staged.source if name == step.input_data else _path(rooms, staged, name, given)
+    found, step, folder = dict[str, Path](), job.scoring.step, f"inputs-{job.fence}"
+    for name, given in step.inputs.items() if step is not None else ():
+        if not isinstance(given, StepData):
+            continue
+        if step is not None and name == step.input_data:
+            found[name] = staged.source
+            continue
+        if not is_web(given.source.uri) and given.source.sealed is None:
+            rooms.datastores.check_input(given.source)
+        try:
+            found[name] = data_for_step(rooms, staged.home, given, name=name, folder=folder, meanwhile=meanwhile)
+        except OSError as exc:
+            raise PlatformError(f"The input {name!r} of job {job.name!r} cannot be copied: {exc}.") from exc
     return found
 
 
@@ -43,11 +56,3 @@ def folders_to_write(step: ParallelStep) -> tuple[str, ...]:
     """Give the outputs that the script finds as folders: those that its arguments name."""
     named = outputs_named(step.program_arguments)
     return tuple(sorted(name for name in named if step.outputs[name].type is not PortType.URI_FILE))
-
-
-def _path(rooms: Rooms, staged: Staged, name: str, given: StepData) -> Path:
-    if is_web(given.source.uri):
-        return rooms.web.fetch(given.source.uri, staged.home.path(f"input/{name}/x").parent, meanwhile=lambda: None)
-    if given.source.sealed is None:
-        rooms.datastores.check_input(given.source)
-    return place_of(rooms, given.source)
