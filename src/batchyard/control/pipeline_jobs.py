@@ -53,8 +53,7 @@ def create(
     if found:
         raise InvalidInput(subject, found)
     if stored is None or isinstance(stored, Mistake):
-        named = {name: _registered(tx, caller, step, read=read, now=now) for name, step in steps.items()}
-        id = _registered(tx, caller, _typed(tx, _with_steps(spec, named), wish, read), read=read, now=now)
+        id = _component_of_definition(tx, caller, wish, spec, steps, read=read, now=now)
     else:
         id = AssetId(stored.key.name, stored.key.version)
     frozen = freeze(
@@ -71,6 +70,43 @@ def create(
     )
     act = audit.Act(caller.name, Action.JOB_WRITE, now, reason, ticket, {"component": str(id)})
     return queue(tx, act, wish, frozen, request_id=None)
+
+
+def refuse_another(
+    tx: Transaction,
+    caller: Caller,
+    job: Job,
+    wish: PipelineWish,
+    *,
+    spec: Mapping[str, object],
+    steps: Mapping[str, Mapping[str, object]],
+    read: definitions.Read,
+    now: float,
+) -> None:
+    """Refuse a definition under the name of a job that runs another one: it would be taken for an edit and never run.
+
+    Raises: Forbidden; InvalidInput; Conflict.
+    """
+    authorise(caller, Action.JOB_WRITE)
+    asked = _component_of_definition(tx, caller, wish, spec, steps, read=read, now=now)
+    if not isinstance(job.spec, PipelineSpec) or job.spec.component != asked:
+        raise Conflict(
+            f"A job {job.name!r} exists already, and runs something else. Choose another name, or leave it out."
+        )
+
+
+def _component_of_definition(
+    tx: Transaction,
+    caller: Caller,
+    wish: PipelineWish,
+    spec: Mapping[str, object],
+    steps: Mapping[str, Mapping[str, object]],
+    *,
+    read: definitions.Read,
+    now: float,
+) -> AssetId:
+    named = {name: _registered(tx, caller, step, read=read, now=now) for name, step in steps.items()}
+    return _registered(tx, caller, _typed(tx, _with_steps(spec, named), wish, read), read=read, now=now)
 
 
 def component_of(tx: Transaction, job: Job) -> Stored[Component]:

@@ -99,6 +99,7 @@ def edit_from_job(scope: Scope, job: Job, body: Mapping[str, object]) -> JobEdit
         for path in (
             ("jobType",),
             ("experimentName",),
+            ("componentId",),
             ("computeId",),
             *(
                 (kind, name, key)
@@ -170,6 +171,9 @@ def _is_changeable(key: str) -> bool:
 
 
 def _is_same(given: object, current: object) -> bool:
+    # A job shows its values as text, whatever they were sent as.
+    if isinstance(given, int | float) and isinstance(current, str):
+        given = _plain(given)
     if isinstance(given, str) and isinstance(current, str):
         return given.lower().rstrip("/") == current.lower().rstrip("/")
     return given is None or given == current

@@ -101,6 +101,13 @@ def pipeline_job_from_arm(name: str, body: Mapping[str, object], scope: Scope) -
     return draft
 
 
+def has_definition(body: Mapping[str, object]) -> bool:
+    """Whether the body of a PUT of a job writes out what is to run; one that edits a job which is there does not."""
+    written = mapping_at({key.lower(): value for key, value in body.items()}, "properties")
+    given = {key.lower(): value for key, value in written.items()}
+    return bool(given.get("jobs") or given.get("command"))
+
+
 def source_job_of(body: Mapping[str, object]) -> str | None:
     """Give the job that a component is to be made of, by its name; None for a component that says what it is.
 

@@ -95,6 +95,29 @@ def test_putting_the_same_job_again_gives_the_job_and_another_one_is_refused(sto
     assert put(stocked, other).status_code == 400
 
 
+def test_another_pipeline_under_the_name_of_a_job_is_refused_and_not_taken_for_an_edit(stocked: Bench) -> None:
+    made = put(stocked, JOB)
+    number = put(stocked, {**JOB, "inputs": {**JOB["inputs"], "rate": {"jobInputType": "literal", "value": 0.5}}})  # type: ignore[dict-item]
+    other = put(stocked, {**JOB, "jobs": {"two": STEP}})
+    command = put(
+        stocked,
+        {
+            "jobType": "Command",
+            "command": "true",
+            "environmentId": f"azureml:{WS}/environments/env/versions/1",
+            "computeId": "cpu",
+        },
+    )
+    component = made.json()["properties"]["componentId"]
+    same = put(stocked, {"jobType": "Pipeline", "componentId": component, "displayName": "New"})
+    elsewhere = put(stocked, {"jobType": "Pipeline", "componentId": f"azureml:{WS}/components/step/versions/1"})
+
+    assert (made.status_code, number.status_code, same.status_code) == (201, 200, 200), number.text + same.text
+    assert (other.status_code, command.status_code) == (409, 409), other.text + command.text
+    assert "'made' exists already" in other.json()["error"]["message"]
+    assert elsewhere.status_code == 400
+
+
 def test_a_job_of_a_registered_component_is_made(stocked: Bench) -> None:
     put(stocked, JOB)
     component = job(stocked)[1].component

@@ -185,6 +185,12 @@ MORE_THAN_READER: dict[str, tuple[str, Callable[[Bench, Caller], object]]] = {
             new_name="job9",
         ),
     ),
+    "pipeline_jobs.refuse_another": (
+        "jobs/write",
+        lambda b, c: pipeline_jobs.refuse_another(
+            b.tx, c, b.tx.jobs.get("job1"), PipelineWish(), spec={}, steps={}, read=lambda _: (None, []), now=NOW
+        ),
+    ),
     "pipeline_invocations.is_meant": (
         "batchEndpoints/jobs/write",
         lambda b, c: pipeline_invocations.is_meant(b.tx, c, "digits", named=None, may_be_stale=False, request_id=None),

@@ -22,7 +22,7 @@ from batchyard.ports.records import Transaction
 from batchyard.wire.component_definitions import read_definition
 from batchyard.wire.job_edits import JobBody, edit_from_job
 from batchyard.wire.jobs import job_to_arm, parent_job_name
-from batchyard.wire.pipeline_jobs import pipeline_job_from_arm
+from batchyard.wire.pipeline_jobs import has_definition, pipeline_job_from_arm
 from batchyard.wire.reruns import RerunBody, overrides_from_rerun_body
 
 router = APIRouter()
@@ -59,9 +59,18 @@ def put_job(name: str, body: Body, rooms: RoomsIn, caller: CallerIn, why: Reason
         job, is_child = find_job(tx, caller, name)
         if is_child:
             raise Conflict(f"Job {name!r} is a step of job {job.name!r} and cannot be changed; change that job.")
+        if has_definition(body):
+            _refuse_another(tx, job, body, rooms, caller)
         change = edit_from_job(rooms.scope, job, body)
         job = jobs.edit(tx, caller, job.name, change, now=rooms.clock(), reason=why.reason, ticket=why.ticket)
     return JSONResponse(job_to_arm(rooms.scope, job))
+
+
+def _refuse_another(tx: Transaction, job: Job, body: Mapping[str, object], rooms: Rooms, caller: Caller) -> None:
+    draft = pipeline_job_from_arm(job.name, body, rooms.scope)
+    pipeline_jobs.refuse_another(
+        tx, caller, job, draft.wish, spec=draft.spec, steps=draft.steps, read=read_definition, now=rooms.clock()
+    )
 
 
 def _create(name: str, body: Mapping[str, object], rooms: Rooms, caller: Caller, why: Reasons) -> Job:
