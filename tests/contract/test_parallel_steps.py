@@ -187,6 +187,20 @@ def run(paths):
     assert not place_of(direct, "step", "scores").exists()
 
 
+def test_a_file_with_the_name_of_the_folder_of_workers_fails_the_step_by_name(direct: DirectHome, five: Path) -> None:
+    script = (
+        "import os\ndef run(paths):\n"
+        "    open(os.path.join(os.environ['AZUREML_BI_OUTPUT_PATH'], '_workers'), 'w').close()\n"
+        "    return paths\n"
+    )
+    submit_step(direct, "step", five, script)
+
+    job = direct.run_next()
+
+    assert job.error is not None
+    assert (job.error.code, "'_workers'" in job.error.message) == ("OutputConflict", True)
+
+
 def test_a_place_that_is_taken_fails_the_step_and_stays(direct: DirectHome, five: Path) -> None:
     taken = place_of(direct, "step", "scores")
     taken.mkdir(parents=True)

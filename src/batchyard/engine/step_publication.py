@@ -87,7 +87,7 @@ class StepPublication:
     def _place_of(self, name: str) -> tuple[str, str]:
         """Tell which output a file is of, and where in it. Raises: Conflict."""
         parts, worker = name.split("/"), list[str]()
-        if parts[0] == _WORKERS:
+        if parts[0] == _WORKERS and len(parts) > 2:
             worker, parts = parts[:2], parts[2:]
         output, rest = parts[0], "/".join([*worker, *parts[1:]])
         if output not in self._step.outputs or self._is_file(output) == bool(rest):
