@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from batchyard.domain.job_states import JobStatus
-from batchyard.domain.pipelines.components import PortType
+from batchyard.domain.pipelines.components import InputMode, PortType
 from batchyard.domain.pipelines.definitions import ParallelSettings
 from batchyard.instances.local import LocalInstances
 from batchyard.instances.sandbox import Sandbox
@@ -52,6 +52,16 @@ def test_a_command_reads_its_inputs_and_writes_its_outputs_and_its_copy_of_the_c
     assert job.status is JobStatus.COMPLETED, job.error
     assert (confined.published("job", "all") / "a.txt").read_text() == "alpha"
     assert confined.published("job", "score").read_text() == "0.9"
+
+
+def test_a_command_may_change_the_copy_of_an_input_that_is_downloaded(confined: DirectHome, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "a.txt").write_text("alpha")
+    inputs = {"data": folder_of(source, InputMode.DOWNLOAD)}
+    job = run(confined, "echo changed >> ${{inputs.data}}/a.txt", inputs=inputs)
+    assert job.status is JobStatus.COMPLETED, job.error
+    assert (source / "a.txt").read_text() == "alpha"
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ def _execute(rooms: Rooms, job: Job, staged: StagedCommand, lease: JobLease, hom
 
 
 def _plan(rooms: Rooms, job: Job, staged: StagedCommand, home: JobHome) -> StepPlan:
-    scratch = home.path(f"scratch-{job.fence}")
+    scratch, copies = home.path(f"scratch-{job.fence}"), home.path(f"inputs-{job.fence}")
     return StepPlan(
         job=job.name,
         python=staged.python,
@@ -158,8 +158,8 @@ def _plan(rooms: Rooms, job: Job, staged: StagedCommand, home: JobHome) -> StepP
         sessions=home.path("workers.jsonl"),
         variables=staged.command.variables,
         environment_variables={**tracking_variables(job, scratch), **job.command.environment_variables},
-        reads=tuple(staged.inputs.values()),
-        writes=(home.path(f"outputs-{job.fence}"),),
+        reads=tuple(path for path in staged.inputs.values() if not path.is_relative_to(copies)),
+        writes=(home.path(f"outputs-{job.fence}"), copies),
     )
 
 
