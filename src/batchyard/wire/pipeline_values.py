@@ -279,8 +279,9 @@ def _place(uri: str | None, field: str, scope: Scope, found: list[Mistake]) -> D
 
 
 def _model(name: str | None, version: str | None, prefix: str, found: list[Mistake]) -> dict[str, str]:
-    if name:
-        mistake = name_mistake("model", name, field=f"{prefix}name" if prefix.endswith(".") else f"{prefix}Name")
+    parts = ("name", "version") if prefix.endswith(".") else ("Name", "Version")
+    for kind, text, part in (("model", name, parts[0]), ("version", version, parts[1])):
+        mistake = name_mistake(kind, text, field=f"{prefix}{part}") if text else None
         found += [mistake] if mistake else []
     return {"model": name or "", "model_version": version or ""}
 

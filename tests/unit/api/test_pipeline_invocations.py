@@ -108,6 +108,12 @@ def test_inputs_by_name_and_default_and_the_places_of_outputs_are_frozen(stocked
     assert (made.tags, made.phases.keys()) == ({"team": "x"}, {"queued"})
 
 
+def test_a_version_that_no_model_can_have_is_refused(stocked: Bench) -> None:
+    outputs = {"model": {"jobOutputType": "MLFlowModel", "assetName": "heart", "assetVersion": "../7"}}
+    told = refused(stocked, invoke(stocked, GIVEN, OutputData=outputs))
+    assert [target.rpartition(".")[2] for target in told] == ["assetVersion"]
+
+
 def test_the_same_request_gives_the_same_job(stocked: Bench) -> None:
     first, again = (invoke(stocked, GIVEN, request_id="r1").json()["name"] for _ in range(2))
     assert first == again
