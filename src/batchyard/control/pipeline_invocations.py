@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from batchyard.control import audit, definitions, invocations, registry
 from batchyard.control.pipeline_specs import Through, freeze, queue
+from batchyard.domain import routing
 from batchyard.domain.access import Action, Caller, authorise
 from batchyard.domain.deployments import PipelineSettings
 from batchyard.domain.errors import Conflict
@@ -21,7 +22,7 @@ def is_meant(
 
     named, may_be_stale: see `routing.route`. What was made by the same request id counts, whatever became of the
     endpoint since; an endpoint or deployment that is not there does not, and is told of by who invokes.
-    Raises: Forbidden.
+    Raises: Forbidden; CallerError when there is no default to route to.
     """
     authorise(caller, Action.ENDPOINT_INVOKE)
     known = tx.jobs.by_request(endpoint, request_id) if request_id else None
@@ -33,6 +34,9 @@ def is_meant(
     if deployment is None and default and (may_be_stale or not named):
         deployment = tx.documents.get(registry.deployment_key(endpoint, default))
     if deployment is None:
+        if stored is not None and not default and (may_be_stale or not named):
+            # Told before the body is read: what it has to be depends on what is not there.
+            routing.route(stored.document, named=named, deployments=(), may_be_stale=may_be_stale)
         return False
     served = registry.serving(tx, endpoint, deployment.key.name) or deployment
     return served.document.component is not None

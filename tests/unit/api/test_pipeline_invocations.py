@@ -280,3 +280,14 @@ def test_an_invocation_is_in_the_audit_with_whom_it_reached(stocked: Bench) -> N
     with stocked.records.reading() as tx:
         entries = [entry for entry in tx.audit.list() if entry.target == f"jobs/{name}"]
     assert [entry.details["deployment"] for entry in entries] == ["steps"]
+
+
+def test_what_an_endpoint_without_a_default_is_given_is_not_held_against_what_models_take(stocked: Bench) -> None:
+    stocked.put("/batchEndpoints/bare", {"authMode": "AadToken"})
+    uri = stocked.client.get(f"{WS}/batchEndpoints/bare").json()["properties"]["scoringUri"]
+    data = {"jobInputType": "UriFolder", "uri": INPUT}
+    value = {"jobInputType": "Literal", "value": 1}
+    answer = stocked.client.post(uri, json={"properties": {"inputData": {"data": data, "more": data, "rate": value}}})
+
+    assert answer.status_code == 400
+    assert "has no default deployment" in answer.json()["error"]["message"]
