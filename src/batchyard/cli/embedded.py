@@ -202,7 +202,8 @@ def _start_and_wait(home: Path, say: Callable[[str], None]) -> Connection:
             return found
         doors = started.get("doors")
         code = doors.poll() if doors is not None else _ALREADY_RUNNING
-        if code == _REFUSED:
+        # Doors that the engine of an earlier start began may be refused in the place of ours.
+        if code == _REFUSED or (code == _ALREADY_RUNNING and words.refusal()):
             raise Unreachable(f"The embedded server cannot start. {words.reason()}")
         if started and all(child.poll() not in (None, 0) for child in started.values()) and not processes(home):
             break
@@ -225,8 +226,12 @@ class _Words:
 
     def reason(self) -> str:
         """Give why the home cannot be served, the last lines if nothing says so."""
+        return self.refusal() or f"Its words in {self.path}:\n{self.last_lines()}"
+
+    def refusal(self) -> str:
+        """Give why the home cannot be served, as doors that ended have told it; "" while none has."""
         told = [line for line in map(_json_of, self._lines()) if line.get("event") == _CANNOT_BE_SERVED]
-        return str(told[-1].get("reason")) if told else f"Its words in {self.path}:\n{self.last_lines()}"
+        return str(told[-1].get("reason")) if told else ""
 
     def last_lines(self, count: int = 15) -> str:
         """Give the last lines, as they are."""
