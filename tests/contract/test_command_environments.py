@@ -14,7 +14,7 @@ from batchyard.domain.errors import PlatformError, ScriptError
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Job
 from batchyard.engine.claim import claim_job
-from batchyard.engine.command_run import run_command
+from batchyard.engine.steps.command_run import run_command
 from batchyard.ports.records import Key, Kind
 from tests.support.direct import DirectHome, ThisPython
 

@@ -20,7 +20,7 @@ from batchyard.domain.jobs import ErrorClass, Job, RerunKind, taken_up_again
 from batchyard.domain.pipelines.components import InputMode, PortType
 from batchyard.domain.resource_ids import AssetId
 from batchyard.engine.claim import claim_job, orphans, take_over
-from batchyard.engine.command_run import run_command
+from batchyard.engine.steps.command_run import run_command
 from batchyard.ports.records import Key, Kind
 from tests.support.direct import DirectHome
 from tests.support.processes import kill

@@ -11,7 +11,7 @@ import pytest
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Job
 from batchyard.domain.logged import Logged
-from batchyard.engine.step_logged import take_logged
+from batchyard.engine.steps.logged import take_logged
 from tests.support.direct import DirectHome
 
 STORE = Path(__file__).parents[1] / "unit/engine/mlflow_stores/skinny-3.17"

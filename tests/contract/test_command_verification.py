@@ -5,7 +5,7 @@ from __future__ import annotations
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.outputs.verification import Check
 from batchyard.domain.pipelines.components import PortType
-from batchyard.engine.command_verification import verify_outputs
+from batchyard.engine.steps.verification import verify_outputs
 from tests.support.direct import DirectHome
 
 OUTPUTS = {"all": PortType.URI_FOLDER, "one": PortType.URI_FILE}

@@ -12,7 +12,7 @@ from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Job, StepOf
 from batchyard.domain.pipelines.components import InputMode, PortType
 from batchyard.engine.claim import claim_job
-from batchyard.engine.command_run import run_command
+from batchyard.engine.steps.command_run import run_command
 from tests.support.direct import DirectHome
 
 FOLDER, FILE = PortType.URI_FOLDER, PortType.URI_FILE

@@ -37,9 +37,9 @@ from batchyard.domain.outputs.verification import Events
 from batchyard.domain.pipelines.components import InputPort, OutputPort, PortType, Signature
 from batchyard.domain.resource_ids import DEFAULT_SCOPE, AssetId, DatastorePath
 from batchyard.engine.claim import claim_job
-from batchyard.engine.command_run import run_command
 from batchyard.engine.job_run import run_job
 from batchyard.engine.rooms import Rooms
+from batchyard.engine.steps.command_run import run_command
 from batchyard.instances.local import LocalInstances
 from batchyard.instances.scripts import LocalScripts
 from batchyard.instances.step_process import LocalStepProcess

@@ -19,10 +19,10 @@ from batchyard.domain.job_specs import CommandSpec
 from batchyard.domain.jobs import Job
 from batchyard.engine.calibrate import calibrate
 from batchyard.engine.claim import note_end, note_stop
-from batchyard.engine.command_run import run_command
 from batchyard.engine.job_run import run_job
 from batchyard.engine.provision import provision
 from batchyard.engine.rooms import Rooms
+from batchyard.engine.steps.command_run import run_command
 from batchyard.engine.tidy import tidy_after_crash
 from batchyard.ports.records import Operation
 

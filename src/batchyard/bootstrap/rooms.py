@@ -91,6 +91,6 @@ def _made(folder: Path) -> Path:
 
 def _read_component(spec: Mapping[str, object]) -> tuple[Definition | None, list[Mistake]]:
     # What reads documents costs 100 ms of import, which an engine without pipelines never pays.
-    from batchyard.wire.component_definitions import read_definition
+    from batchyard.wire.pipelines.definitions import read_definition
 
     return read_definition(spec)

@@ -11,7 +11,7 @@ from batchyard.cli.grammar import Command
 if TYPE_CHECKING:
     from batchyard.cli.rest import Server
 
-NOUN = asset.AssetNoun("components", "a component", "component_files", "component")
+NOUN = asset.AssetNoun("components", "a component", "pipelines.component_files", "component")
 
 COMMANDS = (
     Command("component create", "create", output.models),
@@ -37,7 +37,7 @@ def create(
     from batchyard.cli import component_parts
     from batchyard.cli.documents import document_from
     from batchyard.domain.errors import InvalidInput
-    from batchyard.wire.component_files import component_from_yaml, component_to_arm_body
+    from batchyard.wire.pipelines.component_files import component_from_yaml, component_to_arm_body
 
     path = Path(file).resolve()
     written = component_from_yaml(document_from("component", file, {"name": name, "version": version}, sets))

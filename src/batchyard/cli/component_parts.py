@@ -60,7 +60,7 @@ def register(server: Server, part: Part, *, name: str) -> dict[str, object]:
     """
     from batchyard.cli.deployment_parts import register_environment
     from batchyard.cli.upload import upload_code
-    from batchyard.wire.component_steps import used
+    from batchyard.wire.pipelines.written_steps import used
 
     for place, environment in part.environments.items():
         reference = register_environment(server, environment, name=name)
@@ -85,7 +85,7 @@ def register(server: Server, part: Part, *, name: str) -> dict[str, object]:
 
 def register_anonymous(server: Server, spec: Mapping[str, object]) -> str:
     """Register a component that nobody named under a version made of what it says. Gives: its id."""
-    from batchyard.wire.component_files import anonymous_to_arm_body
+    from batchyard.wire.pipelines.component_files import anonymous_to_arm_body
 
     said = {key: value for key, value in spec.items() if key not in ("name", "version", "$schema")}
     version = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()[:30]
@@ -144,7 +144,7 @@ def _check_steps(
     mistakes: list[Mistake],
 ) -> None:
     """Find the definitions of steps: in files, in the place of a component's name, or written out."""
-    from batchyard.wire.component_steps import component_of, is_inline, outputs_of
+    from batchyard.wire.pipelines.written_steps import component_of, is_inline, outputs_of
     from batchyard.wire.trees import mapping_at
 
     found: dict[str, tuple[dict[str, object], Path, tuple[Path, ...]]] = {}

@@ -115,7 +115,7 @@ def _deployment(document: Document, folder: Path) -> Document:
 
 
 def _component(document: Document, folder: Path) -> Document:
-    from batchyard.wire.component_files import component_from_yaml
+    from batchyard.wire.pipelines.component_files import component_from_yaml
 
     code = component_from_yaml(document).code
     return document if code is None else {**document, "code": _content(code, folder, field="code", is_named=False)}

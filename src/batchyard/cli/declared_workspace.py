@@ -161,7 +161,7 @@ def _environment(to_document: Callable[[Mapping[str, Any]], Document]) -> Callab
 def _component(server: Server) -> Callable[[Mapping[str, Any]], Document]:
     """Read a component, with the content of its code in the place of its id."""
     from batchyard.wire.comparisons import by_content
-    from batchyard.wire.component_files import component_cli_from_arm
+    from batchyard.wire.pipelines.component_files import component_cli_from_arm
 
     def read(arm: Mapping[str, Any]) -> Document:
         shown = component_cli_from_arm(arm)

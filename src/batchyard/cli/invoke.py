@@ -367,7 +367,7 @@ def _send(
 def _send_wish(
     server: Server, endpoint: str, wish: PipelineWish, deployment: str | None, request_id: str | None
 ) -> dict[str, object]:
-    from batchyard.wire.pipeline_invocations import pipeline_invocation_to_body
+    from batchyard.wire.pipelines.invocations import pipeline_invocation_to_body
 
     uri = _scoring_uri(server, endpoint, deployment, ())
     return _send(server, uri, pipeline_invocation_to_body(wish), deployment, request_id or str(uuid.uuid4()))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from batchyard.cli.component_parts import Part
     from batchyard.cli.rest import Server
     from batchyard.domain.errors import Mistake
-    from batchyard.wire.pipeline_job_files import JobYaml
+    from batchyard.wire.pipelines.job_files import JobYaml
 
 # Azure: what its clients call environments without a name.
 _ENVIRONMENT = "CliV2AnonymousEnvironment"
@@ -38,7 +38,7 @@ def create(
     """
     from batchyard.cli.documents import document_from
     from batchyard.wire.jobs import job_cli_from_arm
-    from batchyard.wire.pipeline_job_files import job_to_arm_body
+    from batchyard.wire.pipelines.job_files import job_to_arm_body
 
     path = Path(file).resolve()
     document = document_from("job", file, {"name": name}, sets)
@@ -86,9 +86,9 @@ def _read(
     from batchyard.cli.pipeline_invoke import given_data, sent_data
     from batchyard.cli.pipeline_parts import part_of
     from batchyard.domain.pipelines.components import Signature
-    from batchyard.wire.component_ports import inputs_of
-    from batchyard.wire.pipeline_job_files import job_from_yaml
-    from batchyard.wire.pipeline_values import inputs_from_yaml, outputs_from_yaml
+    from batchyard.wire.pipelines.job_files import job_from_yaml
+    from batchyard.wire.pipelines.ports import inputs_of
+    from batchyard.wire.pipelines.values import inputs_from_yaml, outputs_from_yaml
     from batchyard.wire.references import is_reference
 
     written, found = job_from_yaml(document)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from batchyard.cli.rest import Server
     from batchyard.domain.pipelines.components import Signature
     from batchyard.domain.pipelines.invocations import AskedData, AskedInput, PipelineWish
-    from batchyard.wire.pipeline_values import WrittenInput
+    from batchyard.wire.pipelines.values import WrittenInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def signature_behind(server: Server, endpoint: str, deployment: str | None) -> S
 def signature_of(server: Server, component: str) -> Signature:
     """Give what a registered component takes and gives. component: its id."""
     from batchyard.domain.pipelines.components import Signature
-    from batchyard.wire.component_ports import inputs_of, outputs_of
+    from batchyard.wire.pipelines.ports import inputs_of, outputs_of
     from batchyard.wire.trees import at
 
     spec = at(server.get(component).body, "properties", "componentSpec")
@@ -88,8 +88,8 @@ def wish_of(server: Server, typed: Typed, signature: Signature, *, subject: str)
     Raises: InvalidInput with all mistakes, before anything is uploaded.
     """
     from batchyard.domain.pipelines.invocations import inputs_for, output_mistakes
-    from batchyard.wire.pipeline_invocations import pipeline_file_from_yaml
-    from batchyard.wire.pipeline_values import inputs_from_yaml, outputs_from_yaml
+    from batchyard.wire.pipelines.invocations import pipeline_file_from_yaml
+    from batchyard.wire.pipelines.values import inputs_from_yaml, outputs_from_yaml
 
     document = _with_typed(typed, signature)
     wish, found = pipeline_file_from_yaml(document)

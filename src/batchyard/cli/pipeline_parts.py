@@ -29,7 +29,7 @@ def draft(server: Server, document: Mapping[str, object], folder: Path) -> Deplo
     """
     from batchyard.cli import component_parts
     from batchyard.domain.resource_ids import parse_reference
-    from batchyard.wire.pipeline_deployments import pipeline_draft_of, read_pipeline_yaml
+    from batchyard.wire.pipelines.deployments import pipeline_draft_of, read_pipeline_yaml
 
     written, mistakes = read_pipeline_yaml(document)
     part: Part | None = None

@@ -30,7 +30,7 @@ from batchyard.engine.plan import Listing
 from batchyard.engine.prepare import clear
 from batchyard.engine.rooms import Rooms
 from batchyard.engine.rows import RowFiles, lay_out_lines, lay_out_tables
-from batchyard.engine.step_publication import StepPublication
+from batchyard.engine.steps.publication import StepPublication
 from batchyard.engine.whole_output import check_whole_output
 from batchyard.ports.datastore import Publication, Written
 from batchyard.ports.job_home import JobHome

@@ -37,7 +37,6 @@ from batchyard.engine.lease import Canceled, JobLease
 from batchyard.engine.ledger_file import LedgerFile, extents, ledger_sha256
 from batchyard.engine.overview import write_errors, write_overview, write_readme
 from batchyard.engine.packing import open_cut
-from batchyard.engine.parallel_reuse import key_to_seal, look, take_earlier
 from batchyard.engine.plan import Listing, plan
 from batchyard.engine.prepare import Staged, clear_run_folders, frozen_listing, prepare, worker_plan
 from batchyard.engine.progress import ProgressWatch, named_failures
@@ -47,8 +46,9 @@ from batchyard.engine.run_limits import recall, remember
 from batchyard.engine.score import score
 from batchyard.engine.sealed_ledger import first_failing_item, planned_of, read_sealed
 from batchyard.engine.step_arguments import arguments_of, folders_to_write, inputs_in_place
-from batchyard.engine.step_models import check_models, register_models
-from batchyard.engine.step_sealed import publish_sealed
+from batchyard.engine.steps.models import check_models, register_models
+from batchyard.engine.steps.parallel_reuse import key_to_seal, look, take_earlier
+from batchyard.engine.steps.sealed import publish_sealed
 from batchyard.engine.table_plan import plan_tables
 from batchyard.engine.tidy import tidy
 from batchyard.ports.instance import Instances, WorkerPlan

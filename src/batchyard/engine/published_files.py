@@ -9,7 +9,7 @@ from batchyard.domain.errors import NotFound
 from batchyard.domain.job_specs import OutputTarget, ParallelStep
 from batchyard.domain.jobs import Job
 from batchyard.domain.pipelines.components import PortType
-from batchyard.engine.step_publication import FAILED_ITEMS, MANIFEST
+from batchyard.engine.steps.publication import FAILED_ITEMS, MANIFEST
 from batchyard.ports.datastore import Datastores
 from batchyard.ports.job_home import JobHome, JobHomes
 

@@ -12,7 +12,7 @@ from batchyard.domain.pipelines.arguments import outputs_named, words_of
 from batchyard.domain.pipelines.components import PortType, text_of
 from batchyard.engine.prepare import Staged
 from batchyard.engine.rooms import Rooms
-from batchyard.engine.step_data import data_for_step
+from batchyard.engine.steps.data import data_for_step
 from batchyard.ports.instance import OUTPUT_FOLDER
 from batchyard.ports.web import is_web
 

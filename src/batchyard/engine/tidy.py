@@ -38,8 +38,9 @@ def tidy(rooms: Rooms, job: Job) -> None:
 
 def _may_publish(job: Job) -> bool:
     """Tell whether a resume of the job could go on publishing what a run of it has sealed."""
-    sealed = (job.ledger_sha256, *(rerun.before.ledger_sha256 for rerun in job.reruns))
-    return job.status is not JobStatus.COMPLETED and isinstance(job.spec, CommandSpec) and any(sealed)
+    if job.status is JobStatus.COMPLETED or not isinstance(job.spec, CommandSpec):
+        return False
+    return any((job.ledger_sha256, *(rerun.before.ledger_sha256 for rerun in job.reruns)))
 
 
 def tidy_after_crash(rooms: Rooms, name: str) -> None:

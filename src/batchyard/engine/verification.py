@@ -16,7 +16,6 @@ from batchyard.domain.jobs import Job
 from batchyard.domain.outputs.checks import check_output
 from batchyard.domain.outputs.verification import Check, Event, Events, Progress, ok, unchecked, wrong
 from batchyard.domain.scoring.ledger import Committed, live
-from batchyard.engine.command_verification import verify_outputs
 from batchyard.engine.home_checks import (
     check_listing,
     check_parts,
@@ -31,6 +30,7 @@ from batchyard.engine.manifest import said_by_record
 from batchyard.engine.published_files import output_of
 from batchyard.engine.published_rows import PublishedRows, row_files
 from batchyard.engine.row_places import RowPlace, row_places
+from batchyard.engine.steps.verification import verify_outputs
 from batchyard.ports.datastore import Datastores, SealedStore
 from batchyard.ports.environment import Environments
 from batchyard.ports.job_home import JobHome, JobHomes

@@ -13,7 +13,6 @@ from batchyard.domain.deployments import DeploymentKind
 from batchyard.domain.differences import Fields, Subject
 from batchyard.domain.errors import InvalidInput
 from batchyard.domain.resource_ids import DEFAULT_SCOPE, Reference, parse_arm_id, parse_datastore_uri
-from batchyard.wire.component_files import component_from_yaml
 from batchyard.wire.computes import compute_from_yaml, compute_to_yaml
 from batchyard.wire.data import data_from_yaml
 from batchyard.wire.deployment_files import DeploymentYaml, deployment_from_yaml
@@ -21,6 +20,7 @@ from batchyard.wire.documents import load_yaml
 from batchyard.wire.endpoints import endpoint_from_yaml, endpoint_to_yaml
 from batchyard.wire.environments import EnvironmentYaml, environment_from_yaml
 from batchyard.wire.models import ModelYaml, model_from_yaml
+from batchyard.wire.pipelines.component_files import component_from_yaml
 from batchyard.wire.references import short_form
 from batchyard.wire.schedule_files import schedule_cli_from_arm, schedule_from_yaml, schedule_to_arm_body
 from batchyard.wire.schema_nouns import noun_of_schema

@@ -18,7 +18,7 @@ from batchyard.wire.deployment_settings import ARM_NAMES, SettingsArm, settings_
 from batchyard.wire.envelopes import StoredMeta, arm_envelope
 from batchyard.wire.mistakes import merged, renamed, shown
 from batchyard.wire.operations import operation_log, own_properties
-from batchyard.wire.pipeline_deployments import (
+from batchyard.wire.pipelines.deployments import (
     ConfigurationArm,
     pipeline_from_configuration,
     pipeline_settings_from_arm,

@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from batchyard.wire.component_files import COMPONENT_TYPES, ComponentHead
 from batchyard.wire.computes import ComputeFile
 from batchyard.wire.data import DataFile
 from batchyard.wire.deployment_files import DeploymentFile
@@ -18,8 +17,9 @@ from batchyard.wire.endpoints import EndpointFile
 from batchyard.wire.environments import EnvironmentFile
 from batchyard.wire.invocations import InvocationFile
 from batchyard.wire.models import ModelFile
-from batchyard.wire.pipeline_deployments import PipelineDeploymentFile
-from batchyard.wire.pipeline_job_files import PipelineJobFile
+from batchyard.wire.pipelines.component_files import COMPONENT_TYPES, ComponentHead
+from batchyard.wire.pipelines.deployments import PipelineDeploymentFile
+from batchyard.wire.pipelines.job_files import PipelineJobFile
 from batchyard.wire.schedule_files import ScheduleFile
 from batchyard.wire.shapes import YamlShape
 from batchyard.wire.workspaces import WorkspaceFile

@@ -15,9 +15,9 @@ from batchyard.wire.envelopes import arm_envelope, iso
 from batchyard.wire.failures import failures_cli_from_arm, failures_to_arm
 from batchyard.wire.logged import logged_cli_from_arm, logged_to_arm
 from batchyard.wire.phases import durations_of
+from batchyard.wire.pipelines.step_jobs import ours_of, properties_of, reuse_of
+from batchyard.wire.pipelines.step_trees import steps_cli_from_arm, steps_to_arm
 from batchyard.wire.settings_rendering import settings_cli_from_arm, settings_to_arm
-from batchyard.wire.step_jobs import ours_of, properties_of, reuse_of
-from batchyard.wire.step_trees import steps_cli_from_arm, steps_to_arm
 from batchyard.wire.trees import at, mapping_at, rows_at, sorted_keys, text_at
 
 _CHILD_SUFFIX = "-batchscoring"

@@ -7,7 +7,6 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from batchyard.wire.codes import CodeBody
-from batchyard.wire.components import ComponentBody
 from batchyard.wire.computes import ComputeBody
 from batchyard.wire.data import DataBody
 from batchyard.wire.deployments import DeploymentBody
@@ -16,6 +15,7 @@ from batchyard.wire.environments import EnvironmentBody
 from batchyard.wire.invocations import InvocationBody
 from batchyard.wire.job_edits import JobBody, RunBody
 from batchyard.wire.models import ModelBody
+from batchyard.wire.pipelines.components import ComponentBody
 from batchyard.wire.reruns import RerunBody
 from batchyard.wire.schedules import ScheduleBody
 from batchyard.wire.shapes import ArmShape

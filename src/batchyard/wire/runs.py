@@ -13,7 +13,7 @@ from batchyard.domain.resource_ids import DatastorePath, Scope
 from batchyard.wire.envelopes import iso
 from batchyard.wire.jobs import child_job_name, shown_tags
 from batchyard.wire.logged import logged_to_history
-from batchyard.wire.step_jobs import reuse_of
+from batchyard.wire.pipelines.step_jobs import reuse_of
 from batchyard.wire.trees import mapping_at, sorted_keys
 
 OUTPUT_NAME = "score"

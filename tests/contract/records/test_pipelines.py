@@ -29,7 +29,7 @@ from batchyard.domain.resource_ids import AssetId, DatastorePath, Scope
 from batchyard.ports.job_leases import JobChange
 from batchyard.ports.records import JobFilter, Records
 from batchyard.records.database import DatabaseRecords, open_records
-from batchyard.wire.component_definitions import read_definition
+from batchyard.wire.pipelines.definitions import read_definition
 
 MakeJob = Callable[..., Job]
 Race = Callable[[Sequence[Callable[[], str]]], list[str]]

@@ -35,7 +35,7 @@ from batchyard.identity.tokens import HomeIdentity
 from batchyard.parquet.files import ParquetFiles
 from batchyard.ports.job_leases import JobChange
 from batchyard.records.database import open_records
-from batchyard.wire.component_definitions import read_definition
+from batchyard.wire.pipelines.definitions import read_definition
 
 HOST = "localhost:8443"
 BASE = f"https://{HOST}"

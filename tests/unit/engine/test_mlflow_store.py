@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from batchyard.domain.logged import gathered
-from batchyard.engine.mlflow_store import copy_artifacts, environment_of, read_store
+from batchyard.engine.steps.mlflow_store import copy_artifacts, environment_of, read_store
 
 STORES = Path(__file__).parent / "mlflow_stores"
 

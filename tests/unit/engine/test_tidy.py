@@ -21,6 +21,7 @@ class Ended:
     status: JobStatus = JobStatus.FAILED
     fence: int = 2
     counts: Counts = Counts()  # noqa: RUF009 - frozen
+    spec: object = None
 
 
 @dataclass(frozen=True)

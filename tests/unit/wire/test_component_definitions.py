@@ -22,7 +22,7 @@ from batchyard.domain.pipelines.definitions import (
 )
 from batchyard.domain.pipelines.graphs import Fixed, FixedData, FromPipeline, FromStep
 from batchyard.domain.resource_ids import DEFAULT_SCOPE, Reference
-from batchyard.wire.component_definitions import read_definition
+from batchyard.wire.pipelines.definitions import read_definition
 
 WS = DEFAULT_SCOPE.arm_id
 COMMAND: dict[str, Any] = {  # Any, here and below: YAML

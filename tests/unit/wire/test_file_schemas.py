@@ -11,7 +11,6 @@ import jsonschema
 import pytest
 
 from batchyard.domain.errors import InvalidInput
-from batchyard.wire.component_files import component_from_yaml
 from batchyard.wire.computes import compute_from_yaml
 from batchyard.wire.data import data_from_yaml
 from batchyard.wire.deployment_files import deployment_from_yaml
@@ -20,6 +19,7 @@ from batchyard.wire.endpoints import endpoint_from_yaml
 from batchyard.wire.environments import environment_from_yaml
 from batchyard.wire.file_schemas import NAMES, file_schema
 from batchyard.wire.models import model_from_yaml
+from batchyard.wire.pipelines.component_files import component_from_yaml
 
 ROOT = Path(__file__).parents[3]
 # By keys that no other noun has; a fragment of a file has none of them.

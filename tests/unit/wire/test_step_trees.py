@@ -10,7 +10,7 @@ from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Counts, ErrorClass, Job, JobError
 from batchyard.domain.resource_ids import AssetId
 from batchyard.domain.step_trees import StepNode
-from batchyard.wire.step_trees import steps_cli_from_arm, steps_to_arm
+from batchyard.wire.pipelines.step_trees import steps_cli_from_arm, steps_to_arm
 
 SPEC = PipelineSpec("job", "", "", 0, "", AssetId("c", "1"), PipelineSettings())
 ENDED = {"queued": 10.0, "preparing": 11.0, "running": 13.0, "ended": 20.0}

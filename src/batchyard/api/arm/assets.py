@@ -24,12 +24,12 @@ from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.domain.resource_ids import Scope
 from batchyard.ports.records import Stored
 from batchyard.wire.assets import container_to_arm
-from batchyard.wire.component_definitions import read_definition
-from batchyard.wire.components import ComponentBody, component_from_arm, component_to_arm
 from batchyard.wire.data import DataBody, data_from_arm, data_to_arm
 from batchyard.wire.environments import EnvironmentBody, environment_from_arm, environment_to_arm
 from batchyard.wire.models import ModelBody, model_from_arm, model_to_arm
-from batchyard.wire.pipeline_jobs import source_job_of
+from batchyard.wire.pipelines.components import ComponentBody, component_from_arm, component_to_arm
+from batchyard.wire.pipelines.definitions import read_definition
+from batchyard.wire.pipelines.jobs import source_job_of
 
 router = APIRouter()
 

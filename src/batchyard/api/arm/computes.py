@@ -12,8 +12,8 @@ from batchyard.api.reasons import ReasonsIn
 from batchyard.api.rooms import CallerIn, IfMatch, RoomsIn
 from batchyard.api.told import told
 from batchyard.control import computes
-from batchyard.wire.component_definitions import read_definition
 from batchyard.wire.computes import ComputeBody, compute_from_arm, compute_to_arm
+from batchyard.wire.pipelines.definitions import read_definition
 
 router = APIRouter()
 

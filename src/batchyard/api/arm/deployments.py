@@ -18,9 +18,9 @@ from batchyard.domain.deployments import Deployment, DeploymentDraft, Deployment
 from batchyard.domain.errors import InvalidInput, Mistake
 from batchyard.domain.resource_ids import Scope
 from batchyard.ports.records import Operation, Stored, Transaction
-from batchyard.wire.component_definitions import read_definition
 from batchyard.wire.deployments import DeploymentBody, deployment_from_arm, deployment_to_arm
 from batchyard.wire.operations import with_operation_uri
+from batchyard.wire.pipelines.definitions import read_definition
 from batchyard.wire.trees import patched
 
 router = APIRouter()

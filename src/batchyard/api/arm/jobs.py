@@ -19,10 +19,10 @@ from batchyard.domain.access import Caller
 from batchyard.domain.errors import Conflict, NotFound
 from batchyard.domain.jobs import Job
 from batchyard.ports.records import Transaction
-from batchyard.wire.component_definitions import read_definition
 from batchyard.wire.job_edits import JobBody, edit_from_job
 from batchyard.wire.jobs import job_to_arm, parent_job_name
-from batchyard.wire.pipeline_jobs import has_definition, pipeline_job_from_arm
+from batchyard.wire.pipelines.definitions import read_definition
+from batchyard.wire.pipelines.jobs import has_definition, pipeline_job_from_arm
 from batchyard.wire.reruns import RerunBody, overrides_from_rerun_body
 
 router = APIRouter()

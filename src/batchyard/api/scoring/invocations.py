@@ -18,10 +18,10 @@ from batchyard.domain.access import Caller
 from batchyard.domain.errors import NotFound, PlaceRefused
 from batchyard.domain.jobs import Job
 from batchyard.domain.routing import STALE
-from batchyard.wire.component_definitions import read_definition
 from batchyard.wire.invocations import InvocationBody, invocation_from_body
 from batchyard.wire.jobs import invoke_answer, job_to_arm
-from batchyard.wire.pipeline_invocations import pipeline_invocation_from_body
+from batchyard.wire.pipelines.definitions import read_definition
+from batchyard.wire.pipelines.invocations import pipeline_invocation_from_body
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from batchyard.domain.pipelines.invocations import PipelineInvocation, PipelineW
 from batchyard.domain.resource_ids import Scope
 from batchyard.wire.mistakes import merged, shown
 from batchyard.wire.overrides import OverridesArm, OverridesYaml
-from batchyard.wire.pipeline_values import (
+from batchyard.wire.pipelines.values import (
     inputs_from_arm,
     inputs_to_arm,
     outputs_from_arm,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from batchyard.domain.job_specs import CommandSpec, Given, PipelineSpec, StepData, StepOutput
 from batchyard.domain.jobs import Job
 from batchyard.domain.resource_ids import AssetId, Scope
-from batchyard.wire.pipeline_deployments import settings_map
+from batchyard.wire.pipelines.deployments import settings_map
 from batchyard.wire.trees import without_empty
 
 _INPUT_MODES = {"ro_mount": "ReadOnlyMount", "download": "Download", "direct": "Direct"}

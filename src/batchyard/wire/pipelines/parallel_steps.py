@@ -18,9 +18,9 @@ from batchyard.domain.pipelines.definitions import (
     parallel_settings_mistakes,
 )
 from batchyard.domain.pipelines.tabular import TabularFormat
-from batchyard.wire.component_ports import output_named
 from batchyard.wire.mistakes import shown
-from batchyard.wire.pinned_references import pinned
+from batchyard.wire.pipelines.pinned_references import pinned
+from batchyard.wire.pipelines.ports import output_named
 from batchyard.wire.shapes import Seconds, Text, WholeNumber, YamlShape, one_of, read_shape
 
 _SIZE = re.compile(r"([0-9]{1,12})(?:([km])b)?", re.IGNORECASE | re.ASCII)

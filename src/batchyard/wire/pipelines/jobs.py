@@ -13,8 +13,8 @@ from batchyard.domain.pipelines.invocations import AskedData, AskedInput, Pipeli
 from batchyard.domain.resource_ids import Reference, Scope
 from batchyard.wire.durations import seconds_from_iso
 from batchyard.wire.mistakes import merged, shown
-from batchyard.wire.pipeline_deployments import settings_from
-from batchyard.wire.pipeline_values import inputs_from_arm, outputs_from_arm
+from batchyard.wire.pipelines.deployments import settings_from
+from batchyard.wire.pipelines.values import inputs_from_arm, outputs_from_arm
 from batchyard.wire.references import asset_reference, compute_name
 from batchyard.wire.shapes import ArmShape, Text, TextMap, raise_mistakes, read_shape
 from batchyard.wire.trees import mapping_at, without_empty

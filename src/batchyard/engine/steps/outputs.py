@@ -23,12 +23,12 @@ from batchyard.domain.outputs.manifests import manifest_bytes
 from batchyard.domain.outputs.tree_files import TreeFile, read_tree_text, tree_seal, tree_text
 from batchyard.domain.pipelines.components import PortType
 from batchyard.domain.resource_ids import DatastorePath
-from batchyard.engine.command_staging import staged_outputs
 from batchyard.engine.patience import patiently
 from batchyard.engine.plain_json import to_json
 from batchyard.engine.rooms import Rooms
-from batchyard.engine.settling import Settling
-from batchyard.engine.step_models import outputs_of
+from batchyard.engine.steps.models import outputs_of
+from batchyard.engine.steps.settling import Settling
+from batchyard.engine.steps.staging import staged_outputs
 from batchyard.ports.job_home import JobHome
 
 FORMAT = "batchyard step 1"

@@ -22,7 +22,7 @@ from batchyard.domain.outputs.formats import shard_name
 from batchyard.domain.outputs.tree_files import TreeFile
 from batchyard.domain.pipelines.components import PortType
 from batchyard.engine.rooms import Rooms
-from batchyard.engine.step_outputs import keep_outputs
+from batchyard.engine.steps.outputs import keep_outputs
 from batchyard.ports.datastore import Piece, Written
 from batchyard.ports.job_home import JobHome
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from batchyard.domain.jobs import Job
 from batchyard.domain.logged import Logged, gathered
-from batchyard.engine.mlflow_store import copy_artifacts, environment_of, read_store
 from batchyard.engine.rooms import Rooms
+from batchyard.engine.steps.mlflow_store import copy_artifacts, environment_of, read_store
 from batchyard.ports.job_home import JobHome
 
 log = logging.getLogger(__name__)

@@ -12,14 +12,14 @@ from batchyard.domain.assets import EnvironmentBuild
 from batchyard.domain.errors import Conflict, PlatformError
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import Counts, Job
-from batchyard.engine.command_staging import make_outputs
 from batchyard.engine.lease import Canceled, JobLease
 from batchyard.engine.prepare import clear
 from batchyard.engine.rooms import Rooms
-from batchyard.engine.step_keys import Looked, look_at_inputs, step_key
-from batchyard.engine.step_models import outputs_of
-from batchyard.engine.step_outputs import seal_outputs
-from batchyard.engine.step_reuse import reused
+from batchyard.engine.steps.keys import Looked, look_at_inputs, step_key
+from batchyard.engine.steps.models import outputs_of
+from batchyard.engine.steps.outputs import seal_outputs
+from batchyard.engine.steps.reuse import reused
+from batchyard.engine.steps.staging import make_outputs
 from batchyard.ports.job_home import JobHome
 from batchyard.ports.job_leases import JobChange
 

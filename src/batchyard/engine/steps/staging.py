@@ -19,8 +19,8 @@ from batchyard.domain.pipelines.expressions import ShellCommand, render_command
 from batchyard.engine.plain_json import to_json
 from batchyard.engine.prepare import clear, copy_writable
 from batchyard.engine.rooms import Rooms
-from batchyard.engine.step_data import data_for_step
-from batchyard.engine.step_models import check_models
+from batchyard.engine.steps.data import data_for_step
+from batchyard.engine.steps.models import check_models
 from batchyard.ports.job_home import JobHome
 
 log = logging.getLogger(__name__)

@@ -22,15 +22,15 @@ from batchyard.domain.errors import (
 )
 from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import ErrorClass, Job, JobError
-from batchyard.engine.command_staging import BUILD_LOG, COMMAND_LOG, StagedCommand, stage_command
 from batchyard.engine.lease import Canceled, JobLease
 from batchyard.engine.result_files import write_result
 from batchyard.engine.rooms import Rooms
-from batchyard.engine.step_keys import look_at_inputs, step_key
-from batchyard.engine.step_logged import take_logged, tracking_variables
-from batchyard.engine.step_outputs import seal_outputs, unpublished
-from batchyard.engine.step_reuse import reused
-from batchyard.engine.step_sealed import publish_sealed
+from batchyard.engine.steps.keys import look_at_inputs, step_key
+from batchyard.engine.steps.logged import take_logged, tracking_variables
+from batchyard.engine.steps.outputs import seal_outputs, unpublished
+from batchyard.engine.steps.reuse import reused
+from batchyard.engine.steps.sealed import publish_sealed
+from batchyard.engine.steps.staging import BUILD_LOG, COMMAND_LOG, StagedCommand, stage_command
 from batchyard.engine.tidy import tidy
 from batchyard.ports.job_home import JobHome
 from batchyard.ports.job_leases import JobChange

@@ -22,11 +22,11 @@ from batchyard.domain.pipelines.definitions import (
     Step,
 )
 from batchyard.domain.resource_ids import Reference
-from batchyard.wire.component_ports import bindings_of, input_named, inputs_of, outputs_of, targets_of
 from batchyard.wire.deployment_settings import ResourcesYaml
 from batchyard.wire.mistakes import shown
-from batchyard.wire.parallel_steps import ParallelYaml, settings_of, task_of
-from batchyard.wire.pinned_references import inline_mistake, pinned
+from batchyard.wire.pipelines.parallel_steps import ParallelYaml, settings_of, task_of
+from batchyard.wire.pipelines.pinned_references import inline_mistake, pinned
+from batchyard.wire.pipelines.ports import bindings_of, input_named, inputs_of, outputs_of, targets_of
 from batchyard.wire.references import compute_name
 from batchyard.wire.shapes import Duration, Text, TextMap, Truth, YamlShape, read_shape
 

@@ -33,8 +33,8 @@ from batchyard.domain.jobs import Job
 from batchyard.domain.pipelines.components import PortType
 from batchyard.engine.plain_json import to_json
 from batchyard.engine.rooms import Rooms
-from batchyard.engine.step_models import outputs_of
-from batchyard.engine.step_outputs import SealedOutput, sealed_outputs
+from batchyard.engine.steps.models import outputs_of
+from batchyard.engine.steps.outputs import SealedOutput, sealed_outputs
 from batchyard.ports.records import Transaction
 from batchyard.ports.web import is_web
 

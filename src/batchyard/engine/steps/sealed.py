@@ -7,8 +7,8 @@ from batchyard.domain.job_states import JobStatus
 from batchyard.domain.jobs import ErrorClass, Job, JobError
 from batchyard.engine.lease import JobLease
 from batchyard.engine.rooms import Rooms
-from batchyard.engine.step_models import register_models
-from batchyard.engine.step_outputs import publish_outputs, sealed_outputs
+from batchyard.engine.steps.models import register_models
+from batchyard.engine.steps.outputs import publish_outputs, sealed_outputs
 from batchyard.ports.job_home import JobHome
 from batchyard.ports.job_leases import JobChange
 

@@ -13,12 +13,12 @@ from batchyard.domain.errors import BatchyardError, PlatformError
 from batchyard.domain.job_specs import CommandSpec, InputKind, InputSource, ScoringSpec
 from batchyard.domain.jobs import Job
 from batchyard.domain.pipelines.components import PortType
-from batchyard.engine.command_staging import COMMAND_LOG, make_outputs, staged_outputs
 from batchyard.engine.prepare import clear, copy_writable
 from batchyard.engine.rooms import Rooms
-from batchyard.engine.settling import Settling
-from batchyard.engine.step_models import outputs_of
-from batchyard.engine.step_outputs import SealedOutput, sealed_outputs
+from batchyard.engine.steps.models import outputs_of
+from batchyard.engine.steps.outputs import SealedOutput, sealed_outputs
+from batchyard.engine.steps.settling import Settling
+from batchyard.engine.steps.staging import COMMAND_LOG, make_outputs, staged_outputs
 from batchyard.ports.job_home import JobHome
 
 log = logging.getLogger(__name__)

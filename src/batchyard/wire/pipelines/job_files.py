@@ -9,9 +9,9 @@ from batchyard.domain.errors import Mistake
 from batchyard.domain.names import name_mistake
 from batchyard.domain.pipelines.invocations import PipelineWish
 from batchyard.wire.mistakes import merged, shown
-from batchyard.wire.pipeline_deployments import settings_from, settings_map
-from batchyard.wire.pipeline_jobs import ONE_STEP
-from batchyard.wire.pipeline_values import inputs_to_arm, outputs_to_arm
+from batchyard.wire.pipelines.deployments import settings_from, settings_map
+from batchyard.wire.pipelines.jobs import ONE_STEP
+from batchyard.wire.pipelines.values import inputs_to_arm, outputs_to_arm
 from batchyard.wire.references import compute_name
 from batchyard.wire.shapes import NoEffect, ReadOnly, Text, TextMap, YamlShape, notes_of, read_shape
 from batchyard.wire.trees import mapping_at, without_empty

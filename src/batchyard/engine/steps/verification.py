@@ -14,7 +14,7 @@ from batchyard.domain.outputs.tree_files import TreeFile
 from batchyard.domain.outputs.verification import Event, compare_bytes, ok, read_through, unchecked, wrong
 from batchyard.domain.pipelines.components import PortType
 from batchyard.engine.home_checks import check_spec
-from batchyard.engine.step_outputs import SealedOutput, sealed_outputs
+from batchyard.engine.steps.outputs import SealedOutput, sealed_outputs
 from batchyard.ports.datastore import Datastores
 from batchyard.ports.job_home import JobHomes
 

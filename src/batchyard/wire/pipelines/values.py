@@ -11,9 +11,9 @@ from batchyard.domain.pipelines.components import InputMode, Literal, OutputMode
 from batchyard.domain.pipelines.invocations import AskedData, AskedInput, AskedOutput
 from batchyard.domain.resource_ids import DatastorePath, Scope, parse_datastore_uri, parse_reference, workspace_of_uri
 from batchyard.domain.workspaces import is_same
-from batchyard.wire.component_ports import INPUT_MODES, OUTPUT_MODES, mode_of
 from batchyard.wire.invocation_inputs import KindWord, data_uri
 from batchyard.wire.mistakes import shown
+from batchyard.wire.pipelines.ports import INPUT_MODES, OUTPUT_MODES, mode_of
 from batchyard.wire.shapes import ArmShape, NoEffect, Text, YamlShape, notes_of, read_shape
 from batchyard.wire.trees import without_empty
 

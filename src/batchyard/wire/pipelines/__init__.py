@@ -1,0 +1,1 @@
+"""Components, pipelines and their jobs, in both dialects."""
