@@ -91,3 +91,8 @@ def test_a_pipeline_runs_as_a_job_and_behind_an_endpoint_as_component_and_as_job
     }
     assert counts == {"job": "3 of 7 of a job", "invoked": "3 of 2.5 by the SDK", "again": "3 of 1 by the SDK"}
     assert written["invoked"] == "counted-by-the-sdk"
+    assert found["steps"] == [["count", "Completed"]]
+    assert found["downloaded"] == {
+        "of-pipeline/named-outputs/counts/count.txt": "3 of 2.5 by the SDK",
+        "of-step/named-outputs/counts/count.txt": "3 of 2.5 by the SDK",
+    }

@@ -100,4 +100,13 @@ again = ml_client.batch_endpoints.invoke(
 )
 found |= {"invoked": invoked.name, "invoked_status": finished(invoked.name), "again": again.name}
 found["again_status"] = finished(again.name)
+
+steps = list(ml_client.jobs.list(parent_job_name=invoked.name))
+found["steps"] = [[step.display_name, step.status] for step in steps]
+ml_client.jobs.download(invoked.name, download_path="of-pipeline", output_name="counts")
+ml_client.jobs.download(steps[0].name, download_path="of-step", output_name="counts")
+ml_client.jobs.stream(invoked.name)
+found["downloaded"] = {
+    str(path): path.read_text().strip() for top in ("of-pipeline", "of-step") for path in Path(top).rglob("count.txt")
+}
 print(json.dumps(found))
