@@ -176,6 +176,14 @@ def _endpoint(found: Mapping[str, Any]) -> Row:
 
 
 def _job(found: Mapping[str, Any]) -> Row:
+    if found.get("parent_job_name"):  # A step, as `job list --parent-job-name` has it.
+        return Row(
+            Step=found.get("display_name"),
+            Status=found.get("status"),
+            Began=found.get("start_time") or "",
+            Ended=found.get("end_time") or "",
+            Name=found.get("name"),
+        )
     counts = found.get("counts") or {}
     return Row(
         Name=found.get("name"),

@@ -10,7 +10,7 @@ from batchyard.ports.job_leases import JobChange
 
 
 def write_result(logs: Path, ended: JobChange, *, has_items: bool = True) -> None:
-    """Write how the job ended, and for a failed one why, where to read on first. Raises: PlatformError.
+    """Write how the job ended, and for a failed one alone why, where to read on first. Raises: PlatformError.
 
     has_items: whether it scores items, which are counted.
     """
@@ -19,6 +19,8 @@ def write_result(logs: Path, ended: JobChange, *, has_items: bool = True) -> Non
         _write(logs / "job_result.txt", _result(ended, has_items=has_items))
         if ended.error is not None:
             _write(logs / "job_error.txt", _error(ended.error))
+        else:  # A run before this one may have left its reason.
+            (logs / "job_error.txt").unlink(missing_ok=True)
     except OSError as exc:
         raise PlatformError(f"Could not write the result of the job: {exc}.") from exc
 
