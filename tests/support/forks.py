@@ -3,7 +3,7 @@
 Tests start thousands of commands and engines, and nine tenths of the processor time of a short one are the start of
 Python and imports. What runs is the function named, with the arguments, variables, folder and streams given, to the
 interpreter's very end; its exit code is the kernel's. This file is the process that forks, too, which is why it imports
-nothing of the tests: `python -P forks.py FD MODULE…`.
+nothing of the tests: `python -P forks.py FD ROOM MODULE…`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from typing import NamedTuple, NoReturn, TypedDict
 
 _ROOT = Path(__file__).parents[2]
 _MESSAGE_BYTES = 1 << 17
+# The kernel shows no longer command line than the one that a process was started with: see `_show`.
+_ROOM_BYTES = 8192
 _STARTERS: dict[tuple[int, Sequence[str]], socket.socket] = {}
 _STARTING = threading.Lock()
 
@@ -103,7 +105,7 @@ def _starter(imports: Sequence[str]) -> socket.socket:
         if key not in _STARTERS:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             with theirs:
-                command = [sys.executable, "-P", __file__, str(theirs.fileno()), *imports]
+                command = [sys.executable, "-P", __file__, str(theirs.fileno()), "-" * _ROOM_BYTES, *imports]
                 # No more than users have: what is read as Python starts is as in a terminal without a locale.
                 variables = {name: os.environ[name] for name in ("PATH",) if name in os.environ}
                 subprocess.Popen(command, env=variables, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
@@ -189,7 +191,7 @@ def _import(name: str) -> None:
 if __name__ == "__main__":
     with socket.socket(fileno=int(sys.argv[1])) as given:
         sys.path.append(str(_ROOT))
-        for wanted in sys.argv[2:]:
+        for wanted in sys.argv[3:]:
             _import(wanted)
         gc.freeze()
         _serve(given)
