@@ -220,7 +220,7 @@ def _place_mistakes(tx: Transaction, field: str, output: StepOutput) -> Iterator
 
 
 def _overlaps(outputs: Mapping[str, StepOutput]) -> Iterator[Mistake]:
-    """Say which outputs would be written to one place, or one inside of another."""
+    """Say which outputs would be written to one place, or one inside of another, or become one version of a model."""
     named = list(outputs.items())
     for i, (name, output) in enumerate(named):
         for other, earlier in named[:i]:
@@ -228,6 +228,10 @@ def _overlaps(outputs: Mapping[str, StepOutput]) -> Iterator[Mistake]:
             if mine.startswith(theirs) or theirs.startswith(mine):
                 found = f"{str(output.place)!r}, where outputs.{other} goes to"
                 yield Mistake(f"outputs.{name}", found, "a place of its own")
+            # Without a version each takes the next number.
+            if output.registers is not None and output.registers.version and output.registers == earlier.registers:
+                found = f"'{output.registers}', as which outputs.{other} is registered"
+                yield Mistake(f"outputs.{name}", found, "a version of its own")
 
 
 def _occupied(name: str, outputs: Mapping[str, StepOutput], exc: Conflict) -> Mistake:

@@ -238,6 +238,16 @@ def test_outputs_have_places_of_their_own_that_are_free(stocked: Bench) -> None:
     assert refused(stocked, invoke(stocked, GIVEN, outputData=both)).keys() == {"outputs.scores"}
 
 
+def test_two_outputs_do_not_become_one_version_of_a_model(stocked: Bench) -> None:
+    pipeline(stocked, "twins", {}, {"first": {"type": "custom_model"}, "second": {"type": "custom_model"}})
+    named = {"assetName": "heart", "assetVersion": "7"}
+    outputs = {name: {"jobOutputType": "CustomModel", **named} for name in ("first", "second")}
+    told = refused(stocked, invoke(stocked, {}, deployment="twins", OutputData=outputs))
+
+    assert list(told) == ["outputs.second"]
+    assert "heart:7" in told["outputs.second"]
+
+
 def test_local_paths_are_for_the_owner_of_the_home_alone(
     stocked: Bench, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
