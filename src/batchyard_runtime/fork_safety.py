@@ -13,6 +13,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator, Mapping
 
+    _Words = list[str]
+else:
+    _Words = list  # Python 3.8 has no list[str] to be a base.
+
 _OWN = "AZUREML_BI_OUTPUT_PATH"
 # Threads whose library sees to forks: jemalloc (in pyarrow, which pandas imports) takes its locks before one, and its
 # child goes on without the thread (background_thread_postfork_child in its background_thread.c).
@@ -38,7 +42,7 @@ class Before:
             return arguments
         asked = self._asked
 
-        class Watched(list):  # type: ignore[type-arg]  # list[str] cannot be a base in Python 3.8
+        class Watched(_Words):
             def __getitem__(self, key: Any) -> Any:  # Any: as `list` has it
                 if key != 0:  # The script's own path, which many libraries read, is that of all.
                     asked.add("sys.argv")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import mmap
+from importlib import import_module
 
 from batchyard_runtime.listing import Listing
 
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
 
     from batchyard_runtime.script import Script
 
+    _Names = list[str]
+else:
+    _Names = list  # Python 3.8 has no list[str] to be a base.
 
-class RowNames(list):  # type: ignore[type-arg]  # list[str] cannot be a base in Python 3.8
+
+class RowNames(_Names):
     """The names of consecutive rows. first: the position of the first one."""
 
     first = 0
@@ -59,7 +64,7 @@ class Frames:
 
     def frame(self, names: RowNames) -> Any:  # Any: a pandas.DataFrame
         """Give the rows of these names."""
-        import pandas  # type: ignore[import-untyped]  # of the user's environment
+        import pandas  # Of the user's environment.
 
         start, stop = self._offsets[names.first], self._offsets[names.first + len(names)]
         rows = json.loads(b"[" + self._rows[start:stop].rstrip(b"\n").replace(b"\n", b",") + b"]")
@@ -73,7 +78,7 @@ class Frames:
 def need_pandas() -> None:
     """Raises: ImportError, in words that say what to do."""
     try:
-        import pandas  # noqa: F401
+        import_module("pandas")
     except ImportError as exc:
         raise ImportError(
             "The step's input is a table, and run() gets a pandas.DataFrame: add pandas to the step's environment (%s)"

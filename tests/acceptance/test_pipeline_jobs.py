@@ -94,7 +94,7 @@ def test_everything_wrong_with_a_job_is_told_and_nothing_is_made(counting: Serve
         "jobs": {"count": {"component": "./none.yml"}},
     }
     told = counting.run("job", "create", "-f", str(counting.file("wrong.yml", wrong)), exit_code=1).stderr
-    high = counting.file("high.yml", {**JOB, "inputs": {**JOB["inputs"], "limit": 11}})  # type: ignore[dict-item]
+    high = counting.file("high.yml", {**JOB, "inputs": {**JOB["inputs"], "limit": 11}})
     told_late = counting.run("job", "create", "-f", str(high), "--name", "high", exit_code=1).stderr
     sweep = counting.run("job", "create", "-f", str(counting.file("s.yml", {"type": "sweep"})), exit_code=1).stderr
 

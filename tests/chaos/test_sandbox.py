@@ -48,7 +48,7 @@ def inside(home: Path, job: str) -> list[int]:
 def test_kills_around_and_in_sandboxes_lose_and_double_nothing(
     home: ServerHome, kind: str, chaos_seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(KINDS, "inside", inside)  # type: ignore[arg-type]  # a dict, told as what is only read
+    monkeypatch.setitem(KINDS, "inside", inside)
     chance, source = random.Random(f"{chaos_seed} sandbox {kind}"), home.files("input", kills.ITEMS)
     home.deploy("kills", "rows", kills.ROWS_SCRIPT, **kills.SETTINGS)
     job = home.invoke("kills", source)

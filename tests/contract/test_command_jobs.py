@@ -38,7 +38,7 @@ def log_of(direct: DirectHome, job: str) -> str:
 
 
 def run(direct: DirectHome, command: str, **given: object) -> Job:
-    direct.submit_command("job", command, **given)  # type: ignore[arg-type]  # as the test says it
+    direct.submit_command("job", command, **given)
     return direct.run_next()
 
 

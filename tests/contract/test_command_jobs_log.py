@@ -20,7 +20,7 @@ LOG = f'cp -r {STORE} "${{MLFLOW_TRACKING_URI#file://}}"'
 
 
 def run(direct: DirectHome, command: str, **given: object) -> Job:
-    direct.submit_command("job", command, **given)  # type: ignore[arg-type]  # as the test says it
+    direct.submit_command("job", command, **given)
     return direct.run_next()
 
 

@@ -50,7 +50,7 @@ def three(tmp_path: Path) -> Path:
 
 def submit(direct: DirectHome, name: str, source: Path, script: str = SCRIPT, **given: object) -> None:
     arguments = "${{outputs.images}} " + str(direct.home.parent)
-    submit_step(direct, name, source, script, **{"arguments": arguments, "outputs": BOTH, **given})  # type: ignore[arg-type]  # as the test says it
+    submit_step(direct, name, source, script, **{"arguments": arguments, "outputs": BOTH, **given})
 
 
 def rerun(direct: DirectHome, name: str, source: Path, script: str = SCRIPT, **given: object) -> Job:
@@ -66,7 +66,7 @@ def images_of(direct: DirectHome, name: str) -> list[str]:
 
 def wrong(direct: DirectHome, job: Job) -> list[Check]:
     rooms = direct.rooms
-    verifications = JobVerifications(rooms.homes, rooms.datastores, rooms.sealed, rooms.environments)  # type: ignore[arg-type]  # whole ones
+    verifications = JobVerifications(rooms.homes, rooms.datastores, rooms.sealed, rooms.environments)
     found = [event for event in verifications.verify(job) if isinstance(event, Check)]
     return [check for check in found if check.result is Result.WRONG]
 

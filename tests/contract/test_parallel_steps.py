@@ -327,7 +327,7 @@ def test_verifying_a_step_finds_what_was_changed(direct: DirectHome, five: Path)
     submit_step(direct, "step", five, script, settings=settings, arguments="${{outputs.images}}", outputs=BOTH)
     job = direct.run_next()
     rooms = direct.rooms
-    verifications = JobVerifications(rooms.homes, rooms.datastores, rooms.sealed, rooms.environments)  # type: ignore[arg-type]  # whole ones
+    verifications = JobVerifications(rooms.homes, rooms.datastores, rooms.sealed, rooms.environments)
 
     def wrong() -> list[tuple[str, str]]:
         found = [event for event in verifications.verify(job) if isinstance(event, Check)]

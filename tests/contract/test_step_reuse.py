@@ -27,7 +27,7 @@ def log_of(direct: DirectHome, job: str) -> str:
 
 
 def rerun(direct: DirectHome, name: str, command: str, **given: object) -> Job:
-    direct.submit_command(name, command, **given)  # type: ignore[arg-type]  # as the test says it
+    direct.submit_command(name, command, **given)
     job = direct.run_next()
     assert job.status is JobStatus.COMPLETED, job.error
     return job

@@ -45,9 +45,7 @@ def submit_step(
     """Put the job of a parallel step in the queue; its outputs go to `out/<name>/<output>`."""
     store = direct.datastores.get("workspaceblobstore")
     store.put(f"up/{name}/code/score.py", [script.encode()], create_only=False)
-    seal = direct.rooms.sealed.seal(  # type: ignore[attr-defined]  # a whole store, in a home of tests
-        DatastorePath("workspaceblobstore", f"up/{name}/code"), keep_name=False
-    )
+    seal = direct.rooms.sealed.seal(DatastorePath("workspaceblobstore", f"up/{name}/code"), keep_name=False)
     ports = outputs or {"scores": PortType.URI_FOLDER}
     given: dict[str, Given] = {"data": data(source), **(inputs or {})}
     signature = Signature(

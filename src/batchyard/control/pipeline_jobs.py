@@ -146,7 +146,10 @@ def _typed(
     tx: Transaction, spec: Mapping[str, object], wish: PipelineWish, read: definitions.Read
 ) -> dict[str, object]:
     """Give each input that is a value the type, and the bounds, that its steps take it with."""
-    inputs = {str(name): port for name, port in dict(spec.get("inputs") or {}).items()}  # type: ignore[call-overload]
+    written = spec.get("inputs")
+    if not isinstance(written, Mapping):  # Whatever else it is, the component is refused for it.
+        return dict(spec)
+    inputs: dict[str, object] = {str(name): port for name, port in written.items()}
     open_ports = [name for name, port in inputs.items() if not port]
     if not open_ports:
         return dict(spec)

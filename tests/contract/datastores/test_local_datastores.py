@@ -77,7 +77,7 @@ def test_a_put_that_breaks_off_leaves_nothing(store: LocalDatastore) -> None:
         raise ValueError("gone")
 
     with pytest.raises(ValueError):
-        store.put("a", chunks(), create_only=False)  # type: ignore[arg-type]
+        store.put("a", chunks(), create_only=False)
     assert list(store.list("")) == []
 
 

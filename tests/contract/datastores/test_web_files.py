@@ -191,7 +191,7 @@ def test_the_size_of_a_host_that_is_not_listed_is_bounded() -> None:
         def iter_raw(self) -> Iterator[bytes]:
             yield from (b"12345", b"67890", b"1")
 
-    pieces = web._bounded(Answer(), is_listed=False)  # type: ignore[arg-type]  # what is read of an answer
+    pieces = web._bounded(Answer(), is_listed=False)
     assert [next(pieces), next(pieces)] == [b"12345", b"67890"]
     with pytest.raises(Exception, match="more than 10 bytes"):
         next(pieces)

@@ -69,9 +69,9 @@ def test_progress_and_the_last_step_store_failures_in_groups_and_none_leaves_the
         claim(tx, owners[0])
         tx.job_leases.renew("one", fence=1, owner=owners[0], lease_s=60.0, progress=Progress(failures=report))
         tx.job_leases.renew("one", fence=1, owner=owners[0], lease_s=60.0, progress=NOTHING)
-        assert tx.jobs.get("one").failures == report  # type: ignore[union-attr]
+        assert tx.jobs.get("one").failures == report
         go(tx, JobStatus.RUNNING, JobStatus.FAILED)
-        assert tx.jobs.get("one").failures == report  # type: ignore[union-attr]
+        assert tx.jobs.get("one").failures == report
 
 
 def test_a_job_starts_only_when_its_instances_are_free(

@@ -111,7 +111,7 @@ def test_a_step_begins_once(records: DatabaseRecords) -> None:
     add(records, pipeline(), step("one"))
     again = step("one")
     again = replace(again, spec=replace(again.spec, job="another"))
-    with pytest.raises(Exception), records.writing() as tx:  # noqa: B017 - it is a bug of ours, whatever it is called
+    with pytest.raises(Conflict), records.writing() as tx:
         tx.jobs.add(again)
     with records.reading() as tx:
         assert list(tx.jobs.steps_of("p").values()) == [step("one")]

@@ -99,6 +99,6 @@ def test_no_place_stays_reserved_without_a_job(records: DatabaseRecords, make_jo
 
 
 def _reserved(tx: object) -> int:
-    jobs = tx.jobs  # type: ignore[attr-defined]  # of our own records, whose connection this looks through
+    jobs = tx.jobs
     query = select(func.count()).select_from(reservations).where(reservations.c.scope == jobs._scope)
     return int(jobs._connection.execute(query).scalar_one())

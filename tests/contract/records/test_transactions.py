@@ -98,7 +98,7 @@ def test_a_full_disk_is_a_platform_error_and_nothing_is_stored(tmp_path: Path) -
     records = open_records(url, DEFAULT_SCOPE)
     # The page limit belongs to a connection; the pool of a single thread gives the same one again.
     with records.writing() as tx:
-        tx.documents._connection.exec_driver_sql("PRAGMA max_page_count=1")  # type: ignore[attr-defined]  # of SQLite
+        tx.documents._connection.exec_driver_sql("PRAGMA max_page_count=1")
     with pytest.raises(PlatformError, match="Free space"), records.writing() as tx:
         tx.documents.save(KEY, Compute("cpu", description="x" * 1_000_000), actor="ada", now=1.0)
     assert size(records) is None
@@ -124,7 +124,7 @@ def test_sqlite_writes_ahead_and_syncs_every_commit(tmp_path: Path) -> None:
     migrate(url)
     records = open_records(url, DEFAULT_SCOPE)
     with records.writing() as tx:
-        connection = tx.documents._connection  # type: ignore[attr-defined]  # of SQLite, to ask for its settings
+        connection = tx.documents._connection
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2
         assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one() == 30_000

@@ -70,7 +70,7 @@ def refused(bench: Bench, properties: dict[str, Any]) -> set[str]:
 
 def test_a_pipeline_job_is_made_with_a_component_of_its_own(stocked: Bench) -> None:
     answer = put(stocked, JOB)
-    again = put(stocked, {**JOB, "inputs": {**JOB["inputs"], "rate": 0.25}}, "other")  # type: ignore[dict-item]
+    again = put(stocked, {**JOB, "inputs": {**JOB["inputs"], "rate": 0.25}}, "other")
 
     assert (answer.status_code, again.status_code) == (201, 201), answer.text + again.text
     made, spec = job(stocked)
@@ -91,13 +91,13 @@ def test_a_pipeline_job_is_made_with_a_component_of_its_own(stocked: Bench) -> N
 def test_putting_the_same_job_again_gives_the_job_and_another_one_is_refused(stocked: Bench) -> None:
     put(stocked, JOB)
     assert put(stocked, JOB).status_code == 200
-    other = {**JOB, "inputs": {**JOB["inputs"], "rate": {"jobInputType": "literal", "value": "0.1"}}}  # type: ignore[dict-item]
+    other = {**JOB, "inputs": {**JOB["inputs"], "rate": {"jobInputType": "literal", "value": "0.1"}}}
     assert put(stocked, other).status_code == 400
 
 
 def test_another_pipeline_under_the_name_of_a_job_is_refused_and_not_taken_for_an_edit(stocked: Bench) -> None:
     made = put(stocked, JOB)
-    number = put(stocked, {**JOB, "inputs": {**JOB["inputs"], "rate": {"jobInputType": "literal", "value": 0.5}}})  # type: ignore[dict-item]
+    number = put(stocked, {**JOB, "inputs": {**JOB["inputs"], "rate": {"jobInputType": "literal", "value": 0.5}}})
     other = put(stocked, {**JOB, "jobs": {"two": STEP}})
     command = put(
         stocked,
@@ -165,7 +165,7 @@ def test_every_mistake_of_a_job_is_told(stocked: Bench) -> None:
     }
     unknown = {**JOB, "settings": {"default_compute": "gpu"}}
     assert refused(stocked, unknown) == {"settings.default_compute"}
-    high = {**JOB, "inputs": {**JOB["inputs"], "rate": 3}}  # type: ignore[dict-item]
+    high = {**JOB, "inputs": {**JOB["inputs"], "rate": 3}}
     assert refused(stocked, high) == {"inputs.rate"}
     graph = {**JOB, "jobs": {"one": {**STEP, "inputs": {"dta": BOUND}}}}
     assert {"jobs.one.inputs.dta", "jobs.one.inputs.data", "jobs.one.inputs.rate"} <= refused(stocked, graph)

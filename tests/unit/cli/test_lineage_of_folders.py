@@ -43,7 +43,7 @@ def write(folder: Path, *, output_format: str, with_columns: bool = True) -> Non
 def test_a_row_that_says_what_it_is_of_is_traced_over_all_files(tmp_path: Path, output_format: str) -> None:
     write(tmp_path, output_format=output_format)
     for k, row in enumerate(ROWS):
-        (traced,) = lineage_of_folder(tmp_path, row=str(k), file=None)["traced"]  # type: ignore[misc]  # JSON
+        (traced,) = lineage_of_folder(tmp_path, row=str(k), file=None)["traced"]
         assert traced["items"] == [{"item": row["item"], "position": k}]
         assert traced["origins"] == [{"mini_batch": row["mini_batch"]}]
 

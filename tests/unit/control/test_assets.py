@@ -57,7 +57,7 @@ def test_another_content_for_a_version_is_refused_in_azures_words(bench: Bench) 
 def test_another_type_or_flavors_for_a_version_are_refused(bench: Bench, change: dict[str, object]) -> None:
     uri = bench.model("net", "1").document.uri
     with refused(bench.tx, Conflict):
-        register(bench, replace(ModelDraft("net", "1", ModelType.CUSTOM, uri), **change))  # type: ignore[arg-type]  # of the right types
+        register(bench, replace(ModelDraft("net", "1", ModelType.CUSTOM, uri), **change))
 
 
 def test_description_tags_properties_and_archiving_of_a_version_change(bench: Bench) -> None:

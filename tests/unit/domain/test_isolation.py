@@ -400,7 +400,7 @@ class Cluster:
             first = lease.first + (self.random.randint(1, lease.count) if at == 0 else 0)
             count = lease.first + lease.count - first
             if count:
-                self.blocked.setdefault(worker, set()).update((lease.id, first + k) for k in range(count))  # type: ignore[arg-type]  # a set of pairs here
+                self.blocked.setdefault(worker, set()).update((lease.id, first + k) for k in range(count))
                 self.carry_out(self.state.handle(TakenBack(worker, lease.id, first, count)))
 
     def step(self) -> None:

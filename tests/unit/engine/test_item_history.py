@@ -35,11 +35,11 @@ def histories(folder: Path, names: list[bytes], *records: Record, size: int = 1)
 
 
 def committed(first: int, count: int, **more: object) -> Committed:
-    return Committed(first, 1, "1-n0-s0-0.part", 0, (0,) * count, 0, 0, count, **more)  # type: ignore[arg-type]
+    return Committed(first, 1, "1-n0-s0-0.part", 0, (0,) * count, 0, 0, count, **more)
 
 
 def failed(mini_batch: int, attempt: int, **more: object) -> AttemptFailed:
-    return AttemptFailed(mini_batch, attempt, "script", "ValueError", "x", "stack", "n0-s0-0", **more)  # type: ignore[arg-type]
+    return AttemptFailed(mini_batch, attempt, "script", "ValueError", "x", "stack", "n0-s0-0", **more)
 
 
 @pytest.mark.parametrize("name", [b"a", b"b/a", b"b/c", b"zz"])

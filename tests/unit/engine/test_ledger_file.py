@@ -75,7 +75,7 @@ def test_what_a_new_owner_builds_on_survives_a_power_cut(tmp_path: Path) -> None
     # Killed between the write and the sync: the record is in the page cache, where the next owner reads it.
     killed = LedgerFile.__new__(LedgerFile)
     killed.__dict__.update(first.__dict__)
-    killed._file.sync = lambda: None  # type: ignore[method-assign]  # the kill comes before the sync
+    killed._file.sync = lambda: None
     killed.sync(no_parts)
     second = opened(home, 2)
     seen = second.tally.counts

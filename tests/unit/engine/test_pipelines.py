@@ -108,7 +108,7 @@ def test_a_database_that_does_not_answer_ends_no_pipeline(counting: Counting, en
     def unread(spec: Mapping[str, object]) -> Any:
         raise PlatformError("the database does not answer")
 
-    counting.pipelines.read = unread  # type: ignore[method-assign]  # for this test
+    counting.pipelines.read = unread
 
     with pytest.raises(PlatformError):
         engine.advance()

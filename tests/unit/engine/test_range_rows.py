@@ -15,7 +15,7 @@ CUT = Cut(10, 2)
 
 def committed(*blocks: bytes, rows: int, first: int = 0, **more: object) -> Committed:
     lengths = tuple(map(len, blocks))
-    return Committed(first, 1, "1-n0-s0-0.part", 0, lengths, 0, rows, rows, **more)  # type: ignore[arg-type]
+    return Committed(first, 1, "1-n0-s0-0.part", 0, lengths, 0, rows, rows, **more)
 
 
 def reader(*blocks: bytes) -> Read:

@@ -70,13 +70,13 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loaded]:
         signature = SimpleNamespace(inputs=inputs, outputs=outputs)
         flow = Flow(predict, SimpleNamespace(signature=signature), [])
         pyfunc = ModuleType("mlflow.pyfunc")
-        pyfunc.load_model = lambda folder, **_: flow  # type: ignore[attr-defined]  # a module has what it is given
+        pyfunc.load_model = lambda folder, **_: flow
         package = ModuleType("mlflow")
-        package.pyfunc = pyfunc  # type: ignore[attr-defined]
+        package.pyfunc = pyfunc
         monkeypatch.setitem(sys.modules, "mlflow", package)
         monkeypatch.setitem(sys.modules, "mlflow.pyfunc", pyfunc)
         script = import_module("mlflow_scoring")
-        script.flow = flow  # type: ignore[attr-defined]
+        script.flow = flow
         script.init()
         return script
 

@@ -17,7 +17,7 @@ from batchyard_runtime import faults, script
 def made(run: Any) -> script.Script:  # Any: anything a module may call `run`
     module = ModuleType("score")
     module.__file__ = "score.py"
-    module.run = run  # type: ignore[attr-defined]  # what a script defines
+    module.run = run
     return script.Script(module)
 
 

@@ -8,7 +8,7 @@ from batchyard_runtime.table_rows import RowNames, need_pandas
 
 
 def test_an_environment_without_pandas_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pandas", None)  # type: ignore[arg-type]  # how Python is told that it is not there
+    monkeypatch.setitem(sys.modules, "pandas", None)
 
     with pytest.raises(ImportError, match="add pandas to the step's environment"):
         need_pandas()
